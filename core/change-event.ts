@@ -1,0 +1,42 @@
+import type { Position } from './position.ts';
+
+/** A large column that did not change: keep what you have. Never data. */
+export const UNAVAILABLE: unique symbol = Symbol('unavailable');
+export type Unavailable = typeof UNAVAILABLE;
+
+/**
+ * A column's value as every mapping sees it, whichever database it came from:
+ *
+ * | column type                        | value                                                       |
+ * |------------------------------------|-------------------------------------------------------------|
+ * | integers up to 32 bits             | number                                                      |
+ * | 64-bit integers (also unsigned)    | bigint                                                      |
+ * | decimal, numeric, money            | decimal text as the database prints it, e.g. `12.50`        |
+ * | date                               | number: days since 1970-01-01                               |
+ * | timestamp/datetime without zone    | bigint: µs since 1970-01-01T00:00 of the same wall clock    |
+ * | timestamp with zone                | text, ISO 8601 in UTC with `Z`, up to µs                    |
+ * | time                               | bigint: µs since midnight                                   |
+ * | boolean                            | boolean                                                     |
+ * | text, enum, uuid, json             | text                                                        |
+ * | bytes                              | Uint8Array                                                  |
+ */
+export type ColumnValue = string | number | bigint | boolean | Uint8Array | null | Unavailable | readonly ColumnValue[];
+export type Row = Readonly<Record<string, ColumnValue>>;
+
+export type Operation = 'c' | 'u' | 'd' | 'r' | 't';
+
+/** One Debezium record, decoded. A Kafka tombstone (null value) is not an event; it follows a delete and is passed over. */
+export type ChangeEvent = {
+  readonly system: string;
+  /** `<schema or database>.<table>`, as in the raw topic's name. */
+  readonly table: string;
+  readonly operation: Operation;
+  readonly before: Row | null;
+  readonly after: Row | null;
+  readonly position: Position;
+  /** µs since 1970 UTC, from the source's log; MariaDB's log has whole seconds. */
+  readonly commitTimeUs: bigint;
+  readonly isSnapshot: boolean;
+  /** Did a sink of ours write it? PostgreSQL: replication origin `seam_*`; MariaDB: our GTID domain. */
+  readonly isTagged: boolean;
+};

@@ -1,0 +1,131 @@
+/**
+ * A source system's mapping: change events of its tables → canonical records. Declarations only, no I/O; the processor
+ * compiles them once and runs them per event. connectors/<system>/mapping.ts is written with these words.
+ */
+import type { CanonicalTypes, EntityName, KeyName } from '../avro/generated/records.ts';
+import type { ColumnValue, Row, Unavailable } from './change-event.ts';
+import { UNAVAILABLE } from './change-event.ts';
+
+/** The mapping refuses a value: the record is set aside with this reason. Never holds the value itself. */
+export class Refusal {
+  readonly code: string;
+  readonly reason: string;
+  constructor(code: string, reason: string) {
+    this.code = code;
+    this.reason = reason;
+  }
+}
+
+/** "Not carried in this record: keep what you have", for a large column that did not change. */
+export const ABSENT: unique symbol = Symbol('absent');
+export type Absent = typeof ABSENT;
+
+/** One column value, never UNAVAILABLE, → one canonical value. Throws `Refusal`. */
+export type Converter<T> = (value: Exclude<ColumnValue, Unavailable>) => T;
+
+/** What a mapping may ask beyond the row: ids that a target database assigned itself (docs: identity map). */
+export type Lookups = { canonicalId(entity: string, localKey: string): string | undefined };
+
+export type Field<T> = {
+  /** Columns read, so that a missing column is found at start and not at the first record. */
+  readonly columns: readonly string[];
+  /** Set where `read` asks `lookups.canonicalId`: the processor loads these ids before it maps a batch. */
+  readonly identityOf?: { readonly entity: string; readonly column: string };
+  readonly read: (row: Row, lookups: Lookups) => T | Absent;
+};
+
+export function from<T>(column: string, convert: Converter<T>): Field<T> {
+  return {
+    columns: [column],
+    read: (row) => {
+      const value = row[column];
+      if (value === undefined) throw new Refusal('COLUMN_MISSING', `column "${column}" is not in the change event`);
+      if (value === UNAVAILABLE) return ABSENT;
+      try {
+        return convert(value);
+      } catch (error) {
+        if (error instanceof Refusal) throw new Refusal(error.code, `"${column}" ${error.reason}`);
+        throw error;
+      }
+    },
+  };
+}
+
+/** A field computed from several columns. `compute` throws `Refusal`; with any column unavailable the field is absent. */
+export function derive<T>(columns: readonly string[], compute: (row: Row) => T): Field<T> {
+  return {
+    columns,
+    read: (row) => (columns.some((column) => row[column] === UNAVAILABLE) ? ABSENT : compute(row)),
+  };
+}
+
+/** The same value in every record, e.g. a currency that the legacy table never names. */
+export function constant<T>(value: T): Field<T> {
+  return { columns: [], read: () => value };
+}
+
+/** A canonical id kept in the identity map, because the database assigns its own keys; `otherwise` for rows born there. */
+export function identity(entity: EntityName, column: string, otherwise: Converter<string>): Field<string> {
+  const fallback = from(column, otherwise);
+  return {
+    columns: [column],
+    identityOf: { entity, column },
+    read: (row, lookups) => lookups.canonicalId(entity, String(row[column])) ?? fallback.read(row, lookups),
+  };
+}
+
+type FieldsOf<E extends EntityName> = {
+  readonly key: { readonly [K in KeyName<E>]: Field<CanonicalTypes[E][K]> };
+  readonly fields: { readonly [K in Exclude<keyof CanonicalTypes[E], KeyName<E>>]: Field<CanonicalTypes[E][K]> };
+};
+
+export type CanonicalMapping = {
+  readonly kind: 'canonical';
+  readonly entity: EntityName;
+  readonly key: Readonly<Record<string, Field<unknown>>>;
+  readonly fields: Readonly<Record<string, Field<unknown>>>;
+  /** `keep`: a deleted row leaves the entity as it is, e.g. where the source purges old rows. */
+  readonly onDelete: 'tombstone' | 'keep';
+  /** Rows that are not this entity; a row that stops being one becomes a tombstone. */
+  readonly where: ((row: Row) => boolean) | undefined;
+};
+
+export type IgnoredTable = { readonly kind: 'ignored'; readonly reason: string };
+export type TableMapping = readonly CanonicalMapping[] | IgnoredTable;
+
+/** A canonical field left out does not compile. */
+export function canonical<E extends EntityName>(
+  entity: E,
+  declaration: FieldsOf<E> & { onDelete?: 'tombstone' | 'keep'; where?: (row: Row) => boolean },
+): CanonicalMapping {
+  return {
+    kind: 'canonical',
+    entity,
+    key: declaration.key as Readonly<Record<string, Field<unknown>>>,
+    fields: declaration.fields as Readonly<Record<string, Field<unknown>>>,
+    onDelete: declaration.onDelete ?? 'tombstone',
+    where: declaration.where,
+  };
+}
+
+/** A captured table without canonical meaning. */
+export function ignore(reason: string): IgnoredTable {
+  return { kind: 'ignored', reason };
+}
+
+export type SourceMapping = {
+  readonly system: string;
+  /** By `<schema or database>.<table>`. */
+  readonly tables: Readonly<Record<string, TableMapping>>;
+};
+
+export function defineSource(declaration: {
+  system: string;
+  tables: Record<string, CanonicalMapping | readonly CanonicalMapping[] | IgnoredTable>;
+}): SourceMapping {
+  const tables: Record<string, TableMapping> = {};
+  for (const [table, mapping] of Object.entries(declaration.tables)) {
+    tables[table] = 'kind' in mapping && mapping.kind === 'canonical' ? [mapping] : (mapping as TableMapping);
+  }
+  return { system: declaration.system, tables };
+}

@@ -1,0 +1,114 @@
+/**
+ * Position: a place in a source's own log, as bytes that compare in log order.
+ *
+ * Layout of a source position, 20 bytes, big-endian:
+ *
+ *     epoch u16 | phase u8 | major u64 | minor u64 | rank u8
+ *
+ * - epoch: raised by an operator when the source's log starts anew (restore, fail-over, fresh snapshot).
+ * - phase: 0 snapshot row, 1 streamed row. A row of the initial snapshot is older than anything streamed after it,
+ *   even when its log address is higher: a transaction open during the snapshot commits later with earlier addresses.
+ * - PostgreSQL: major = LSN of the last commit before this event (`source.sequence[0]`, 0 when null), minor = LSN of the
+ *   event. The LSN alone is no order: two transactions interleave in the log, and commits decide.
+ * - MariaDB, MySQL: major = number of the binlog file, minor = address in the file << 20 | row in the event.
+ * - rank: delete (0) before anything else (1) at one address: a key change is a delete and a create.
+ *
+ * Positions compare only within one source. A field that several systems may write (a shared entity) needs one order over
+ * all of them: its records carry a stamp, `commit time u64 | system, 8 bytes | source position`, so the newest commit wins
+ * and ties fall to the system's name. Everything that reads a position only ever compares bytes.
+ */
+import { InvariantError } from './errors.ts';
+
+export type Position = Uint8Array;
+
+export const POSITION_BYTES = 20;
+const SYSTEM_NAME_BYTES = 8;
+const ROW_BITS = 20n;
+
+export type PositionParts = {
+  readonly epoch: number;
+  readonly phase: 'snapshot' | 'stream';
+  readonly major: bigint;
+  readonly minor: bigint;
+  readonly isDelete: boolean;
+};
+
+export function encodePosition(parts: PositionParts): Position {
+  const bytes = Buffer.allocUnsafe(POSITION_BYTES);
+  bytes.writeUInt16BE(parts.epoch, 0);
+  bytes[2] = parts.phase === 'snapshot' ? 0 : 1;
+  bytes.writeBigUInt64BE(parts.major, 3);
+  bytes.writeBigUInt64BE(parts.minor, 11);
+  bytes[19] = parts.isDelete ? 0 : 1;
+  return bytes;
+}
+
+export function decodePosition(position: Position): PositionParts {
+  const bytes = Buffer.from(position.buffer, position.byteOffset, position.byteLength).subarray(-POSITION_BYTES);
+  return {
+    epoch: bytes.readUInt16BE(0),
+    phase: bytes[2] === 0 ? 'snapshot' : 'stream',
+    major: bytes.readBigUInt64BE(3),
+    minor: bytes.readBigUInt64BE(11),
+    isDelete: bytes[19] === 0,
+  };
+}
+
+type Common = { readonly epoch: number; readonly snapshot: boolean; readonly isDelete: boolean };
+
+/** `sequence` is Debezium's `source.sequence`: a JSON text `["<last commit LSN>"|null, "<LSN>"]`. */
+export function postgresPosition(source: Common & { sequence: string | null; lsn: bigint | null }): Position {
+  const [lastCommit, lsn] = parseSequence(source.sequence);
+  return encodePosition({
+    epoch: source.epoch,
+    phase: source.snapshot ? 'snapshot' : 'stream',
+    major: source.snapshot ? 0n : (lastCommit ?? 0n),
+    minor: lsn ?? source.lsn ?? 0n,
+    isDelete: source.isDelete,
+  });
+}
+
+function parseSequence(sequence: string | null): [bigint | null, bigint | null] {
+  if (sequence === null) return [null, null];
+  const [first, second] = JSON.parse(sequence) as [string | null, string | null];
+  return [first === null ? null : BigInt(first), second === null || second === undefined ? null : BigInt(second)];
+}
+
+/** `file` ends in the number of the binlog file, as in `mysql-bin.000412`. */
+export function mariadbPosition(source: Common & { file: string | null; pos: bigint; row: number }): Position {
+  const fileNumber = source.file === null ? 0n : BigInt(source.file.slice(source.file.lastIndexOf('.') + 1));
+  return encodePosition({
+    epoch: source.epoch,
+    phase: source.snapshot ? 'snapshot' : 'stream',
+    major: fileNumber,
+    minor: (source.pos << ROW_BITS) | BigInt(source.row),
+    isDelete: source.isDelete,
+  });
+}
+
+/** Order over several systems: newest commit wins, then the system's name. A snapshot row says what was, not when: time 0. */
+export function sharedStamp(system: string, commitTimeUs: bigint, position: Position): Position {
+  const parts = decodePosition(position);
+  const bytes = Buffer.alloc(8 + SYSTEM_NAME_BYTES + POSITION_BYTES);
+  bytes.writeBigUInt64BE(parts.phase === 'snapshot' ? 0n : commitTimeUs, 0);
+  bytes.write(system.slice(0, SYSTEM_NAME_BYTES), 8, 'latin1');
+  bytes.set(position, 8 + SYSTEM_NAME_BYTES);
+  return bytes;
+}
+
+/** Negative when `left` is older. Throws where the two can't be compared: different kinds of position. */
+export function comparePositions(left: Position, right: Position): number {
+  if (left.length !== right.length) {
+    throw new InvariantError({
+      code: 'POSITION_KINDS_DIFFER',
+      message: `positions of ${left.length} and ${right.length} bytes can't be compared`,
+    });
+  }
+  return Buffer.compare(left, right);
+}
+
+/** For people: `1.stream 0/16B3748:0/16B37A0`-like text; parts stay in log order. */
+export function formatPosition(position: Position): string {
+  const { epoch, phase, major, minor } = decodePosition(position);
+  return `${epoch}.${phase} ${major}:${minor}`;
+}
