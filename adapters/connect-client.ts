@@ -1,0 +1,99 @@
+/** Kafka Connect's REST API: the calls Seam needs, with its errors turned into ours in this one place. */
+import { ContractError, TransientError } from '../core/errors.ts';
+
+export type ConnectorConfig = Readonly<Record<string, string>>;
+export type ConnectorState = 'RUNNING' | 'FAILED' | 'PAUSED' | 'UNASSIGNED' | 'RESTARTING' | 'STOPPED';
+export type ConnectorStatus = {
+  readonly name: string;
+  readonly connector: { readonly state: ConnectorState; readonly trace?: string };
+  readonly tasks: readonly { readonly id: number; readonly state: ConnectorState; readonly trace?: string }[];
+};
+export type ValidationFault = { readonly setting: string; readonly errors: readonly string[] };
+
+const REQUEST_TIMEOUT_MS = 30_000;
+const REBALANCING = 409;
+
+export class ConnectClient {
+  readonly #url: string;
+
+  constructor(url: string) {
+    this.#url = url.replace(/\/$/, '');
+  }
+
+  /** null when there is no connector of this name. */
+  async config(name: string): Promise<ConnectorConfig | null> {
+    return this.#request<ConnectorConfig>('GET', `/connectors/${name}/config`);
+  }
+
+  async status(name: string): Promise<ConnectorStatus | null> {
+    return this.#request<ConnectorStatus>('GET', `/connectors/${name}/status`);
+  }
+
+  async names(): Promise<readonly string[]> {
+    return (await this.#request<string[]>('GET', '/connectors')) ?? [];
+  }
+
+  async put(name: string, config: ConnectorConfig): Promise<void> {
+    await this.#request('PUT', `/connectors/${name}/config`, config);
+  }
+
+  async remove(name: string): Promise<void> {
+    await this.#request('DELETE', `/connectors/${name}`);
+  }
+
+  async restartFailed(name: string): Promise<void> {
+    await this.#request('POST', `/connectors/${name}/restart?includeTasks=true&onlyFailed=true`);
+  }
+
+  async validate(config: ConnectorConfig): Promise<readonly ValidationFault[]> {
+    const plugin = config['connector.class'] ?? '';
+    type Answer = { configs: { value: { name: string; errors: string[] } }[] };
+    const answer = await this.#request<Answer>('PUT', `/connector-plugins/${plugin}/config/validate`, config);
+    return (answer?.configs ?? [])
+      .filter(({ value }) => value.errors.length > 0)
+      .map(({ value }) => ({ setting: value.name, errors: value.errors }));
+  }
+
+  async #request<T>(method: string, path: string, body?: unknown): Promise<T | null> {
+    const response = await this.#send(method, path, body);
+    if (response.status === 404) return null;
+    const text = await response.text();
+    if (response.ok) return text === '' ? null : (JSON.parse(text) as T);
+    const parts = {
+      message: `kafka connect refused ${method} ${path}: ${messageOf(text)}`,
+      where: this.#url,
+    };
+    if (response.status === REBALANCING || response.status >= 500) {
+      throw new TransientError({ code: 'CONNECT_UNAVAILABLE', ...parts, hint: 'seam stack status; seam stack logs connect' });
+    }
+    throw new ContractError({ code: 'CONNECT_REFUSED', ...parts });
+  }
+
+  async #send(method: string, path: string, body: unknown): Promise<Response> {
+    try {
+      return await fetch(`${this.#url}${path}`, {
+        method,
+        signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+        ...(body === undefined
+          ? {}
+          : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+      });
+    } catch (cause) {
+      throw new TransientError({
+        code: 'CONNECT_UNREACHABLE',
+        message: 'kafka connect does not answer',
+        where: this.#url,
+        hint: 'seam stack status; seam stack logs connect',
+        cause,
+      });
+    }
+  }
+}
+
+function messageOf(text: string): string {
+  try {
+    return ((JSON.parse(text) as { message?: string }).message ?? text).split('\n')[0] ?? '';
+  } catch {
+    return text.slice(0, 200);
+  }
+}
