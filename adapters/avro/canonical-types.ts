@@ -1,0 +1,87 @@
+/** What the Avro types of canonical records are in TypeScript: the table in core/canonical-record.ts. */
+import avro from 'avsc';
+import type { Schema, Type } from 'avsc';
+import { daysToText, textToDays } from './calendar-date.ts';
+import { bytesToDecimal, decimalToBytes } from './decimal.ts';
+import { bigintLong } from './long.ts';
+
+const { LogicalType } = avro.types;
+type LogicalSchema = { readonly precision?: number; readonly scale?: number };
+
+/** `_toValue` answers undefined for a value it can't hold: avsc then refuses it and `isValid` names the place. */
+class DecimalType extends LogicalType {
+  readonly precision: number;
+  readonly scale: number;
+
+  constructor(schema: Schema, options?: unknown) {
+    super(schema, options);
+    const { precision, scale } = schema as LogicalSchema;
+    if (!Number.isInteger(precision)) throw new Error('a decimal needs its precision');
+    this.precision = precision as number;
+    this.scale = scale ?? 0;
+  }
+
+  protected override _fromValue(bytes: Buffer | undefined): string {
+    return bytes === undefined ? '' : bytesToDecimal(bytes, this.scale);
+  }
+
+  protected override _toValue(value: unknown): Buffer | undefined {
+    return typeof value === 'string' ? decimalToBytes(value, this.precision, this.scale) : undefined;
+  }
+
+  protected override _resolve(writer: Type): ((value: unknown) => unknown) | undefined {
+    return writer instanceof DecimalType ? same : undefined;
+  }
+}
+
+class DateType extends LogicalType {
+  protected override _fromValue(days: number): string {
+    const text = daysToText(days);
+    if (text === undefined) throw new Error('a date lies outside the years 0001 to 9999');
+    return text;
+  }
+
+  protected override _toValue(value: unknown): number | undefined {
+    return typeof value === 'string' ? textToDays(value) : undefined;
+  }
+
+  protected override _resolve(writer: Type): ((value: unknown) => unknown) | undefined {
+    return writer instanceof DateType ? same : undefined;
+  }
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+class UuidType extends LogicalType {
+  protected override _fromValue(text: string): string {
+    return text;
+  }
+
+  protected override _toValue(value: unknown): string | undefined {
+    return typeof value === 'string' && UUID.test(value) ? value : undefined;
+  }
+
+  protected override _resolve(writer: Type): ((value: unknown) => unknown) | undefined {
+    return writer instanceof UuidType ? same : undefined;
+  }
+}
+
+function same(value: unknown): unknown {
+  return value;
+}
+
+/** Every long is a bigint, with or without a logical type: timestamp-micros is its number of microseconds. */
+function longAsBigint(schema: Schema): Type | undefined {
+  const isLong = schema === 'long' || (typeof schema === 'object' && 'type' in schema && schema.type === 'long');
+  return isLong ? bigintLong : undefined;
+}
+
+export function compileCanonical(schemaText: string): Type {
+  return avro.Type.forSchema(JSON.parse(schemaText) as Schema, {
+    assertLogicalTypes: true,
+    logicalTypes: { decimal: DecimalType, date: DateType, uuid: UuidType },
+    omitRecordMethods: true,
+    typeHook: longAsBigint as (schema: Schema) => Type,
+    wrapUnions: 'never',
+  });
+}

@@ -1,0 +1,80 @@
+/**
+ * Decimal text ⇄ Avro's bytes: the unscaled number in two's complement, big-endian, as short as it goes.
+ * One number has one text: exactly `scale` digits after the point, no leading zeros, no `+`, no `-0`. Two texts for one
+ * number would hash differently and look like a change. Nothing is ever rounded.
+ */
+export const DECIMAL_RULE = 'not a decimal text with exactly the declared digits';
+
+/** Up to here plain numbers are exact and `Buffer` writes them: 48 bits, 14 digits. */
+const SMALL_BYTES_MAX = 6;
+const SMALL_DIGITS_MAX = 14;
+
+const ZERO = 48;
+const POINT = 46;
+const MINUS = 45;
+
+/** undefined where the text isn't this decimal: the caller knows the place and says so. */
+export function decimalToBytes(text: string, precision: number, scale: number): Buffer | undefined {
+  const digits = digitsOf(text, scale);
+  if (digits === undefined || digits.length > Math.max(precision, scale + 1)) return undefined;
+  const isNegative = text.charCodeAt(0) === MINUS;
+  if (digits.length <= SMALL_DIGITS_MAX) return smallToBytes(Number(digits), isNegative, precision);
+  const magnitude = BigInt(digits);
+  if (magnitude.toString().length > precision || (magnitude === 0n && isNegative)) return undefined;
+  return bigToBytes(isNegative ? -magnitude : magnitude);
+}
+
+/** Digits without sign and point; undefined where the shape is wrong. */
+function digitsOf(text: string, scale: number): string | undefined {
+  const start = text.charCodeAt(0) === MINUS ? 1 : 0;
+  const point = scale === 0 ? text.length : text.length - scale - 1;
+  if (point <= start) return undefined;
+  if (point - start > 1 && text.charCodeAt(start) === ZERO) return undefined;
+  for (let index = start; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    if (index === point ? code !== POINT : code < ZERO || code > ZERO + 9) return undefined;
+  }
+  return scale === 0 ? text.slice(start) : text.slice(start, point) + text.slice(point + 1);
+}
+
+function smallToBytes(magnitude: number, isNegative: boolean, precision: number): Buffer | undefined {
+  if (magnitude >= 10 ** precision || (magnitude === 0 && isNegative)) return undefined;
+  const value = isNegative ? -magnitude : magnitude;
+  let length = 1;
+  let limit = 0x80;
+  while (value >= limit || value < -limit) {
+    length += 1;
+    limit *= 0x100;
+  }
+  const bytes = Buffer.allocUnsafe(length);
+  bytes.writeIntBE(value, 0, length);
+  return bytes;
+}
+
+function bigToBytes(value: bigint): Buffer {
+  const magnitude = value < 0n ? -value - 1n : value;
+  const length = Math.floor(magnitude.toString(2).length / 8) + 1;
+  const hex = BigInt.asUintN(length * 8, value)
+    .toString(16)
+    .padStart(length * 2, '0');
+  return Buffer.from(hex, 'hex');
+}
+
+export function bytesToDecimal(bytes: Buffer, scale: number): string {
+  return placePoint(unscaledText(bytes), scale);
+}
+
+function unscaledText(bytes: Buffer): string {
+  if (bytes.length === 0) return '0';
+  if (bytes.length <= SMALL_BYTES_MAX) return bytes.readIntBE(0, bytes.length).toString();
+  return BigInt.asIntN(bytes.length * 8, BigInt(`0x${bytes.toString('hex')}`)).toString();
+}
+
+/** A negative scale, which Java's BigDecimal knows, means zeros to the right. */
+export function placePoint(unscaled: string, scale: number): string {
+  if (scale === 0) return unscaled;
+  if (scale < 0) return unscaled === '0' ? '0' : unscaled + '0'.repeat(-scale);
+  const sign = unscaled.startsWith('-') ? '-' : '';
+  const digits = unscaled.slice(sign.length).padStart(scale + 1, '0');
+  return `${sign}${digits.slice(0, -scale)}.${digits.slice(-scale)}`;
+}

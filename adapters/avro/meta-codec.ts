@@ -1,0 +1,87 @@
+import type { Type } from 'avsc';
+import { recordMetaSchema } from '../../avro/index.ts';
+import type { RecordMeta } from '../../core/canonical-record.ts';
+import type { Operation } from '../../core/change-event.ts';
+import { RecordError } from '../../core/errors.ts';
+import { compileCanonical } from './canonical-types.ts';
+import { Slab } from './slab.ts';
+import { asBuffer } from './wire.ts';
+
+/** The Kafka header that every canonical record carries, tombstones too (docs/decisions/0004-metadata-header.md). */
+export const META_HEADER = 'seam';
+const VERSION = 1;
+const VERSION_BYTES = 1;
+
+/** avro/record-meta.avsc as avsc reads and writes it. */
+type WireMeta = {
+  readonly system: string;
+  readonly position: Buffer;
+  readonly operation: Operation;
+  readonly commitTime: bigint;
+  readonly hops: number;
+  readonly traceId: string;
+  readonly absent: string[];
+};
+
+export type MetaCodec = {
+  /** The bytes are a view: see `Slab`. */
+  encode(meta: RecordMeta): Uint8Array;
+  decode(bytes: Uint8Array): RecordMeta;
+};
+
+export function createMetaCodec(): MetaCodec {
+  const type = compileCanonical(recordMetaSchema());
+  const slab = new Slab();
+  return {
+    encode(meta) {
+      const bytes = slab.encode(type, toWire(meta), VERSION_BYTES);
+      bytes[0] = VERSION;
+      return bytes;
+    },
+    decode: (bytes) => fromWire(read(type, asBuffer(bytes))),
+  };
+}
+
+function toWire(meta: RecordMeta): WireMeta {
+  return {
+    system: meta.system,
+    position: asBuffer(meta.position),
+    operation: meta.operation,
+    commitTime: meta.commitTimeUs,
+    hops: meta.hops,
+    traceId: meta.traceId,
+    absent: meta.absent as string[],
+  };
+}
+
+function fromWire(wire: WireMeta): RecordMeta {
+  return {
+    system: wire.system,
+    position: wire.position,
+    operation: wire.operation,
+    commitTimeUs: wire.commitTime,
+    hops: wire.hops,
+    traceId: wire.traceId,
+    absent: wire.absent,
+  };
+}
+
+function read(type: Type, bytes: Buffer): WireMeta {
+  if (bytes[0] !== VERSION) throw metaError(`has version ${bytes[0] ?? 'none'}, known is ${VERSION}`);
+  let decoded: { value: WireMeta; offset: number } | undefined;
+  try {
+    decoded = type.decode(bytes, VERSION_BYTES);
+  } catch {
+    // falls to the error below
+  }
+  if (decoded === undefined || decoded.offset !== bytes.length) throw metaError(`of ${bytes.length} bytes is damaged`);
+  return decoded.value;
+}
+
+function metaError(reason: string): RecordError {
+  return new RecordError({
+    code: 'META_DECODE_FAILED',
+    message: `header "${META_HEADER}" ${reason}`,
+    hint: 'only Seam writes to canonical topics; upgrade readers before writers',
+  });
+}
