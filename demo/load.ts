@@ -9,7 +9,12 @@ const SURVEYED_PRODUCTS = 60;
 const LONG_SPECIFICATION_EVERY = 500;
 const CHUNK_ROWS = 5_000;
 
-export type LoadReport = { readonly saleLines: number; readonly products: number; readonly members: number; readonly stockRows: number };
+export type LoadReport = {
+  readonly saleLines: number;
+  readonly products: number;
+  readonly members: number;
+  readonly stockRows: number;
+};
 
 export async function loadHistory(sessions: Sessions, data: RetailData): Promise<LoadReport> {
   const history = data.baskets.filter((basket) => basket.week < FIRST_LIVE_WEEK);
@@ -40,7 +45,13 @@ async function loadErp(sessions: Sessions, data: RetailData): Promise<number> {
     sessions.erp,
     'erp.loc',
     { loc_cd: 'text', nm: 'text', typ_cd: 'text', tz: 'text', opn_dt: 'date' },
-    locations.map(([code, name, kind], index) => [code, name, kind, 'America/New_York', index % 5 === 4 ? null : '1998-03-01']),
+    locations.map(([code, name, kind], index) => [
+      code,
+      name,
+      kind,
+      'America/New_York',
+      index % 5 === 4 ? null : '1998-03-01',
+    ]),
   );
   await insertPostgres(
     sessions.erp,
@@ -134,7 +145,9 @@ async function loadCrm(sessions: Sessions, data: RetailData): Promise<void> {
       name,
       householdId % 7 === 0 ? null : email,
       householdId % 11 === 0 ? null : phone,
-      householdId % 3 === 0 ? null : `19${String(40 + (householdId % 60)).padStart(2, '0')}-0${1 + (householdId % 9)}-15`,
+      householdId % 3 === 0
+        ? null
+        : `19${String(40 + (householdId % 60)).padStart(2, '0')}-0${1 + (householdId % 9)}-15`,
       'B',
       'A',
       0,

@@ -29,7 +29,12 @@ export type Product = {
   readonly priceCents: number;
   readonly unitsSold: number;
 };
-export type Household = { readonly householdId: number; readonly name: string; readonly email: string; readonly phone: string };
+export type Household = {
+  readonly householdId: number;
+  readonly name: string;
+  readonly email: string;
+  readonly phone: string;
+};
 export type RetailData = {
   readonly stores: readonly string[];
   readonly products: readonly Product[];
@@ -105,8 +110,33 @@ function productOf(row: Record<string, string>, sold: { units: number; cents: nu
   };
 }
 
-const GIVEN_NAMES = ['Maria', 'Jürgen', 'Zoë', '伟', 'Siobhán', 'Nguyễn', 'Olga', 'José', 'Amélie', '美咲', "D'Arcy", 'Łukasz'];
-const FAMILY_NAMES = ['Smith', 'Müller', "O'Neill", '王', 'García', 'Åström', 'Novák', 'Kim', 'Dubois', 'Öztürk', '"Quinn"'];
+const GIVEN_NAMES = [
+  'Maria',
+  'Jürgen',
+  'Zoë',
+  '伟',
+  'Siobhán',
+  'Nguyễn',
+  'Olga',
+  'José',
+  'Amélie',
+  '美咲',
+  "D'Arcy",
+  'Łukasz',
+];
+const FAMILY_NAMES = [
+  'Smith',
+  'Müller',
+  "O'Neill",
+  '王',
+  'García',
+  'Åström',
+  'Novák',
+  'Kim',
+  'Dubois',
+  'Öztürk',
+  '"Quinn"',
+];
 
 function householdOf(householdId: number): Household {
   const given = GIVEN_NAMES[householdId % GIVEN_NAMES.length] ?? '';

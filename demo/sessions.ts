@@ -1,11 +1,11 @@
 /** Connections of the legacy applications themselves: what tills, clerks and planners use. Seam's own users are others. */
-import mariadb from 'mariadb';
+import mariadb, { type Pool } from 'mariadb';
 import pg from 'pg';
 import type { StackDescription } from '../stack/stack.ts';
 
 export type Sessions = {
-  readonly pos: mariadb.Pool;
-  readonly logistics: mariadb.Pool;
+  readonly pos: Pool;
+  readonly logistics: Pool;
   readonly erp: pg.Pool;
   readonly crm: pg.Pool;
   readonly finance: pg.Pool;

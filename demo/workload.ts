@@ -277,9 +277,10 @@ export class Workload {
 
   async #delistProduct(): Promise<number> {
     const product = this.#random.pick(this.#data.products);
-    const result = await this.#sessions.erp.query(`UPDATE erp.prod SET del_fg = 'Y' WHERE prod_no = $1 AND del_fg = 'N'`, [
-      product.productId,
-    ]);
+    const result = await this.#sessions.erp.query(
+      `UPDATE erp.prod SET del_fg = 'Y' WHERE prod_no = $1 AND del_fg = 'N'`,
+      [product.productId],
+    );
     return result.rowCount ?? 0;
   }
 
@@ -296,7 +297,9 @@ export class Workload {
   }
 
   async #sendShipments(): Promise<number> {
-    const result = await this.#sessions.logistics.query('UPDATE shp SET stat = 1, shp_dt = UTC_TIMESTAMP(6) WHERE stat = 0');
+    const result = await this.#sessions.logistics.query(
+      'UPDATE shp SET stat = 1, shp_dt = UTC_TIMESTAMP(6) WHERE stat = 0',
+    );
     return result.affectedRows;
   }
 

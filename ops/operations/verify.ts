@@ -1,0 +1,198 @@
+/**
+ * Compares every target with what its sources and mappings say, by content, while traffic flows: a difference counts only
+ * when it is still the same difference after a pause. The pipeline itself is not asked for anything.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Lookups, SourceMapping } from '../../core/mapping.ts';
+import { Refusal } from '../../core/mapping.ts';
+import type { Step } from '../../core/step.ts';
+import type { Target } from '../../core/target.ts';
+import { openTargetReader, type TargetReader } from '../verify/actual.ts';
+import { type Difference, TableComparison } from '../verify/compare.ts';
+import type { Entities, SourceTable } from '../verify/expected.ts';
+import { factsOfRow, sourcesOf } from '../verify/expected.ts';
+import { type ReadConnection, sourceRows } from '../verify/source-rows.ts';
+
+export type VerifyInput = {
+  readonly sources: readonly SourceMapping[];
+  readonly targets: readonly Target[];
+  readonly steps: readonly Step[];
+  readonly entities: Entities;
+  readonly connections: ReadonlyMap<string, ReadConnection>;
+  /** A difference must stay this long to count: longer than the lag. */
+  readonly patienceMs: number;
+  readonly onPass?: (pass: number, differing: number) => void;
+};
+
+export type TableResult = {
+  readonly system: string;
+  readonly table: string;
+  readonly entity: string;
+  readonly rows: number;
+  readonly differences: readonly (Difference & { readonly columns: readonly string[] })[];
+};
+export type VerifyResult = {
+  readonly equal: boolean;
+  readonly rowsCompared: number;
+  readonly differences: number;
+  readonly passes: number;
+  readonly seconds: number;
+  readonly tables: readonly TableResult[];
+  /** Source rows that their mapping refuses: set aside, so expected nowhere. By system, table and code. */
+  readonly refused: Readonly<Record<string, number>>;
+  /** Records set aside or waiting in each target, by reason. */
+  readonly parked: Readonly<Record<string, number>>;
+};
+
+const PASS_PAUSE_MS = 1_500;
+
+type Pass = { comparisons: TableComparison[]; differences: Difference[]; refused: Record<string, number> };
+
+export async function verify(input: VerifyInput): Promise<VerifyResult> {
+  const startedMs = Date.now();
+  const readers = new Map<string, TargetReader>();
+  try {
+    for (const target of input.targets) {
+      readers.set(target.system, await openTargetReader(connectionOf(input, target.system)));
+    }
+    let suspects: Difference[] | null = null;
+    for (let passes = 1; ; passes += 1) {
+      const pass: Pass = await onePass(input, readers, suspects ?? []);
+      suspects = stillDiffering(suspects, pass.differences);
+      input.onPass?.(passes, pass.differences.length);
+      const waitedMs = Date.now() - startedMs;
+      const settled = pass.differences.length === 0 || (passes > 1 && waitedMs >= input.patienceMs);
+      if (settled)
+        return resultOf(pass, passes > 1 ? suspects : pass.differences, passes, startedMs, await parkedIn(readers));
+      await pause(PASS_PAUSE_MS);
+    }
+  } finally {
+    for (const reader of readers.values()) await reader.close();
+  }
+}
+
+async function onePass(
+  input: VerifyInput,
+  readers: ReadonlyMap<string, TargetReader>,
+  suspects: readonly Difference[],
+): Promise<Pass> {
+  const keep = new Set(suspects.map((difference) => difference.key));
+  const comparisons: TableComparison[] = [];
+  for (const target of input.targets) {
+    const reader = readers.get(target.system) as TargetReader;
+    for (const table of target.tables) {
+      comparisons.push(new TableComparison(target, table, input.entities, await reader.kinds(table.table), keep));
+    }
+  }
+  const refused = await fillExpectations(input, readers, comparisons);
+  const differences: Difference[] = [];
+  for (const comparison of comparisons) {
+    differences.push(...(await comparison.compare(readers.get(comparison.target.system) as TargetReader)));
+  }
+  return { comparisons, differences, refused };
+}
+
+async function fillExpectations(
+  input: VerifyInput,
+  readers: ReadonlyMap<string, TargetReader>,
+  comparisons: readonly TableComparison[],
+): Promise<Record<string, number>> {
+  const byEntity = Map.groupBy(comparisons, (comparison) => comparison.table.entity as string);
+  const refused: Record<string, number> = {};
+  for (const source of allSources(input)) {
+    const lookups = await lookupsOf(source, readers);
+    for await (const rows of sourceRows(connectionOf(input, source.system), source.table)) {
+      for (const row of rows) {
+        for (const mapping of source.mappings) {
+          try {
+            for (const fact of factsOfRow(source.system, mapping, row, lookups, input.entities, input.steps)) {
+              for (const comparison of byEntity.get(fact.entity) ?? []) comparison.expect(fact);
+            }
+          } catch (error) {
+            if (!(error instanceof Refusal)) throw error;
+            const name = `${source.system} ${source.table} ${error.code}`;
+            refused[name] = (refused[name] ?? 0) + 1;
+          }
+        }
+      }
+    }
+  }
+  return refused;
+}
+
+function allSources(input: VerifyInput): SourceTable[] {
+  const all = { system: '*', dialect: 'postgres', tables: input.targets.flatMap((target) => target.tables) } as Target;
+  return sourcesOf(all, input.sources, input.steps);
+}
+
+/** Ids that a source's own database assigned, from the identity map beside it. */
+async function lookupsOf(source: SourceTable, readers: ReadonlyMap<string, TargetReader>): Promise<Lookups> {
+  const maps = new Map<string, ReadonlyMap<string, string>>();
+  const fields = source.mappings.flatMap((mapping) => [
+    ...Object.values(mapping.key),
+    ...Object.values(mapping.fields),
+  ]);
+  for (const { identityOf } of fields) {
+    if (identityOf === undefined || maps.has(identityOf.entity)) continue;
+    maps.set(identityOf.entity, (await readers.get(source.system)?.identities(identityOf.entity)) ?? new Map());
+  }
+  return { canonicalId: (entity, localKey) => maps.get(entity)?.get(localKey) };
+}
+
+/** The same key, the same kind, the same contents on both sides: nothing in flight explains it. */
+function stillDiffering(before: readonly Difference[] | null, now: readonly Difference[]): Difference[] {
+  if (before === null) return [...now];
+  const known = new Set(before.map(identityOf));
+  return now.filter((difference) => known.has(identityOf(difference)));
+}
+
+function identityOf(difference: Difference): string {
+  const { system, table, entity, key, kind, expected, actual } = difference;
+  return [system, table, entity, key, kind, expected, actual].join('\u0001');
+}
+
+function resultOf(
+  pass: Pass,
+  confirmed: readonly Difference[],
+  passes: number,
+  startedMs: number,
+  parked: Record<string, number>,
+): VerifyResult {
+  const tables = pass.comparisons.map((comparison): TableResult => {
+    const { target, table } = comparison;
+    const own = confirmed.filter(
+      (d) => d.system === target.system && d.table === table.table && d.entity === table.entity,
+    );
+    return {
+      system: target.system,
+      table: table.table,
+      entity: table.entity,
+      rows: comparison.rowsCompared,
+      differences: own.map((difference) => ({ ...difference, columns: comparison.differingColumns(difference.key) })),
+    };
+  });
+  return {
+    equal: confirmed.length === 0,
+    rowsCompared: tables.reduce((sum, table) => sum + table.rows, 0),
+    differences: confirmed.length,
+    passes,
+    seconds: (Date.now() - startedMs) / 1000,
+    tables,
+    refused: pass.refused,
+    parked,
+  };
+}
+
+async function parkedIn(readers: ReadonlyMap<string, TargetReader>): Promise<Record<string, number>> {
+  const parked: Record<string, number> = {};
+  for (const [system, reader] of readers) {
+    for (const [reason, records] of await reader.parked()) parked[`${system} ${reason}`] = records;
+  }
+  return parked;
+}
+
+function connectionOf(input: VerifyInput, system: string): ReadConnection {
+  const connection = input.connections.get(system);
+  if (connection === undefined) throw new Error(`no connection for ${system}`);
+  return connection;
+}
