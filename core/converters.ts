@@ -1,0 +1,179 @@
+/**
+ * Column values → canonical values, for connectors/<system>/mapping.ts. What comes in is the table in change-event.ts.
+ * A converter refuses rather than rounds, cuts or guesses; a refusal names what is wrong, never the value.
+ *
+ * | code              | the value …                                                         |
+ * |-------------------|---------------------------------------------------------------------|
+ * | VALUE_MISSING     | is NULL where the entity needs one                                  |
+ * | VALUE_TYPE        | has another type than the mapping expects: the column was altered   |
+ * | VALUE_NEGATIVE    | is below zero where that has no meaning                             |
+ * | TEXT_EMPTY        | is empty or blank where the entity needs a text                     |
+ * | DIGITS_EXPECTED   | has other characters than digits                                    |
+ * | INTEGER_RANGE     | doesn't fit 32 or 64 bits, signed                                   |
+ * | DECIMAL_*         | INVALID (NaN, infinity), SCALE or PRECISION: would have to be cut   |
+ * | DATE_RANGE        | is outside the years 1 to 9999 (PostgreSQL's infinity is)           |
+ * | TIME_*            | INVALID, RANGE, NOT_EXISTING: see local-time.ts                     |
+ * | CODE_UNKNOWN      | is a code without canonical meaning: add it to the mapping          |
+ * | UUID_INVALID      | is not a UUID                                                       |
+ */
+import type { ColumnValue, Unavailable } from './change-event.ts';
+import { fitDecimal } from './decimal.ts';
+import { localTimeIn, parseIsoUs } from './local-time.ts';
+import type { Converter } from './mapping.ts';
+import { Refusal } from './mapping.ts';
+
+type Value = Exclude<ColumnValue, Unavailable>;
+
+const INT_MAX = 2 ** 31 - 1;
+const LONG_MAX = 2n ** 63n - 1n;
+const DAY_MS = 86_400_000;
+const FIRST_DAY = -719_162;
+const LAST_DAY = 2_932_896;
+const DIGITS = /^\d+$/;
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+export function text(value: Value): string {
+  if (typeof value === 'string') return value;
+  throw unexpected(value, 'text');
+}
+
+/** CHAR padding taken off. Spaces in front belong to the value. */
+export function trimmed(value: Value): string {
+  return text(value).replace(/ +$/, '');
+}
+
+/** A text that says something. */
+export function filled(value: Value): string {
+  const kept = trimmed(value);
+  if (kept.trim() === '') throw new Refusal('TEXT_EMPTY', 'is empty');
+  return kept;
+}
+
+/** For values where case carries no meaning, such as mail addresses. */
+export function lowerCase(value: Value): string {
+  return trimmed(value).toLowerCase();
+}
+
+export function optional<T>(convert: Converter<T>): Converter<T | null> {
+  return (value) => (value === null ? null : convert(value));
+}
+
+/** Legacy systems write '' where they mean "none"; so does a CHAR column full of blanks. */
+export function emptyAsNull<T>(convert: Converter<T>): Converter<T | null> {
+  return (value) => (value === null || (typeof value === 'string' && value.trim() === '') ? null : convert(value));
+}
+
+/** 32 bits, signed. */
+export function integer(value: Value): number {
+  const number = typeof value === 'bigint' && value >= -LONG_MAX && value <= LONG_MAX ? Number(value) : value;
+  if (typeof number !== 'number' || !Number.isInteger(number)) throw unexpected(value, 'a whole number');
+  if (number > INT_MAX || number < -INT_MAX - 1) throw new Refusal('INTEGER_RANGE', 'does not fit 32 bits');
+  return number;
+}
+
+/** 64 bits, signed: an unsigned column's upper half is refused. */
+export function bigInteger(value: Value): bigint {
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value);
+  if (typeof value !== 'bigint') throw unexpected(value, 'a whole number');
+  if (value > LONG_MAX || value < -LONG_MAX - 1n) throw new Refusal('INTEGER_RANGE', 'does not fit 64 bits');
+  return value;
+}
+
+/** Text with exactly `scale` digits after the point. */
+export function decimal(precision: number, scale: number): Converter<string> {
+  return (value) => {
+    if (typeof value === 'string') return fitDecimal(value, precision, scale);
+    if (typeof value === 'bigint' || (typeof value === 'number' && Number.isSafeInteger(value))) {
+      return fitDecimal(value.toString(), precision, scale);
+    }
+    throw unexpected(value, 'a decimal');
+  };
+}
+
+/** Where the direction is told by another column. */
+export function notNegative(convert: Converter<string>): Converter<string> {
+  return (value) => {
+    const converted = convert(value);
+    if (converted.startsWith('-')) throw new Refusal('VALUE_NEGATIVE', 'is negative');
+    return converted;
+  };
+}
+
+/** `2017-01-31` */
+export function date(value: Value): string {
+  if (typeof value !== 'number' || !Number.isInteger(value)) throw unexpected(value, 'a date');
+  if (value < FIRST_DAY || value > LAST_DAY) throw new Refusal('DATE_RANGE', 'is outside the years 1 to 9999');
+  return new Date(value * DAY_MS).toISOString().slice(0, 10);
+}
+
+/** A column without time zone whose clock hangs in `zone`: µs since 1970 UTC. */
+export function localTime(zone: string): Converter<bigint> {
+  const time = localTimeIn(zone);
+  return (value) => {
+    if (typeof value !== 'bigint') throw unexpected(value, 'a time without zone');
+    return time.toUtcUs(value);
+  };
+}
+
+/** A column with time zone: µs since 1970 UTC. */
+export function instant(value: Value): bigint {
+  if (typeof value !== 'string') throw unexpected(value, 'a time with zone');
+  return parseIsoUs(value);
+}
+
+/** `oneOf({ A: 'ACTIVE', C: 'CLOSED' })`; codes that are numbers are written as text: `{ '0': 'REQUESTED' }`. */
+export function oneOf<const T extends string>(meanings: Readonly<Record<string, T>>): Converter<T> {
+  const byCode = new Map(Object.entries(meanings));
+  return (value) => {
+    if (typeof value !== 'string' && typeof value !== 'number') throw unexpected(value, 'a code');
+    const meaning = byCode.get(typeof value === 'number' ? String(value) : trimmed(value));
+    if (meaning === undefined) throw new Refusal('CODE_UNKNOWN', 'has a code without canonical meaning');
+    return meaning;
+  };
+}
+
+/** A boolean, or a number that legacy code uses as one: 0 or 1, nothing else. */
+export function flag(value: Value): boolean {
+  if (typeof value === 'boolean') return value;
+  if (typeof value !== 'number') throw unexpected(value, 'a flag');
+  if (value !== 0 && value !== 1) throw new Refusal('CODE_UNKNOWN', 'is neither 0 nor 1');
+  return value === 1;
+}
+
+export function uuid(value: Value): string {
+  const lower = text(value).toLowerCase();
+  if (!UUID.test(lower)) throw new Refusal('UUID_INVALID', 'is not a UUID');
+  return lower;
+}
+
+export function bytes(value: Value): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  throw unexpected(value, 'bytes');
+}
+
+/** An id made of digits, without the zeros in front: `0000000900`, 900 and 900n are all `900`. */
+export function digits(value: Value): string {
+  const id = typeof value === 'number' || typeof value === 'bigint' ? String(value) : trimmed(value);
+  if (!DIGITS.test(id)) throw new Refusal('DIGITS_EXPECTED', 'is not made of digits');
+  return withoutLeadingZeros(id);
+}
+
+/** As `digits`, but a code with letters is kept as it is: `000330` → `330`, `W001` → `W001`. */
+export function codeDigits(value: Value): string {
+  const code = filled(value);
+  return DIGITS.test(code) ? withoutLeadingZeros(code) : code;
+}
+
+/** `prefixed('FI-', digits)` */
+export function prefixed(prefix: string, convert: Converter<string>): Converter<string> {
+  return (value) => prefix + convert(value);
+}
+
+function withoutLeadingZeros(id: string): string {
+  return id.replace(/^0+(?=\d)/, '');
+}
+
+function unexpected(value: Value, expected: string): Refusal {
+  if (value === null) return new Refusal('VALUE_MISSING', 'is NULL');
+  return new Refusal('VALUE_TYPE', `is not ${expected}`);
+}
