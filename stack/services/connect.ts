@@ -1,0 +1,115 @@
+/** Kafka Connect in distributed mode, with Debezium and the Avro converter as plugins of their own. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { host } from '../ports.ts';
+import { javaOptions, quietLogging, recordBytesMax } from './kafka.ts';
+import { registryUrls } from './registry.ts';
+import { componentOf, portOf, probeTimeoutMs, type Service, type ServiceContext, toProperties } from './service.ts';
+
+const avroConverter = 'io.apicurio.registry.utils.converter.AvroConverter';
+const pluginComponents = ['debezium-postgres', 'debezium-mariadb', 'avro-converter'] as const;
+const pluginClasses = [
+  'io.debezium.connector.postgresql.PostgresConnector',
+  'io.debezium.connector.mariadb.MariaDbConnector',
+  avroConverter,
+];
+
+export function connectUrl(context: ServiceContext): string {
+  return `http://${host}:${portOf(context, 'connect')}`;
+}
+
+export function connectService(context: ServiceContext): Service {
+  const url = connectUrl(context);
+  const folder = path.join(context.stateDirectory, 'connect');
+  const properties = path.join(folder, 'connect.properties');
+  const classPath = path.join(componentOf(context, 'kafka'), '*');
+  return {
+    name: 'connect',
+    address: url,
+    portNames: ['connect'],
+    readyLimitMs: 120_000,
+    async prepare() {
+      await mkdir(folder, { recursive: true });
+      await mkdir(context.secretsDirectory, { recursive: true, mode: 0o700 });
+      await writeFile(properties, toProperties(workerSettings(context)));
+      await writeFile(path.join(folder, 'log4j2.yaml'), quietLogging);
+    },
+    command: () => ({
+      name: 'connect',
+      file: context.java,
+      args: [
+        ...javaOptions('1g', folder),
+        '-cp',
+        classPath,
+        'org.apache.kafka.connect.cli.ConnectDistributed',
+        properties,
+      ],
+      env: context.settings.baseEnvironment,
+      cwd: folder,
+      stopSignal: 'SIGTERM',
+      stopLimitMs: 20_000,
+    }),
+    probe: () => probeWorker(url),
+  };
+}
+
+function workerSettings(context: ServiceContext): Record<string, string | number | boolean> {
+  return {
+    'bootstrap.servers': `${host}:${portOf(context, 'kafka')}`,
+    'group.id': 'seam-connect',
+    listeners: connectUrl(context),
+    'rest.advertised.host.name': host,
+    'plugin.path': pluginComponents.map((name) => componentOf(context, name)).join(','),
+    'plugin.discovery': 'hybrid_warn',
+    'exactly.once.source.support': 'enabled',
+    'config.storage.topic': 'connect-configs',
+    'config.storage.replication.factor': 1,
+    'offset.storage.topic': 'connect-offsets',
+    'offset.storage.replication.factor': 1,
+    'offset.storage.partitions': 1,
+    'status.storage.topic': 'connect-status',
+    'status.storage.replication.factor': 1,
+    'status.storage.partitions': 1,
+    'offset.flush.interval.ms': 1_000,
+    'topic.creation.enable': true,
+    // There is one worker: waiting five minutes for another to come back, as is the default, would only stop the tasks.
+    'scheduled.rebalance.max.delay.ms': 0,
+    'connector.client.config.override.policy': 'All',
+    'producer.max.request.size': recordBytesMax,
+    'producer.compression.type': 'lz4',
+    'producer.linger.ms': 5,
+    'consumer.max.partition.fetch.bytes': recordBytesMax,
+    'config.providers': 'dir',
+    'config.providers.dir.class': 'org.apache.kafka.common.config.provider.DirectoryConfigProvider',
+    'config.providers.dir.param.allowed.paths': context.secretsDirectory,
+    ...converterSettings(context, 'key.converter'),
+    ...converterSettings(context, 'value.converter'),
+  };
+}
+
+/** Avro in the Confluent wire format, schemas registered on first sight: so a connector says nothing about conversion. */
+function converterSettings(context: ServiceContext, prefix: string): Record<string, string | boolean> {
+  return {
+    [prefix]: avroConverter,
+    [`${prefix}.apicurio.registry.url`]: registryUrls(context).converter,
+    [`${prefix}.apicurio.registry.auto-register`]: true,
+    [`${prefix}.apicurio.registry.find-latest`]: true,
+    [`${prefix}.apicurio.registry.as-confluent`]: true,
+    [`${prefix}.apicurio.registry.use-id`]: 'contentId',
+    [`${prefix}.apicurio.registry.headers.enabled`]: false,
+  };
+}
+
+/** `/health` answers 200 only when the worker has joined its group and read its configuration to the end. */
+async function probeWorker(url: string): Promise<void> {
+  await getJson(`${url}/health`);
+  const plugins = (await getJson(`${url}/connector-plugins?connectorsOnly=false`)) as { class: string }[];
+  const missing = pluginClasses.filter((name) => !plugins.some((plugin) => plugin.class === name));
+  if (missing.length > 0) throw new Error(`plugins not loaded: ${missing.join(', ')}`);
+}
+
+async function getJson(url: string): Promise<unknown> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(probeTimeoutMs) });
+  if (!response.ok) throw new Error(`${url} answered ${response.status}`);
+  return response.json();
+}

@@ -1,0 +1,131 @@
+/** One Kafka node in KRaft mode: broker and controller in one process. */
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { Kafka, logLevel } from 'kafkajs';
+import { host } from '../ports.ts';
+import { runProgram } from '../run-program.ts';
+import { componentOf, portOf, probeTimeoutMs, type Service, type ServiceContext, toProperties } from './service.ts';
+
+/** A text of 1 MB must pass, with room for its envelope, its before image and its schema id. */
+export const recordBytesMax = 10_485_760;
+
+export function kafkaService(context: ServiceContext): Service {
+  const port = portOf(context, 'kafka');
+  const address = `${host}:${port}`;
+  const folder = path.join(context.stateDirectory, 'kafka');
+  const properties = path.join(folder, 'server.properties');
+  const classPath = path.join(componentOf(context, 'kafka'), '*');
+  return {
+    name: 'kafka',
+    address,
+    portNames: ['kafka', 'kafka-controller'],
+    readyLimitMs: 60_000,
+    async prepare() {
+      await mkdir(folder, { recursive: true });
+      await writeFile(properties, toProperties(brokerSettings(context, folder)));
+      await writeFile(path.join(folder, 'log4j2.yaml'), quietLogging);
+      if (existsSync(path.join(folder, 'log', 'meta.properties'))) return;
+      const clusterId = randomBytes(16).toString('base64url');
+      const format = ['-cp', classPath, '-Xshare:auto', '-XX:TieredStopAtLevel=1', 'kafka.tools.StorageTool', 'format'];
+      const args = [...format, '--cluster-id', clusterId, '--config', properties];
+      await runProgram(context.java, args, { cwd: folder, env: context.settings.baseEnvironment });
+    },
+    command: () => ({
+      name: 'kafka',
+      file: context.java,
+      args: [...javaOptions('512m', folder), '-cp', classPath, 'kafka.Kafka', properties],
+      env: context.settings.baseEnvironment,
+      cwd: folder,
+      stopSignal: 'SIGTERM',
+      stopLimitMs: 20_000,
+    }),
+    probe: () => probeBroker(address),
+  };
+}
+
+export function javaOptions(heap: string, folder: string): string[] {
+  const logging = `-Dlog4j2.configurationFile=${path.join(folder, 'log4j2.yaml')}`;
+  return [
+    `-Xmx${heap}`,
+    '-Xms128m',
+    '-XX:+UseSerialGC',
+    '-XX:+ExitOnOutOfMemoryError',
+    '-Djava.awt.headless=true',
+    logging,
+  ];
+}
+
+function brokerSettings(context: ServiceContext, folder: string): Record<string, string | number | boolean> {
+  const broker = portOf(context, 'kafka');
+  const controller = portOf(context, 'kafka-controller');
+  return {
+    'process.roles': 'broker,controller',
+    'node.id': 1,
+    'controller.quorum.voters': `1@${host}:${controller}`,
+    listeners: `BROKER://${host}:${broker},CONTROLLER://${host}:${controller}`,
+    'advertised.listeners': `BROKER://${host}:${broker}`,
+    'listener.security.protocol.map': 'BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'inter.broker.listener.name': 'BROKER',
+    'controller.listener.names': 'CONTROLLER',
+    'log.dirs': path.join(folder, 'log'),
+    'auto.create.topics.enable': false,
+    'default.replication.factor': 1,
+    'min.insync.replicas': 1,
+    'offsets.topic.replication.factor': 1,
+    'offsets.topic.num.partitions': 4,
+    'transaction.state.log.replication.factor': 1,
+    'transaction.state.log.min.isr': 1,
+    'transaction.state.log.num.partitions': 4,
+    'share.coordinator.state.topic.replication.factor': 1,
+    'share.coordinator.state.topic.min.isr': 1,
+    'share.coordinator.state.topic.num.partitions': 1,
+    'group.initial.rebalance.delay.ms': 0,
+    'log.retention.hours': 168,
+    'message.max.bytes': recordBytesMax,
+    'replica.fetch.max.bytes': recordBytesMax,
+  };
+}
+
+/** Asks for metadata: answered only once the broker is registered and takes requests. */
+async function probeBroker(address: string): Promise<void> {
+  const kafka = new Kafka({
+    clientId: 'seam-stack-probe',
+    brokers: [address],
+    logLevel: logLevel.NOTHING,
+    connectionTimeout: probeTimeoutMs,
+    requestTimeout: probeTimeoutMs,
+    retry: { retries: 0 },
+  });
+  const admin = kafka.admin();
+  try {
+    await admin.connect();
+    const { brokers, controller } = await admin.describeCluster();
+    if (brokers.length === 0 || controller === null) throw new Error('no broker is registered yet');
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+export const quietLogging = `Configuration:
+  status: warn
+  Appenders:
+    Console:
+      name: console
+      target: SYSTEM_OUT
+      PatternLayout:
+        pattern: "%d{yyyy-MM-dd HH:mm:ss,SSS} %p %m (%c{1})%n%ex"
+  Loggers:
+    Root:
+      level: warn
+      AppenderRef:
+        ref: console
+    Logger:
+      - name: kafka.server.KafkaServer
+        level: info
+      - name: org.apache.kafka.connect.runtime.rest
+        level: warn
+      - name: io.debezium
+        level: info
+`;

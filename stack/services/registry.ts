@@ -1,0 +1,46 @@
+/** The schema registry. It keeps its schemas in Kafka: an id once given out stays valid after any restart. */
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { host } from '../ports.ts';
+import versions from '../versions.json' with { type: 'json' };
+import { componentOf, portOf, probeTimeoutMs, type Service, type ServiceContext } from './service.ts';
+
+export function registryUrls(context: ServiceContext): { confluent: string; converter: string } {
+  const base = `http://${host}:${portOf(context, 'registry')}/apis`;
+  return { confluent: `${base}/ccompat/v7`, converter: `${base}/registry/v2` };
+}
+
+export function registryService(context: ServiceContext): Service {
+  const { confluent } = registryUrls(context);
+  const component = componentOf(context, 'registry');
+  const folder = path.join(context.stateDirectory, 'registry');
+  const settings = {
+    'quarkus.http.host': host,
+    'quarkus.http.port': portOf(context, 'registry'),
+    'apicurio.storage.kind': 'kafkasql',
+    'apicurio.kafkasql.bootstrap.servers': `${host}:${portOf(context, 'kafka')}`,
+  };
+  const properties = Object.entries(settings).map(([key, value]) => `-D${key}=${value}`);
+  const jar = path.join(component, `apicurio-registry-app-${versions.apicurioRegistry}-runner.jar`);
+  return {
+    name: 'registry',
+    address: confluent,
+    portNames: ['registry'],
+    readyLimitMs: 90_000,
+    prepare: async () => void (await mkdir(folder, { recursive: true })),
+    command: () => ({
+      name: 'registry',
+      file: context.java,
+      args: ['-Xmx384m', '-XX:+UseSerialGC', '-XX:+ExitOnOutOfMemoryError', ...properties, '-jar', jar],
+      env: context.settings.baseEnvironment,
+      cwd: folder,
+      stopSignal: 'SIGTERM',
+      stopLimitMs: 15_000,
+    }),
+    async probe() {
+      const response = await fetch(`${confluent}/subjects`, { signal: AbortSignal.timeout(probeTimeoutMs) });
+      if (!response.ok) throw new Error(`${confluent}/subjects answered ${response.status}`);
+      await response.json();
+    },
+  };
+}
