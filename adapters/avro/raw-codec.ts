@@ -1,0 +1,101 @@
+import type { Type } from 'avsc';
+import type { Row } from '../../core/change-event.ts';
+import type { Envelope } from '../../core/debezium.ts';
+import { ContractError, InvariantError, RecordError } from '../../core/errors.ts';
+import type { RawSchema } from './raw-schema.ts';
+import { readRawSchema } from './raw-schema.ts';
+import { compileRaw } from './raw-types.ts';
+import { asBuffer, schemaIdOf, WIRE_HEADER_BYTES } from './wire.ts';
+
+export type RawDecoder = {
+  /** The value of a raw record. RecordError AVRO_DECODE_FAILED; ContractError RAW_SCHEMA_UNREADABLE. */
+  value(bytes: Uint8Array): Envelope;
+  /** The key of a raw record: the source's key columns. */
+  key(bytes: Uint8Array): Row;
+  /** What is to be known of a schema beside its values: see `RawSchema.nullHidingColumns`. */
+  nullHidingColumns(schemaId: number): readonly string[];
+};
+
+type Compiled = { readonly schema: RawSchema; readonly type: Type };
+
+/** `lookupSchema` answers at once, from what was loaded before the batch (adapters/registry.ts). */
+export function createRawDecoder(lookupSchema: (schemaId: number) => string | undefined): RawDecoder {
+  const compiledById = new Map<number, Compiled>();
+  const compiled = (schemaId: number): Compiled => {
+    const known = compiledById.get(schemaId);
+    if (known !== undefined) return known;
+    const fresh = compile(schemaId, lookupSchema(schemaId));
+    compiledById.set(schemaId, fresh);
+    return fresh;
+  };
+  const read = (bytes: Uint8Array, kind: RawSchema['kind']): { decoded: unknown; schema: RawSchema } => {
+    const schemaId = schemaIdOf(bytes);
+    const { schema, type } = compiled(schemaId);
+    if (schema.kind !== kind) throw decodeError(schemaId, bytes, `is no ${kind}: is its topic a Debezium topic?`);
+    return { decoded: decode(type, bytes, schemaId), schema };
+  };
+
+  return {
+    value(bytes) {
+      const { decoded, schema } = read(bytes, 'envelope');
+      return schema.renames.size === 0 ? (decoded as Envelope) : renamedEnvelope(decoded as Envelope, schema.renames);
+    },
+    key(bytes) {
+      const { decoded, schema } = read(bytes, 'row');
+      return renamed(decoded as Row, schema.renames);
+    },
+    nullHidingColumns: (schemaId) => compiled(schemaId).schema.nullHidingColumns,
+  };
+}
+
+function compile(schemaId: number, text: string | undefined): Compiled {
+  if (text === undefined) {
+    const message = `schema ${schemaId} was not loaded before a raw record was decoded`;
+    throw new InvariantError({ code: 'SCHEMA_NOT_LOADED', message });
+  }
+  try {
+    const schema = readRawSchema(text);
+    return { schema, type: compileRaw(schema.avro) };
+  } catch (cause) {
+    throw new ContractError({
+      code: 'RAW_SCHEMA_UNREADABLE',
+      message: `schema ${schemaId} of a raw topic can't be read`,
+      where: cause instanceof Error ? cause.message : String(cause),
+      hint: 'compare the connector with its folder in connectors/: converter and adjustment modes must be those',
+      cause,
+    });
+  }
+}
+
+function decode(type: Type, bytes: Uint8Array, schemaId: number): unknown {
+  let decoded: { value: unknown; offset: number } | undefined;
+  try {
+    decoded = type.decode(asBuffer(bytes), WIRE_HEADER_BYTES);
+  } catch {
+    // falls to the error below, which holds no value
+  }
+  if (decoded !== undefined && decoded.offset === bytes.length) return decoded.value;
+  throw decodeError(schemaId, bytes, "doesn't read as its schema says");
+}
+
+function decodeError(schemaId: number, bytes: Uint8Array, reason: string): RecordError {
+  return new RecordError({
+    code: 'AVRO_DECODE_FAILED',
+    message: `raw record of ${bytes.length} bytes and schema ${schemaId} ${reason}`,
+    hint: 'look at the record with its schema; a time finer than a microsecond is refused too',
+  });
+}
+
+function renamedEnvelope(envelope: Envelope, renames: ReadonlyMap<string, string>): Envelope {
+  const { before, after } = envelope;
+  return {
+    ...envelope,
+    before: before === null ? null : renamed(before, renames),
+    after: after === null ? null : renamed(after, renames),
+  };
+}
+
+function renamed(row: Row, renames: ReadonlyMap<string, string>): Row {
+  if (renames.size === 0) return row;
+  return Object.fromEntries(Object.entries(row).map(([name, value]) => [renames.get(name) ?? name, value]));
+}

@@ -1,0 +1,116 @@
+/**
+ * A Debezium schema as registered → the schema that avsc compiles: semantic types named, envelope parts that nobody reads
+ * passed over, defaults dropped (a default has no part in reading, and avsc refuses some that Connect writes).
+ */
+import { hasReader, LIST, PLAIN_BYTES, PLAIN_TEXT, TEXT_MAP } from './raw-types.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+type Field = { readonly name: string; readonly type: unknown; readonly default?: unknown };
+
+export type RawSchema = {
+  readonly kind: 'envelope' | 'row';
+  readonly avro: unknown;
+  /** Column's name on the wire → in the database, where Debezium changed it and says so. */
+  readonly renames: ReadonlyMap<string, string>;
+  /**
+   * Nullable columns with a default: Connect writes the default in place of NULL, so neither value can be trusted where
+   * they meet. Doctor and processor name them; only dropping the default in the source, or its NULLs, cures it.
+   */
+  readonly nullHidingColumns: readonly string[];
+};
+
+const ENVELOPE_FIELDS = new Set(['before', 'after', 'source', 'op', 'ts_ms']);
+const SOURCE_FIELDS = new Set(
+  ['connector', 'snapshot', 'ts_ms', 'ts_us', 'db', 'schema', 'table'].concat(
+    ['sequence', 'lsn', 'origin'],
+    ['server_id', 'gtid', 'file', 'pos', 'row'],
+  ),
+);
+const SOURCE_NAME = '__debezium.source.column.name';
+
+export function readRawSchema(text: string): RawSchema {
+  const top = JSON.parse(text) as Json;
+  const isEnvelope = fieldsOf(top).some((field) => field.name === 'op') && rowField(top) !== undefined;
+  const row = isEnvelope ? rowRecord(top) : top;
+  const columns = fieldsOf(row);
+  return {
+    kind: isEnvelope ? 'envelope' : 'row',
+    avro: isEnvelope ? envelope(top) : record(top, (field) => column(field.type)),
+    renames: new Map(columns.flatMap(renameOf)),
+    nullHidingColumns: columns.filter(hidesNull).map((field) => field.name),
+  };
+}
+
+function fieldsOf(schema: Json): readonly Field[] {
+  return Array.isArray(schema.fields) ? (schema.fields as Field[]) : [];
+}
+
+function rowField(top: Json): Field | undefined {
+  return fieldsOf(top).find((field) => field.name === 'before');
+}
+
+function rowRecord(top: Json): Json {
+  const type = rowField(top)?.type;
+  return (Array.isArray(type) ? type.find((branch) => typeof branch === 'object') : type) as Json;
+}
+
+function envelope(top: Json): unknown {
+  return record(top, (field) => {
+    if (!ENVELOPE_FIELDS.has(field.name)) return { passOver: plain(field.type) };
+    if (field.name === 'before' || field.name === 'after') return column(field.type);
+    return field.name === 'source' ? source(field.type) : plain(field.type);
+  });
+}
+
+function source(type: unknown): unknown {
+  if (typeof type !== 'object' || type === null || Array.isArray(type)) return plain(type);
+  return record(type as Json, (field) =>
+    SOURCE_FIELDS.has(field.name) ? plain(field.type) : { passOver: plain(field.type) },
+  );
+}
+
+function record(schema: Json, fieldType: (field: Field) => unknown): unknown {
+  const fields = fieldsOf(schema).map((field) => ({ name: field.name, type: fieldType(field) }));
+  return { type: 'record', name: schema.name, namespace: schema.namespace, fields };
+}
+
+/** A type of the envelope itself: no semantic type, no placeholder. */
+function plain(type: unknown): unknown {
+  if (Array.isArray(type)) return type.map(plain);
+  if (typeof type !== 'object' || type === null) return type;
+  const schema = type as Json;
+  if (Array.isArray(schema.fields)) return record(schema, (field) => plain(field.type));
+  if (typeof schema.type === 'object') return plain(schema.type);
+  const { default: _default, logicalType: _logicalType, ...rest } = schema;
+  return rest.items === undefined ? rest : { ...rest, items: plain(rest.items) };
+}
+
+/** A type inside a row: semantic types by their `connect.name`, plain text and bytes watched for the placeholder. */
+function column(type: unknown): unknown {
+  if (Array.isArray(type)) return type.map(column);
+  if (type === 'string') return { type, logicalType: PLAIN_TEXT };
+  if (type === 'bytes') return { type, logicalType: PLAIN_BYTES };
+  if (typeof type !== 'object' || type === null) return type;
+  const schema = type as Json;
+  const name = schema['connect.name'] as string | undefined;
+  if (hasReader(name)) return { ...(plain(schema) as Json), logicalType: name };
+  if (Array.isArray(schema.fields)) return record(schema, (field) => column(field.type));
+  if (schema.type === 'array') return { type: 'array', items: column(schema.items), logicalType: LIST };
+  if (schema.type === 'map') return { type: 'map', values: plain(schema.values), logicalType: TEXT_MAP };
+  return column(schema.type);
+}
+
+function renameOf(field: Field): [string, string][] {
+  const parameters = innerObject(field)?.['connect.parameters'] as Readonly<Record<string, string>> | undefined;
+  const name = parameters?.[SOURCE_NAME];
+  return name === undefined || name === field.name ? [] : [[field.name, name]];
+}
+
+function innerObject(field: Field): Json | undefined {
+  const type = Array.isArray(field.type) ? field.type.find((branch) => branch !== 'null') : field.type;
+  return typeof type === 'object' && type !== null ? (type as Json) : undefined;
+}
+
+function hidesNull(field: Field): boolean {
+  return Array.isArray(field.type) && field.type.includes('null') && (field.default ?? null) !== null;
+}

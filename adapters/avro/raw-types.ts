@@ -1,0 +1,172 @@
+/**
+ * Connect's and Debezium's semantic types → the domain of core/change-event.ts. Connect's Avro converter keeps a type's
+ * name in `connect.name`; raw-schema.ts turns it into avsc's `logicalType`, and the classes here read it.
+ */
+import { createHash } from 'node:crypto';
+import avro from 'avsc';
+import type { Schema, Type } from 'avsc';
+import type { ColumnValue } from '../../core/change-event.ts';
+import { UNAVAILABLE } from '../../core/change-event.ts';
+import { bytesToDecimal } from './decimal.ts';
+import { bigintLong } from './long.ts';
+
+/** Debezium's default for `unavailable.value.placeholder`; in an array of integers, the same byte by byte. */
+const PLACEHOLDER = '__debezium_unavailable_value';
+const PLACEHOLDER_BYTES = Buffer.from(PLACEHOLDER);
+const PLACEHOLDER_UUID = nameUuid(PLACEHOLDER_BYTES);
+
+export const PLAIN_TEXT = 'seam.text';
+export const PLAIN_BYTES = 'seam.bytes';
+export const LIST = 'seam.list';
+export const TEXT_MAP = 'seam.map';
+
+export type ConnectSchema = {
+  readonly type: unknown;
+  readonly logicalType?: string;
+  readonly scale?: number;
+  readonly 'connect.name'?: string;
+  readonly 'connect.parameters'?: Readonly<Record<string, string>>;
+};
+type Read = (value: never) => ColumnValue;
+
+/** By semantic type: given the schema once, reads each value. A type not listed is read as its Avro type. */
+const readers: Readonly<Record<string, (schema: ConnectSchema) => Read>> = {
+  [PLAIN_TEXT]: () => (text: string) => (text === PLACEHOLDER ? UNAVAILABLE : text),
+  [PLAIN_BYTES]: () => (bytes: Buffer | undefined) =>
+    bytes?.equals(PLACEHOLDER_BYTES) ? UNAVAILABLE : (bytes ?? null),
+  [LIST]: () => (items: readonly ColumnValue[]) => (isPlaceholderList(items) ? UNAVAILABLE : items),
+  [TEXT_MAP]: () => textOfMap,
+  'org.apache.kafka.connect.data.Decimal': decimalReader,
+  'io.debezium.data.VariableScaleDecimal': () => (value: { scale: number; value: Buffer }) =>
+    bytesToDecimal(value.value, value.scale),
+  'org.apache.kafka.connect.data.Timestamp': () => millisToMicros,
+  'org.apache.kafka.connect.data.Time': () => millisToMicros,
+  'io.debezium.time.Timestamp': () => millisToMicros,
+  'io.debezium.time.Time': () => millisToMicros,
+  'io.debezium.time.NanoTimestamp': () => nanosToMicros,
+  'io.debezium.time.NanoTime': () => nanosToMicros,
+  'io.debezium.data.geometry.Point': () => extendedWkb,
+  'io.debezium.data.geometry.Geometry': () => extendedWkb,
+  'io.debezium.data.geometry.Geography': () => extendedWkb,
+};
+
+export function hasReader(name: string | undefined): name is string {
+  return name !== undefined && Object.hasOwn(readers, name);
+}
+
+/**
+ * Unsigned 64-bit integers arrive as a Decimal too (`bigint.unsigned.handling.mode=precise`). They carry no precision,
+ * which every declared decimal does.
+ */
+function decimalReader(schema: ConnectSchema): Read {
+  const scale = schema.scale ?? Number(schema['connect.parameters']?.scale ?? 0);
+  const isUnsignedLong = scale === 0 && schema['connect.parameters']?.['connect.decimal.precision'] === undefined;
+  if (isUnsignedLong) return (bytes: Buffer) => BigInt(bytesToDecimal(bytes, 0));
+  return (bytes: Buffer) => bytesToDecimal(bytes, scale);
+}
+
+function millisToMicros(millis: bigint | number): bigint {
+  return BigInt(millis) * 1000n;
+}
+
+function nanosToMicros(nanos: bigint): bigint {
+  if (nanos % 1000n !== 0n) throw new Error('a time is finer than a microsecond');
+  return nanos / 1000n;
+}
+
+function isPlaceholderList(items: readonly ColumnValue[]): boolean {
+  const [first] = items;
+  if (items.length === 1) return first === UNAVAILABLE || first === PLACEHOLDER_UUID;
+  if (items.length !== PLACEHOLDER_BYTES.length || Number(first) !== PLACEHOLDER_BYTES[0]) return false;
+  return items.every((item, index) => Number(item) === PLACEHOLDER_BYTES[index]);
+}
+
+/** hstore with `hstore.handling.mode=map`: JSON text, keys in order, so that equal contents are equal texts. */
+function textOfMap(entries: Readonly<Record<string, ColumnValue>>): ColumnValue {
+  if (Object.hasOwn(entries, PLACEHOLDER)) return UNAVAILABLE;
+  return JSON.stringify(Object.fromEntries(Object.entries(entries).sort(([left], [right]) => (left < right ? -1 : 1))));
+}
+
+const WKB_HAS_SRID = 0x20000000;
+
+/** Debezium keeps the reference system beside the geometry; EWKB, which PostGIS and others read, keeps it inside. */
+function extendedWkb(value: { wkb: Buffer; srid: number | null }): Uint8Array {
+  const { wkb, srid } = value;
+  if (srid === null || srid === 0) return wkb;
+  const isLittleEndian = wkb[0] === 1;
+  const type = isLittleEndian ? wkb.readUInt32LE(1) : wkb.readUInt32BE(1);
+  if ((type & WKB_HAS_SRID) !== 0) return wkb;
+  const head = Buffer.alloc(9);
+  head[0] = isLittleEndian ? 1 : 0;
+  if (isLittleEndian) head.writeUInt32LE((type | WKB_HAS_SRID) >>> 0, 1);
+  else head.writeUInt32BE((type | WKB_HAS_SRID) >>> 0, 1);
+  if (isLittleEndian) head.writeInt32LE(srid, 5);
+  else head.writeInt32BE(srid, 5);
+  return Buffer.concat([head, wkb.subarray(5)]);
+}
+
+/** Java's `UUID.nameUUIDFromBytes`: what stands for an unchanged array of uuid. */
+function nameUuid(name: Buffer): string {
+  const hash = createHash('md5').update(name).digest();
+  hash[6] = ((hash[6] as number) & 0x0f) | 0x30;
+  hash[8] = ((hash[8] as number) & 0x3f) | 0x80;
+  return hash.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
+
+/** avsc's reading is `_read(tap)` and `_skip(tap)`; its typings leave both out. */
+type Tap = unknown;
+type Readable = Type & { _read(tap: Tap): unknown; _skip(tap: Tap): void };
+
+class SemanticType extends avro.types.LogicalType {
+  readonly #read: (value: unknown) => ColumnValue;
+
+  constructor(schema: ConnectSchema, options: unknown) {
+    // `isUnderlying` keeps the hook below from making the type inside this one a SemanticType again
+    super({ ...schema, isUnderlying: true } as unknown as Schema, options);
+    const reader = readers[schema.logicalType ?? ''];
+    if (reader === undefined) throw new Error(`no reader for ${schema.logicalType}`);
+    this.#read = reader(schema) as (value: unknown) => ColumnValue;
+  }
+
+  protected override _fromValue(value: unknown): ColumnValue {
+    return this.#read(value);
+  }
+}
+
+/** A part of the envelope that nobody reads: passed over without making objects of it. */
+class PassedOver extends avro.types.LogicalType {
+  readonly #inner: Readable;
+
+  constructor(inner: Type) {
+    super({ type: 'null', logicalType: 'seam.passed-over' } as unknown as Schema);
+    this.#inner = inner as Readable;
+  }
+
+  _read(tap: Tap): undefined {
+    this.#inner._skip(tap);
+    return undefined;
+  }
+
+  _skip(tap: Tap): void {
+    this.#inner._skip(tap);
+  }
+}
+
+type HookedSchema = ConnectSchema & { readonly isUnderlying?: boolean; readonly passOver?: Schema };
+
+export function compileRaw(schema: unknown): Type {
+  const logicalTypes = Object.fromEntries(Object.keys(readers).map((name) => [name, SemanticType]));
+  const hook = (part: HookedSchema | string, options: unknown): Type | undefined => {
+    if (part === 'long') return bigintLong;
+    if (typeof part === 'string') return undefined;
+    if (part.passOver !== undefined) return new PassedOver(avro.Type.forSchema(part.passOver, options as object));
+    return part.type === 'long' && (part.isUnderlying || !hasReader(part.logicalType)) ? bigintLong : undefined;
+  };
+  return avro.Type.forSchema(schema as Schema, {
+    assertLogicalTypes: true,
+    logicalTypes: logicalTypes as never,
+    omitRecordMethods: true,
+    typeHook: hook as never,
+    wrapUnions: 'never',
+  });
+}

@@ -1,0 +1,125 @@
+/** Debezium's envelope → a change event. Pure: the decoder has made column values of it already. */
+import type { ChangeEvent, Operation, Row } from './change-event.ts';
+import { RecordError } from './errors.ts';
+import type { Position } from './position.ts';
+import { mariadbPosition, postgresPosition } from './position.ts';
+
+/** What is read of Debezium's `source` block; a connector leaves out what its database doesn't have. */
+export type DebeziumSource = {
+  readonly connector: string;
+  readonly snapshot?: string | null;
+  readonly ts_ms: bigint;
+  readonly ts_us?: bigint | null;
+  readonly db?: string | null;
+  readonly schema?: string | null;
+  readonly table?: string | null;
+  readonly sequence?: string | null;
+  readonly lsn?: bigint | null;
+  readonly origin?: string | null;
+  readonly server_id?: bigint;
+  readonly gtid?: string | null;
+  readonly file?: string | null;
+  readonly pos?: bigint;
+  readonly row?: number;
+};
+
+export type Envelope = {
+  readonly before: Row | null;
+  readonly after: Row | null;
+  readonly op: string;
+  readonly source: DebeziumSource;
+};
+
+export type EventContext = {
+  readonly system: string;
+  /** `<schema or database>.<table>`. */
+  readonly table: string;
+  /** Raised by an operator when the source's log starts anew: core/position.ts. */
+  readonly epoch: number;
+};
+
+/** Our sinks' sessions: PostgreSQL origins start with this, MariaDB's GTID domains and server ids lie in this range. */
+const ORIGIN_PREFIX = 'seam_';
+const TAG_FIRST = 7700;
+const TAG_LAST = 7799;
+const MARIADB_GTID = /^(\d+)-\d+-\d+$/;
+
+export function toChangeEvent(envelope: Envelope, context: EventContext): ChangeEvent {
+  const { source } = envelope;
+  const operation = operationOf(envelope.op, context);
+  const isSnapshot = isSnapshotRow(source.snapshot ?? null, context);
+  return {
+    system: context.system,
+    table: context.table,
+    operation,
+    before: envelope.before,
+    after: envelope.after,
+    position: positionOf(source, { epoch: context.epoch, snapshot: isSnapshot, isDelete: operation === 'd' }, context),
+    commitTimeUs: source.ts_us ?? source.ts_ms * 1000n,
+    isSnapshot,
+    isTagged: isTagged(source),
+  };
+}
+
+function operationOf(word: string, context: EventContext): Operation {
+  switch (word) {
+    case 'c':
+    case 'u':
+    case 'd':
+    case 'r':
+    case 't':
+      return word;
+    default:
+      throw unknownWord('operation', word, context);
+  }
+}
+
+/** Rows of an incremental snapshot are read beside the stream and carry its position: they count as streamed. */
+function isSnapshotRow(word: string | null, context: EventContext): boolean {
+  switch (word) {
+    case null:
+    case 'false':
+    case 'incremental':
+      return false;
+    case 'true':
+    case 'first':
+    case 'first_in_data_collection':
+    case 'last_in_data_collection':
+    case 'last':
+      return true;
+    default:
+      throw unknownWord('snapshot state', word, context);
+  }
+}
+
+type PositionContext = { readonly epoch: number; readonly snapshot: boolean; readonly isDelete: boolean };
+
+function positionOf(source: DebeziumSource, common: PositionContext, context: EventContext): Position {
+  switch (source.connector) {
+    case 'postgresql':
+      return postgresPosition({ ...common, sequence: source.sequence ?? null, lsn: source.lsn ?? null });
+    case 'mariadb':
+    case 'mysql':
+      return mariadbPosition({ ...common, file: source.file ?? null, pos: source.pos ?? 0n, row: source.row ?? 0 });
+    default:
+      throw unknownWord('connector', source.connector, context);
+  }
+}
+
+function isTagged(source: DebeziumSource): boolean {
+  if (source.connector === 'postgresql') return source.origin?.startsWith(ORIGIN_PREFIX) ?? false;
+  const gtid = source.gtid ?? null;
+  // MySQL's GTID starts with a uuid: its sessions are known by their server id, like those without a GTID
+  const domain = gtid === null ? undefined : MARIADB_GTID.exec(gtid)?.[1];
+  const tag = Number(domain ?? source.server_id ?? 0);
+  return tag >= TAG_FIRST && tag <= TAG_LAST;
+}
+
+function unknownWord(what: string, word: string, context: EventContext): RecordError {
+  return new RecordError({
+    code: 'ENVELOPE_REFUSED',
+    message: `change event rejected: ${what} "${word}" is unknown`,
+    where: `${context.system} ${context.table}`,
+    hint: 'the connector is newer than this reader: core/debezium.ts',
+  });
+}
