@@ -16,6 +16,7 @@ export default defineConfig({
   test: {
     // 2 cores and real servers: one file at a time keeps timings honest
     maxWorkers: 1,
+    reporters: ['default', './test/support/summary-reporter.ts'],
     projects: [layer('property', 60_000, true), layer('contract', 240_000, false), layer('scenario', 900_000, false)],
   },
 });

@@ -1,0 +1,101 @@
+/** Sets a system up for Seam: side schema, users, publication, secrets. What it runs is the SQL in the system's folder. */
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readPassword } from '../../adapters/deployment-file.ts';
+import { type AdminConnection, queryRows, runScripts, type SqlScript } from '../../adapters/sql-script.ts';
+import type { DatabaseAccess, Deployment } from '../../core/deployment.ts';
+import { ConfigError } from '../../core/errors.ts';
+import { sideSchemaFile } from '../../sinks/dialects/index.ts';
+import type { System } from '../systems.ts';
+
+export const CAPTURE_USER = 'seam_cdc';
+export const SINK_USER = 'seam_sink';
+
+export type SetupPlan = { readonly system: string; readonly scripts: readonly SqlScript[]; readonly done: boolean };
+
+/** `withLegacySchema`: also make the legacy application's own tables, for the demo and tests, where they are missing. */
+export async function planSetup(deployment: Deployment, system: System, withLegacySchema: boolean): Promise<SetupPlan> {
+  const admin = await adminConnection(deployment, system.system);
+  const [done, empty] = [await isSetUp(admin), await isEmpty(admin)];
+  const scripts: SqlScript[] = [];
+  if (withLegacySchema && empty) scripts.push(await script(system.sql.schema));
+  if (!done) scripts.push(await script(sideSchemaFile(system.database)), await script(system.sql.setup));
+  return { system: system.system, scripts, done: scripts.length === 0 };
+}
+
+export async function applySetup(deployment: Deployment, system: System, plan: SetupPlan): Promise<void> {
+  const access = accessOf(deployment, system.system);
+  const admin = await adminConnection(deployment, system.system);
+  const capture = await readPassword(access, 'capture');
+  await runScripts(admin, plan.scripts, { cdc_password: capture, sink_password: await readPassword(access, 'sink') });
+  if (system.source !== null) await writeConnectSecrets(deployment, system.system, access, capture);
+}
+
+/** The files that `${dir:/run/seam/secrets/<system>:<name>}` in connector.json refers to. */
+async function writeConnectSecrets(
+  deployment: Deployment,
+  system: string,
+  access: DatabaseAccess,
+  password: string,
+): Promise<void> {
+  const directory = join(deployment.connect.localSecretsDirectory ?? deployment.connect.secretsDirectory, system);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const values = {
+    hostname: access.connectHost ?? access.host,
+    port: String(access.connectPort ?? access.port),
+    user: CAPTURE_USER,
+    password,
+    database: access.database,
+  };
+  for (const [name, value] of Object.entries(values)) {
+    const file = join(directory, name);
+    await writeFile(file, value, { mode: 0o600 });
+    await chmod(file, 0o600);
+  }
+}
+
+async function script(file: URL): Promise<SqlScript> {
+  return { name: file.pathname.split('/').slice(-3).join('/'), text: await readFile(file, 'utf8') };
+}
+
+/** Our own users exist once set-up has run to its end: setup.sql makes them last or not at all. */
+async function isSetUp(admin: AdminConnection): Promise<boolean> {
+  const sql =
+    admin.kind === 'postgres'
+      ? `SELECT 1 FROM pg_roles WHERE rolname = '${SINK_USER}' AND to_regclass('seam.applied') IS NOT NULL`
+      : `SELECT 1 FROM mysql.user WHERE User = '${SINK_USER}'`;
+  return (await queryRows(admin, sql)).length > 0;
+}
+
+async function isEmpty(admin: AdminConnection): Promise<boolean> {
+  const sql =
+    admin.kind === 'postgres'
+      ? `SELECT 1 FROM information_schema.tables WHERE table_schema NOT IN ('pg_catalog', 'information_schema', 'seam') LIMIT 1`
+      : `SELECT 1 FROM information_schema.tables WHERE table_schema = '${admin.database}' LIMIT 1`;
+  return (await queryRows(admin, sql)).length === 0;
+}
+
+async function adminConnection(deployment: Deployment, system: string): Promise<AdminConnection> {
+  const access = accessOf(deployment, system);
+  if (access.adminUser === undefined) {
+    throw new ConfigError({
+      code: 'ADMIN_MISSING',
+      message: `no administrator named for system ${system}`,
+      where: `systems.${system}.adminUser of the deployment file`,
+      hint: 'name one, or hand the output of `seam setup plan` to the database owner',
+    });
+  }
+  const { kind, host, port, database, adminUser } = access;
+  return { kind, host, port, database, user: adminUser, password: await readPassword(access, 'admin') };
+}
+
+export function accessOf(deployment: Deployment, system: string): DatabaseAccess {
+  const access = deployment.systems[system];
+  if (access !== undefined) return access;
+  throw new ConfigError({
+    code: 'SYSTEM_NOT_DEPLOYED',
+    message: `system ${system} has no database in the deployment file`,
+    where: `systems.${system}`,
+    hint: `known there: ${Object.keys(deployment.systems).join(', ') || 'none'}`,
+  });
+}

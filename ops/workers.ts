@@ -1,0 +1,146 @@
+/**
+ * Keeps the workers of one machine running: one process for the processors and one for each target, so that a fault in one
+ * system stops no other. A worker that dies is started again; a worker whose supervisor dies stops by itself.
+ *
+ *     starting → running → (died) → waiting → starting …      stopping → stopped
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+
+/** What a worker tells about itself, twice a second. */
+export type WorkerStatus = {
+  readonly state: 'running' | 'degraded' | 'failed' | 'paused';
+  readonly reason?: string;
+  /** Totals since the process started; names are the worker's own. */
+  readonly counters: Readonly<Record<string, number>>;
+};
+
+export type WorkerView = {
+  readonly name: string;
+  readonly pid: number | null;
+  readonly starts: number;
+  readonly status: WorkerStatus | null;
+  /** Counters summed over all starts, so that a restart does not lose what was counted. */
+  readonly totals: Readonly<Record<string, number>>;
+};
+
+const RESTART_PAUSE_MS_MIN = 200;
+const RESTART_PAUSE_MS_MAX = 5_000;
+const STEADY_MS = 10_000;
+const STOP_PATIENCE_MS = 15_000;
+const CONFIG_EXIT_CODE = 2;
+
+export type WorkerOptions = { readonly deploymentFile: string; readonly logDirectory: string };
+
+export class WorkerSupervisor {
+  readonly #options: WorkerOptions;
+  readonly #workers = new Map<string, Worker>();
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    mkdirSync(options.logDirectory, { recursive: true });
+  }
+
+  /** `commands`: worker name → arguments of `seam run`. Resolves when every worker has reported for the first time. */
+  async start(commands: Readonly<Record<string, readonly string[]>>, timeoutMs = 60_000): Promise<void> {
+    for (const [name, args] of Object.entries(commands)) {
+      const worker = new Worker(name, args, this.#options);
+      this.#workers.set(name, worker);
+      worker.start();
+    }
+    const deadlineMs = Date.now() + timeoutMs;
+    while (this.views().some((view) => view.status === null)) {
+      if (Date.now() > deadlineMs) {
+        const silent = this.views().filter((view) => view.status === null);
+        throw new Error(`workers did not start: ${silent.map((view) => view.name).join(', ')}; see ${this.#options.logDirectory}`);
+      }
+      await pause(50);
+    }
+  }
+
+  views(): WorkerView[] {
+    return [...this.#workers.values()].map((worker) => worker.view());
+  }
+
+  /** For fault tests: SIGKILL, as a crash would. Returns the killed process id. */
+  kill(name: string): number | null {
+    return this.#workers.get(name)?.kill() ?? null;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#workers.values()].map((worker) => worker.stop()));
+  }
+}
+
+class Worker {
+  readonly #name: string;
+  readonly #args: readonly string[];
+  readonly #options: WorkerOptions;
+  readonly #before: Record<string, number> = {};
+  #child: ChildProcess | null = null;
+  #status: WorkerStatus | null = null;
+  #starts = 0;
+  #stopping = false;
+  #pauseMs = RESTART_PAUSE_MS_MIN;
+
+  constructor(name: string, args: readonly string[], options: WorkerOptions) {
+    this.#name = name;
+    this.#args = args;
+    this.#options = options;
+  }
+
+  start(): void {
+    const log = openSync(join(this.#options.logDirectory, `${this.#name}.log`), 'a');
+    const program = join(import.meta.dirname, '..', 'cli', 'main.ts');
+    const startedMs = Date.now();
+    this.#starts += 1;
+    const child = spawn(
+      process.execPath,
+      [program, 'run', ...this.#args, '--deployment', this.#options.deploymentFile],
+      { stdio: ['ignore', log, log, 'ipc'] },
+    );
+    child.on('message', (status) => {
+      this.#status = status as WorkerStatus;
+    });
+    child.on('exit', (code) => this.#exited(code, Date.now() - startedMs));
+    this.#child = child;
+  }
+
+  #exited(code: number | null, livedMs: number): void {
+    for (const [name, count] of Object.entries(this.#status?.counters ?? {})) {
+      this.#before[name] = (this.#before[name] ?? 0) + count;
+    }
+    this.#child = null;
+    this.#status = null;
+    if (this.#stopping || code === CONFIG_EXIT_CODE) return;
+    this.#pauseMs = livedMs > STEADY_MS ? RESTART_PAUSE_MS_MIN : Math.min(this.#pauseMs * 2, RESTART_PAUSE_MS_MAX);
+    setTimeout(() => {
+      if (!this.#stopping) this.start();
+    }, this.#pauseMs);
+  }
+
+  view(): WorkerView {
+    const totals: Record<string, number> = { ...this.#before };
+    for (const [name, count] of Object.entries(this.#status?.counters ?? {})) totals[name] = (totals[name] ?? 0) + count;
+    return { name: this.#name, pid: this.#child?.pid ?? null, starts: this.#starts, status: this.#status, totals };
+  }
+
+  kill(): number | null {
+    const pid = this.#child?.pid ?? null;
+    this.#child?.kill('SIGKILL');
+    return pid;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    const child = this.#child;
+    if (child === null) return;
+    const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    child.kill('SIGTERM');
+    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_PATIENCE_MS);
+    await exited;
+    clearTimeout(timer);
+  }
+}
