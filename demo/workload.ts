@@ -11,7 +11,6 @@ import { FIRST_LIVE_WEEK, money } from './retail-data.ts';
 import type { Sessions } from './sessions.ts';
 
 export type WorkloadCounts = Record<string, number>;
-export type SaleCommit = { readonly entryId: string; readonly committedAtMs: number };
 export type WorkloadOptions = { readonly seed: number; readonly pace: number };
 
 type Actor = { readonly name: string; readonly everyMs: number; act(): Promise<number> };
@@ -22,8 +21,8 @@ const SIGN_UP_IDS_FROM = 900_000;
 
 export class Workload {
   readonly counts: WorkloadCounts = {};
-  /** Lines that earn points, with the time just before their commit was sent. */
-  readonly journal: SaleCommit[] = [];
+  /** Points entry → ms since 1970, just before the commit of the sale line that earns it was sent. */
+  readonly journal = new Map<string, number>();
   readonly #sessions: Sessions;
   readonly #data: RetailData;
   readonly #random: Random;
@@ -122,8 +121,13 @@ export class Workload {
   #note(basket: Basket, committedAtMs: number): void {
     if (basket.basketId % 10n === 0n) return;
     basket.lines.forEach((line, index) => {
-      if (Number(line.amount) >= 1) this.journal.push({ entryId: `${basket.basketId}-${index + 1}`, committedAtMs });
+      if (Number(line.amount) >= 1) this.journal.set(`${basket.basketId}-${index + 1}`, committedAtMs);
     });
+  }
+
+  /** A line written twice has no single commit to measure from. */
+  #forget(entryId: string): void {
+    this.journal.delete(entryId);
   }
 
   async #returnLine(): Promise<number> {
@@ -150,6 +154,7 @@ export class Workload {
   async #correctLine(): Promise<number> {
     if (this.#sold.length === 0) return 0;
     const basket = this.#random.pick(this.#sold);
+    this.#forget(`${basket.basketId}-1`);
     const result = await this.#sessions.pos.query(
       'UPDATE tlog_ln SET qty = qty + 1, net_amt = net_amt + 1.25 WHERE bskt_no = ? AND ln_no = 1',
       [basket.basketId],
@@ -171,10 +176,9 @@ export class Workload {
     } finally {
       await connection.release();
     }
-    const voided = `${basket.basketId}-`;
-    for (let at = this.journal.length - 1; at >= 0; at -= 1) {
-      if (this.journal[at]?.entryId.startsWith(voided)) this.journal.splice(at, 1);
-    }
+    basket.lines.forEach((_, line) => {
+      this.#forget(`${basket.basketId}-${line + 1}`);
+    });
     return 1;
   }
 

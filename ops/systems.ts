@@ -26,7 +26,13 @@ function joinSystems(): System[] {
   }));
   for (const store of ownedStores) {
     const target = targets.find((candidate) => candidate.system === store.system) ?? null;
-    joined.push({ system: store.system, database: target?.dialect ?? 'postgres', sql: store.sql, source: null, target });
+    joined.push({
+      system: store.system,
+      database: target?.dialect ?? 'postgres',
+      sql: store.sql,
+      source: null,
+      target,
+    });
   }
   return joined;
 }

@@ -54,7 +54,9 @@ export class WorkerSupervisor {
     while (this.views().some((view) => view.status === null)) {
       if (Date.now() > deadlineMs) {
         const silent = this.views().filter((view) => view.status === null);
-        throw new Error(`workers did not start: ${silent.map((view) => view.name).join(', ')}; see ${this.#options.logDirectory}`);
+        throw new Error(
+          `workers did not start: ${silent.map((view) => view.name).join(', ')}; see ${this.#options.logDirectory}`,
+        );
       }
       await pause(50);
     }
@@ -123,7 +125,8 @@ class Worker {
 
   view(): WorkerView {
     const totals: Record<string, number> = { ...this.#before };
-    for (const [name, count] of Object.entries(this.#status?.counters ?? {})) totals[name] = (totals[name] ?? 0) + count;
+    for (const [name, count] of Object.entries(this.#status?.counters ?? {}))
+      totals[name] = (totals[name] ?? 0) + count;
     return { name: this.#name, pid: this.#child?.pid ?? null, starts: this.#starts, status: this.#status, totals };
   }
 
