@@ -57,7 +57,6 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON crm.pts_led TO seam_sink;
 -- The phone, and the total that points change.
 GRANT SELECT, UPDATE (tel, pts_bal) ON crm.mbr TO seam_sink;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA seam TO seam_sink;
-GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA seam TO seam_sink;
 REVOKE ALL ON seam.heartbeat, seam.signal FROM seam_sink;
 -- Marks what Seam wrote, so that it is told from what people and programs wrote.
 GRANT EXECUTE ON FUNCTION

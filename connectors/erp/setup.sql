@@ -52,7 +52,6 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON erp.stk_mvmt, erp.so_hdr, erp.prod_plan 
 -- The total that movements change.
 GRANT SELECT, INSERT, UPDATE ON erp.stk TO seam_sink;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA seam TO seam_sink;
-GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA seam TO seam_sink;
 REVOKE ALL ON seam.heartbeat, seam.signal FROM seam_sink;
 -- Marks what Seam wrote, so that it is told from what people and programs wrote.
 GRANT EXECUTE ON FUNCTION

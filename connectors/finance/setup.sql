@@ -51,7 +51,6 @@ GRANT USAGE ON SCHEMA fin, seam TO seam_sink;
 GRANT SELECT, INSERT, UPDATE ON fin.inv TO seam_sink;
 GRANT USAGE ON SEQUENCE fin.inv_inv_id_seq TO seam_sink;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA seam TO seam_sink;
-GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA seam TO seam_sink;
 REVOKE ALL ON seam.heartbeat, seam.signal FROM seam_sink;
 -- Marks what Seam wrote, so that it is told from what people and programs wrote.
 GRANT EXECUTE ON FUNCTION

@@ -9,7 +9,6 @@ END $$;
 ALTER ROLE seam_sink LOGIN PASSWORD :'sink_password';
 GRANT USAGE ON SCHEMA reporting, seam TO seam_sink;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA reporting, seam TO seam_sink;
-GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA seam TO seam_sink;
 GRANT EXECUTE ON FUNCTION
   pg_replication_origin_create(text),
   pg_replication_origin_oid(text),
