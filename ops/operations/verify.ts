@@ -3,6 +3,7 @@
  * when it is still the same difference after a pause. The pipeline itself is not asked for anything.
  */
 import { setTimeout as pause } from 'node:timers/promises';
+import { invariant } from '../../core/errors.ts';
 import type { Lookups, SourceMapping } from '../../core/mapping.ts';
 import { Refusal } from '../../core/mapping.ts';
 import type { Step } from '../../core/step.ts';
@@ -18,7 +19,8 @@ export type VerifyInput = {
   readonly targets: readonly Target[];
   readonly steps: readonly Step[];
   readonly entities: Entities;
-  readonly connections: ReadonlyMap<string, ReadConnection>;
+  readonly sourceConnections: ReadonlyMap<string, ReadConnection>;
+  readonly targetConnections: ReadonlyMap<string, ReadConnection>;
   /** A difference must stay this long to count: longer than the lag. */
   readonly patienceMs: number;
   readonly onPass?: (pass: number, differing: number) => void;
@@ -53,7 +55,7 @@ export async function verify(input: VerifyInput): Promise<VerifyResult> {
   const readers = new Map<string, TargetReader>();
   try {
     for (const target of input.targets) {
-      readers.set(target.system, await openTargetReader(connectionOf(input, target.system)));
+      readers.set(target.system, await openTargetReader(connectionOf(input.targetConnections, target.system)));
     }
     let suspects: Difference[] | null = null;
     for (let passes = 1; ; passes += 1) {
@@ -101,7 +103,7 @@ async function fillExpectations(
   const refused: Record<string, number> = {};
   for (const source of allSources(input)) {
     const lookups = await lookupsOf(source, readers);
-    for await (const rows of sourceRows(connectionOf(input, source.system), source.table)) {
+    for await (const rows of sourceRows(connectionOf(input.sourceConnections, source.system), source.table)) {
       for (const row of rows) {
         for (const mapping of source.mappings) {
           try {
@@ -191,8 +193,8 @@ async function parkedIn(readers: ReadonlyMap<string, TargetReader>): Promise<Rec
   return parked;
 }
 
-function connectionOf(input: VerifyInput, system: string): ReadConnection {
-  const connection = input.connections.get(system);
-  if (connection === undefined) throw new Error(`no connection for ${system}`);
+function connectionOf(connections: ReadonlyMap<string, ReadConnection>, system: string): ReadConnection {
+  const connection = connections.get(system);
+  invariant(connection !== undefined, `no connection for ${system}`);
   return connection;
 }

@@ -65,10 +65,8 @@ export class TableComparison {
       if (!seen.has(rowKey)) differences.push(this.#difference(entry.key, 'missing', entry.hashes.join('+'), ''));
     }
     const expectedKeys = new Set([...this.#expected.values()].map((entry) => entry.key));
-    if (this.table.mode === 'upsert') {
-      for (const live of await reader.liveKeys(this.table.entity)) {
-        if (!expectedKeys.has(live)) differences.push(this.#difference(live, 'extra', '', 'in the ledger'));
-      }
+    for (const live of await reader.liveKeys(this.table.entity)) {
+      if (!expectedKeys.has(live)) differences.push(this.#difference(live, 'extra', '', 'in the ledger'));
     }
     this.rowsCompared = this.#expected.size;
     return differences;

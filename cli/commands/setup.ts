@@ -1,0 +1,41 @@
+import type { Command } from 'commander';
+import { applySetup, planSetup } from '../../ops/operations/setup.ts';
+import { chosenSystems, confirmed, deploymentOf, withDeployment } from '../deployment-option.ts';
+
+type Options = { deployment: string; legacySchema?: boolean; yes?: boolean };
+
+export function register(program: Command): void {
+  const setup = program
+    .command('setup')
+    .description('what Seam asks of each database: users, publication, side schema');
+  withDeployment(setup.command('plan'))
+    .description('print the SQL that would be run; changes nothing')
+    .argument('[systems...]', 'systems, all when left out')
+    .option('--legacy-schema', "also the legacy applications' own tables, where a database is empty (demo, tests)")
+    .action(async (names: string[], options: Options) => {
+      const deployment = await deploymentOf(options);
+      for (const system of chosenSystems(names)) {
+        const plan = await planSetup(deployment, system, options.legacySchema ?? false);
+        for (const script of plan.scripts) process.stdout.write(`-- ${plan.system}: ${script.name}\n${script.text}\n`);
+        if (plan.done) process.stdout.write(`-- ${plan.system}: nothing to do\n`);
+      }
+    });
+  withDeployment(setup.command('apply'))
+    .description('run it, as the administrator named in the deployment file')
+    .argument('[systems...]', 'systems, all when left out')
+    .option('--legacy-schema', "also the legacy applications' own tables, where a database is empty (demo, tests)")
+    .option('--yes', 'apply the plan')
+    .action(async (names: string[], options: Options) => {
+      const deployment = await deploymentOf(options);
+      const plans = [];
+      for (const system of chosenSystems(names)) {
+        const plan = await planSetup(deployment, system, options.legacySchema ?? false);
+        process.stdout.write(
+          `${plan.system}: ${plan.done ? 'nothing to do' : plan.scripts.map((s) => s.name).join(', ')}\n`,
+        );
+        plans.push({ system, plan });
+      }
+      if (!confirmed(options)) return;
+      for (const { system, plan } of plans) await applySetup(deployment, system, plan);
+    });
+}
