@@ -2,15 +2,16 @@
  * Fetches and unpacks what the stack is made of, once per user. A directory in the cache is complete or absent, and its
  * name carries the fingerprint of the lock, so neither a crash nor an upgrade leaves a mixture behind.
  */
-import { rm, stat } from 'node:fs/promises';
+import { rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { ComponentName } from './components.ts';
+import { type ComponentName, components } from './components.ts';
 import { downloadArtifact } from './download.ts';
 import type { StackProgress } from './events.ts';
 import { withFileLock } from './file-lock.ts';
 import { type ArtifactLock, fingerprint, type LockedArtifact, readArtifactLock } from './lock.ts';
+import { serviceManifestJar } from './service-manifest.ts';
 import type { StackSettings } from './settings.ts';
-import { createDirectoryWhole, unpackInto } from './unpack.ts';
+import { createDirectoryWhole, jarsFolder, unpackInto } from './unpack.ts';
 
 const parallelDownloads = 6;
 const cacheWaitMsMax = 30 * 60_000;
@@ -54,7 +55,11 @@ export function withCacheLock<Result>(
 }
 
 function componentDirectory(name: ComponentName, lock: ArtifactLock, settings: StackSettings): string {
-  return path.join(settings.cacheDirectory, 'components', `${name}-${fingerprint(lock.components[name])}`);
+  return path.join(
+    settings.cacheDirectory,
+    'components',
+    `${name}-${fingerprint(lock.components[name], components[name].services)}`,
+  );
 }
 
 async function missingOf(names: readonly ComponentName[], directories: ComponentDirectories): Promise<ComponentName[]> {
@@ -115,7 +120,12 @@ async function unpack(
   options.progress({ type: 'unpacking', name });
   const { kind, artifacts } = lock.components[name];
   const files = artifacts.map((artifact) => downloadFile(options.settings, artifact));
-  await createDirectoryWhole(target, (directory) => unpackInto(directory, kind, files));
+  await createDirectoryWhole(target, async (directory) => {
+    await unpackInto(directory, kind, files);
+    const { services } = components[name];
+    if (services !== undefined)
+      await writeFile(path.join(directory, jarsFolder, 'services.jar'), serviceManifestJar(services));
+  });
   // The unpacked copy is what counts from here on; keeping the archive too would double the cache.
   for (const file of files) await rm(file, { force: true });
   options.progress({ type: 'unpacked', name, durationMs: Date.now() - startedAtMs });

@@ -1,4 +1,5 @@
 /** What the stack is made of, by Maven coordinate. `lock-artifacts.ts` resolves it; `artifacts.lock.json` pins the answer. */
+import type { Services } from './service-manifest.ts';
 import versions from './versions.json' with { type: 'json' };
 
 export type ComponentName =
@@ -16,7 +17,13 @@ export type ComponentKind = 'jars' | 'tar.gz' | 'zip';
 
 export type Dependency = { group: string; artifact: string; version: string; type?: string; classifier?: string };
 
-export type Component = { kind: ComponentKind; roots: readonly Dependency[]; excluded?: readonly string[] };
+export type Component = {
+  kind: ComponentKind;
+  roots: readonly Dependency[];
+  excluded?: readonly string[];
+  /** Plugin classes that the published jars do not announce themselves. */
+  services?: Services;
+};
 
 const kafka = (artifact: string): Dependency => ({ group: 'org.apache.kafka', artifact, version: versions.kafka });
 
@@ -51,6 +58,7 @@ export const components: Readonly<Record<ComponentName, Component>> = {
     ],
     // The Connect worker gives every plugin its own of these; a second copy would be 20 MB that nothing loads.
     excluded: ['org.apache.kafka:*', 'org.slf4j:*', 'com.github.luben:*', 'org.lz4:*', 'org.xerial.snappy:*'],
+    services: { 'org.apache.kafka.connect.storage.Converter': ['io.apicurio.registry.utils.converter.AvroConverter'] },
   },
   'debezium-postgres': debeziumPlugin('debezium-connector-postgres', versions.debeziumPostgres),
   'debezium-mariadb': debeziumPlugin('debezium-connector-mariadb', versions.debeziumMariadb),

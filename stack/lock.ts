@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { ComponentKind, ComponentName } from './components.ts';
+import type { Services } from './service-manifest.ts';
 
 export type LockedArtifact = { path: string; sha256: string; sizeBytes: number };
 export type LockedComponent = { kind: ComponentKind; artifacts: LockedArtifact[] };
@@ -11,8 +12,11 @@ export function readArtifactLock(): ArtifactLock {
   return JSON.parse(readFileSync(new URL('./artifacts.lock.json', import.meta.url), 'utf8')) as ArtifactLock;
 }
 
+/** To be changed with the way `unpack.ts` lays a component out. */
+const unpackedLayout = 'layout 2';
+
 /** Changes when any file of the component changes, so an old unpacked copy is never used for a new lock. */
-export function fingerprint(component: LockedComponent): string {
-  const hashes = component.artifacts.map((artifact) => artifact.sha256).join('\n');
-  return createHash('sha256').update(hashes).digest('hex').slice(0, 12);
+export function fingerprint(component: LockedComponent, services: Services = {}): string {
+  const parts = [unpackedLayout, ...component.artifacts.map((artifact) => artifact.sha256), JSON.stringify(services)];
+  return createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 12);
 }

@@ -7,6 +7,9 @@ import { extract as extractTar } from 'tar';
 import yauzl from 'yauzl';
 import type { ComponentKind } from './components.ts';
 
+/** Connect takes every folder inside a plugin path as one plugin, and a jar lying there as another: so jars get a folder. */
+export const jarsFolder = 'jars';
+
 /** Fills `<target>.…` with `fill`, then renames it to `target`. Whatever dies in between leaves no half directory. */
 export async function createDirectoryWhole(target: string, fill: (directory: string) => Promise<void>): Promise<void> {
   await mkdir(path.dirname(target), { recursive: true });
@@ -25,7 +28,7 @@ export async function unpackInto(directory: string, kind: ComponentKind, files: 
   for (const file of files) {
     switch (kind) {
       case 'jars':
-        await placeFile(file, path.join(directory, path.basename(file)));
+        await placeFile(file, path.join(directory, jarsFolder, path.basename(file)));
         break;
       case 'tar.gz':
         await extractTar({ file, cwd: directory });
@@ -38,6 +41,7 @@ export async function unpackInto(directory: string, kind: ComponentKind, files: 
 }
 
 async function placeFile(from: string, to: string): Promise<void> {
+  await mkdir(path.dirname(to), { recursive: true });
   await link(from, to).catch(() => copyFile(from, to));
 }
 

@@ -2,6 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { host } from '../ports.ts';
+import { jarsFolder } from '../unpack.ts';
 import { javaOptions, quietLogging, recordBytesMax } from './kafka.ts';
 import { registryUrls } from './registry.ts';
 import { componentOf, portOf, probeTimeoutMs, type Service, type ServiceContext, toProperties } from './service.ts';
@@ -22,7 +23,7 @@ export function connectService(context: ServiceContext): Service {
   const url = connectUrl(context);
   const folder = path.join(context.stateDirectory, 'connect');
   const properties = path.join(folder, 'connect.properties');
-  const classPath = path.join(componentOf(context, 'kafka'), '*');
+  const classPath = path.join(componentOf(context, 'kafka'), jarsFolder, '*');
   return {
     name: 'connect',
     address: url,
@@ -60,7 +61,8 @@ function workerSettings(context: ServiceContext): Record<string, string | number
     listeners: connectUrl(context),
     'rest.advertised.host.name': host,
     'plugin.path': pluginComponents.map((name) => componentOf(context, name)).join(','),
-    'plugin.discovery': 'hybrid_warn',
+    // Every plugin announces its classes, so Connect need not look into each of them: 2 s instead of a minute.
+    'plugin.discovery': 'service_load',
     'exactly.once.source.support': 'enabled',
     'config.storage.topic': 'connect-configs',
     'config.storage.replication.factor': 1,

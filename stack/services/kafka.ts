@@ -3,9 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { Kafka, logLevel } from 'kafkajs';
 import { host } from '../ports.ts';
 import { runProgram } from '../run-program.ts';
+import { jarsFolder } from '../unpack.ts';
+import { probeBroker } from './kafka-probe.ts';
 import { componentOf, portOf, probeTimeoutMs, type Service, type ServiceContext, toProperties } from './service.ts';
 
 /** A text of 1 MB must pass, with room for its envelope, its before image and its schema id. */
@@ -16,7 +17,7 @@ export function kafkaService(context: ServiceContext): Service {
   const address = `${host}:${port}`;
   const folder = path.join(context.stateDirectory, 'kafka');
   const properties = path.join(folder, 'server.properties');
-  const classPath = path.join(componentOf(context, 'kafka'), '*');
+  const classPath = path.join(componentOf(context, 'kafka'), jarsFolder, '*');
   return {
     name: 'kafka',
     address,
@@ -41,7 +42,7 @@ export function kafkaService(context: ServiceContext): Service {
       stopSignal: 'SIGTERM',
       stopLimitMs: 20_000,
     }),
-    probe: () => probeBroker(address),
+    probe: () => probeBroker(host, port, probeTimeoutMs),
   };
 }
 
@@ -86,26 +87,6 @@ function brokerSettings(context: ServiceContext, folder: string): Record<string,
     'message.max.bytes': recordBytesMax,
     'replica.fetch.max.bytes': recordBytesMax,
   };
-}
-
-/** Asks for metadata: answered only once the broker is registered and takes requests. */
-async function probeBroker(address: string): Promise<void> {
-  const kafka = new Kafka({
-    clientId: 'seam-stack-probe',
-    brokers: [address],
-    logLevel: logLevel.NOTHING,
-    connectionTimeout: probeTimeoutMs,
-    requestTimeout: probeTimeoutMs,
-    retry: { retries: 0 },
-  });
-  const admin = kafka.admin();
-  try {
-    await admin.connect();
-    const { brokers, controller } = await admin.describeCluster();
-    if (brokers.length === 0 || controller === null) throw new Error('no broker is registered yet');
-  } finally {
-    await admin.disconnect();
-  }
 }
 
 export const quietLogging = `Configuration:
