@@ -25,7 +25,6 @@ import { Refusal } from './mapping.ts';
 type Value = Exclude<ColumnValue, Unavailable>;
 
 const INT_MAX = 2 ** 31 - 1;
-const LONG_MAX = 2n ** 63n - 1n;
 const DAY_MS = 86_400_000;
 const FIRST_DAY = -719_162;
 const LAST_DAY = 2_932_896;
@@ -65,17 +64,20 @@ export function emptyAsNull<T>(convert: Converter<T>): Converter<T | null> {
 
 /** 32 bits, signed. */
 export function integer(value: Value): number {
-  const number = typeof value === 'bigint' && value >= -LONG_MAX && value <= LONG_MAX ? Number(value) : value;
-  if (typeof number !== 'number' || !Number.isInteger(number)) throw unexpected(value, 'a whole number');
-  if (number > INT_MAX || number < -INT_MAX - 1) throw new Refusal('INTEGER_RANGE', 'does not fit 32 bits');
-  return number;
+  if (typeof value === 'bigint') {
+    if (BigInt.asIntN(32, value) !== value) throw new Refusal('INTEGER_RANGE', 'does not fit 32 bits');
+    return Number(value);
+  }
+  if (typeof value !== 'number' || !Number.isInteger(value)) throw unexpected(value, 'a whole number');
+  if (value > INT_MAX || value < -INT_MAX - 1) throw new Refusal('INTEGER_RANGE', 'does not fit 32 bits');
+  return value;
 }
 
 /** 64 bits, signed: an unsigned column's upper half is refused. */
 export function bigInteger(value: Value): bigint {
   if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value);
   if (typeof value !== 'bigint') throw unexpected(value, 'a whole number');
-  if (value > LONG_MAX || value < -LONG_MAX - 1n) throw new Refusal('INTEGER_RANGE', 'does not fit 64 bits');
+  if (BigInt.asIntN(64, value) !== value) throw new Refusal('INTEGER_RANGE', 'does not fit 64 bits');
   return value;
 }
 
