@@ -5,7 +5,7 @@ import { readPassword } from '../../adapters/deployment-file.ts';
 import { type AdminConnection, queryRows, runScripts, type SqlScript } from '../../adapters/sql-script.ts';
 import type { DatabaseAccess, Deployment } from '../../core/deployment.ts';
 import { ConfigError } from '../../core/errors.ts';
-import { sideSchemaFile } from '../../sinks/dialects/index.ts';
+import { dialects } from '../../sinks/dialects/index.ts';
 import type { System } from '../systems.ts';
 
 export const CAPTURE_USER = 'seam_cdc';
@@ -19,7 +19,7 @@ export async function planSetup(deployment: Deployment, system: System, withLega
   const [done, empty] = [await isSetUp(admin), await isEmpty(admin)];
   const scripts: SqlScript[] = [];
   if (withLegacySchema && empty) scripts.push(await script(system.sql.schema));
-  if (!done) scripts.push(await script(sideSchemaFile(system.database)), await script(system.sql.setup));
+  if (!done) scripts.push(sideSchema(system), await script(system.sql.setup));
   return { system: system.system, scripts, done: scripts.length === 0 };
 }
 
@@ -52,6 +52,10 @@ async function writeConnectSecrets(
     await writeFile(file, value, { mode: 0o600 });
     await chmod(file, 0o600);
   }
+}
+
+function sideSchema({ database }: System): SqlScript {
+  return { name: `sinks/dialects/${database}/side-schema.sql`, text: dialects[database].sideSchemaSql() };
 }
 
 async function script(file: URL): Promise<SqlScript> {

@@ -1,0 +1,230 @@
+/**
+ * One trading day on the real stack, from empty servers to the proof. The demo shows it, the scenario tests disturb it.
+ */
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Deployment } from '../core/deployment.ts';
+import { TransientError } from '../core/errors.ts';
+import { writeLocalDeployment } from '../ops/local-deployment.ts';
+import { applyConnectors, planConnectors } from '../ops/operations/connectors.ts';
+import { applySetup, planSetup } from '../ops/operations/setup.ts';
+import { openLogAdmin } from '../ops/log.ts';
+import { createTopics } from '../ops/operations/topics.ts';
+import type { VerifyResult } from '../ops/operations/verify.ts';
+import { verifyDeployment } from '../ops/operations/verify-deployment.ts';
+import { type System, systems } from '../ops/systems.ts';
+import { WorkerSupervisor } from '../ops/workers.ts';
+import { type StackDescription, type StackProgress, startStack } from '../stack/stack.ts';
+import { loadHistory } from './load.ts';
+import { flowCounts, pointsFreshness, stockAccuracy } from './measure.ts';
+import { type DayReport, reportOf } from './report.ts';
+import { readRetailData } from './retail-data.ts';
+import { openSessions, type Sessions } from './sessions.ts';
+import { Workload } from './workload.ts';
+
+export type DayOptions = {
+  readonly stateDirectory: string;
+  readonly tradeSeconds: number;
+  readonly seed: number;
+  /** 1 is about 50 sale lines a second. */
+  readonly pace: number;
+  readonly signal: AbortSignal;
+  /** Closes the shops early; everything after trading still happens. */
+  readonly closing?: AbortSignal;
+  readonly stackProgress?: StackProgress;
+  readonly ownerPid?: number;
+};
+
+/** What a watcher may look at, or a test disturb, while the day goes on. */
+export type Day = {
+  readonly stack: StackDescription;
+  readonly deployment: Deployment;
+  readonly deploymentFile: string;
+  readonly sessions: Sessions;
+  readonly workload: Workload;
+  readonly workers: WorkerSupervisor;
+};
+
+export type DayObserver = {
+  /** A stage begins; the one before it has ended. */
+  stage?(name: StageName): void;
+  /** Trading has begun; runs beside it. */
+  trading?(day: Day, closing: AbortSignal): Promise<void>;
+};
+
+export type StageName = 'stack' | 'set-up' | 'history' | 'capture' | 'trade' | 'settle' | 'verify';
+
+const HISTORY_PATIENCE_MS = 240_000;
+const SETTLE_PATIENCE_MS = 90_000;
+const VERIFY_PATIENCE_MS = 60_000;
+const QUIET_MS = 3_000;
+
+export async function runDay(options: DayOptions, observer: DayObserver = {}): Promise<DayReport> {
+  const seconds: Partial<Record<StageName, number>> = {};
+  const staged = async <T>(name: StageName, work: () => Promise<T>): Promise<T> => {
+    observer.stage?.(name);
+    const startedMs = Date.now();
+    try {
+      return await work();
+    } finally {
+      seconds[name] = (Date.now() - startedMs) / 1000;
+    }
+  };
+
+  const stack = await staged('stack', () => startLocalStack(options));
+  const { file: deploymentFile, deployment } = await writeLocalDeployment(stack);
+  const sessions = openSessions(stack);
+  const workers = new WorkerSupervisor({ deploymentFile, logDirectory: join(options.stateDirectory, 'logs') });
+  try {
+    await staged('set-up', () => setUp(deployment));
+    const data = readRetailData();
+    const history = await staged('history', () => loadHistory(sessions, data));
+    const workload = new Workload(sessions, data, options);
+    const day: Day = { stack, deployment, deploymentFile, sessions, workload, workers };
+    await staged('capture', () => capture(day, options.signal));
+    await staged('trade', () => trade(day, options, observer));
+    const quietRecords = await staged('settle', () => settle(day, options.signal));
+    const verified = await staged('verify', () =>
+      verifyDeployment(deployment, { targets: [], patienceMs: VERIFY_PATIENCE_MS }),
+    );
+    return await measure(day, { history, seconds, verified, quietRecords });
+  } finally {
+    await workers.stop();
+    await sessions.close();
+  }
+}
+
+function startLocalStack(options: DayOptions): Promise<StackDescription> {
+  return startStack({
+    stateDirectory: options.stateDirectory,
+    databases: systems.map(({ system, database }) => ({ name: system, kind: database })),
+    signal: options.signal,
+    ...(options.stackProgress === undefined ? {} : { progress: options.stackProgress }),
+    ...(options.ownerPid === undefined ? {} : { ownerPid: options.ownerPid }),
+  });
+}
+
+async function setUp(deployment: Deployment): Promise<void> {
+  await Promise.all(
+    systems.map(async (system: System) => applySetup(deployment, system, await planSetup(deployment, system, true))),
+  );
+  await createTopics(deployment);
+}
+
+/** Connectors take the history as their snapshot; the chain trades only when it has arrived everywhere. */
+async function capture(day: Day, signal: AbortSignal): Promise<void> {
+  await day.workers.start(workerCommands());
+  const files = systems.flatMap(({ system, source }) =>
+    source === null ? [] : [{ system, file: source.connectorFile }],
+  );
+  await applyConnectors(day.deployment, await planConnectors(day.deployment, files));
+  await until('the history has arrived', HISTORY_PATIENCE_MS, signal, () => historyArrived(day.sessions));
+}
+
+export function workerCommands(): Record<string, readonly string[]> {
+  const commands: Record<string, readonly string[]> = { processors: ['processors'] };
+  for (const { system, target } of systems) if (target !== null) commands[`sink-${system}`] = ['sink', system];
+  return commands;
+}
+
+async function historyArrived(sessions: Sessions): Promise<boolean> {
+  const count = async (session: Sessions['erp'], table: string) =>
+    Number((await session.query(`SELECT count(*) AS n FROM ${table}`)).rows[0]?.n);
+  const tills = async (table: string) =>
+    Number(((await sessions.pos.query(`SELECT COUNT(*) AS n FROM ${table}`)) as { n: bigint }[])[0]?.n);
+  const pairs: [Promise<number>, Promise<number>][] = [
+    [tills('tlog_ln'), count(sessions.reporting, 'reporting.sale_line')],
+    [tills('tlog_hdr'), count(sessions.reporting, 'reporting.sale')],
+    [tills('tlog_ln'), count(sessions.erp, 'erp.stk_mvmt')],
+    [tills('cust'), count(sessions.crm, 'crm.mbr')],
+    [tills('prc'), count(sessions.erp, 'erp.prc')],
+    [count(sessions.erp, 'erp.stk'), count(sessions.reporting, 'reporting.stock_level')],
+  ];
+  for (const [left, right] of pairs) if ((await left) !== (await right)) return false;
+  return true;
+}
+
+async function trade(day: Day, options: DayOptions, observer: DayObserver): Promise<void> {
+  const ends = [options.signal, AbortSignal.timeout(options.tradeSeconds * 1000)];
+  const closing = AbortSignal.any(options.closing === undefined ? ends : [...ends, options.closing]);
+  await Promise.all([day.workload.trade(closing), observer.trading?.(day, closing)]);
+}
+
+/** Open orders are finished, then nobody writes: whatever still moves in the canonical topics then goes round in circles. */
+async function settle(day: Day, signal: AbortSignal): Promise<number> {
+  await day.workload.finish(AbortSignal.any([signal, AbortSignal.timeout(SETTLE_PATIENCE_MS)]));
+  const admin = await openLogAdmin(day.deployment);
+  try {
+    const recordsEnd = async () => {
+      const topics = (await admin.listTopics()).filter((topic) => topic.startsWith('canonical.'));
+      let end = 0n;
+      for (const topic of topics) for (const bound of await admin.bounds(topic)) end += bound.latest;
+      return end;
+    };
+    let before = await recordsEnd();
+    await until('the canonical topics come to rest', SETTLE_PATIENCE_MS, signal, async () => {
+      await pause(1_000);
+      const now = await recordsEnd();
+      const rested = now === before;
+      before = now;
+      return rested;
+    });
+    await pause(QUIET_MS);
+    return Number((await recordsEnd()) - before);
+  } finally {
+    await admin.close();
+  }
+}
+
+async function measure(
+  day: Day,
+  parts: {
+    history: Awaited<ReturnType<typeof loadHistory>>;
+    seconds: Partial<Record<StageName, number>>;
+    verified: VerifyResult;
+    quietRecords: number;
+  },
+): Promise<DayReport> {
+  const admin = await openLogAdmin(day.deployment);
+  const topics: Record<string, number> = {};
+  try {
+    for (const topic of (await admin.listTopics()).filter((name) => name.startsWith('canonical.'))) {
+      topics[topic] = (await admin.bounds(topic)).reduce(
+        (sum, bound) => sum + Number(bound.latest - bound.earliest),
+        0,
+      );
+    }
+  } finally {
+    await admin.close();
+  }
+  return reportOf({
+    ...parts,
+    topics,
+    workers: day.workers.views(),
+    did: day.workload.counts,
+    stock: await stockAccuracy(day.sessions),
+    points: await pointsFreshness(day.sessions, day.workload.journal),
+    flow: await flowCounts(day.sessions),
+  });
+}
+
+/** Awaits a condition; a limit that passes is an error naming the condition. */
+export async function until(
+  what: string,
+  patienceMs: number,
+  signal: AbortSignal,
+  holds: () => Promise<boolean>,
+): Promise<void> {
+  const deadlineMs = Date.now() + patienceMs;
+  while (!(await holds())) {
+    signal.throwIfAborted();
+    if (Date.now() > deadlineMs) {
+      throw new TransientError({
+        code: 'DEMO_NOT_SETTLED',
+        message: `not so after ${patienceMs / 1000} s: ${what}`,
+        hint: 'logs of the workers: <state directory>/logs; of the servers: seam stack logs',
+      });
+    }
+    await pause(250);
+  }
+}
