@@ -50,9 +50,9 @@ export async function describe(state: StackState): Promise<StackDescription> {
   return {
     stateDirectory,
     startedAt,
-    kafka: { bootstrapServers: `${host}:${ports['kafka']}` },
-    connect: { url: `http://${host}:${ports['connect']}` },
-    registry: { url: `http://${host}:${ports['registry']}/apis/ccompat/v7` },
+    kafka: { bootstrapServers: `${host}:${ports.kafka}` },
+    connect: { url: `http://${host}:${ports.connect}` },
+    registry: { url: `http://${host}:${ports.registry}/apis/ccompat/v7` },
     secretsDirectory: secretsDirectoryOf(stateDirectory),
     databases: Object.fromEntries(
       state.databases.map((database) => [database.name, describeDatabase(database, ports)]),
@@ -72,4 +72,18 @@ function describeDatabase(
   const adminUser = kind === 'postgres' ? postgresAdmin : mariadbAdmin;
   const adminUrl = `${kind}://${adminUser}:${adminPassword}@${host}:${port}/${name}`;
   return { name, kind, host, port, adminUser, adminPassword, adminUrl };
+}
+
+/** Every service that a complete stack has, in the order in which people look for them. */
+export function expectedServices(description: StackDescription): { name: string; address: string }[] {
+  const databases = Object.values(description.databases).map((database) => ({
+    name: serviceNameOf(database),
+    address: `${database.kind}://${database.host}:${database.port}/${database.name}`,
+  }));
+  return [
+    { name: 'kafka', address: description.kafka.bootstrapServers },
+    { name: 'registry', address: description.registry.url },
+    { name: 'connect', address: description.connect.url },
+    ...databases,
+  ];
 }

@@ -25,20 +25,20 @@ export function readStackSettings(environment: Environment): StackSettings {
     if (value !== undefined) baseEnvironment[name] = value;
   }
   return {
-    cacheDirectory: path.resolve(environment['SEAM_CACHE'] || defaultCacheDirectory(environment)),
-    mavenUrl: (environment['SEAM_MAVEN_URL'] || mavenCentral).replace(/\/+$/, ''),
-    javaHome: environment['JAVA_HOME'] || undefined,
+    cacheDirectory: path.resolve(environment.SEAM_CACHE || defaultCacheDirectory(environment)),
+    mavenUrl: (environment.SEAM_MAVEN_URL || mavenCentral).replace(/\/+$/, ''),
+    javaHome: environment.JAVA_HOME || undefined,
     baseEnvironment,
   };
 }
 
 export function defaultStateDirectory(environment: Environment): string {
-  return path.resolve(environment['SEAM_STATE'] || path.join('.seam', 'stack'));
+  return path.resolve(environment.SEAM_STATE || path.join('.seam', 'stack'));
 }
 
 function defaultCacheDirectory(environment: Environment): string {
-  if (environment['XDG_CACHE_HOME']) return path.join(environment['XDG_CACHE_HOME'], 'seam');
+  if (environment.XDG_CACHE_HOME) return path.join(environment.XDG_CACHE_HOME, 'seam');
   if (process.platform === 'darwin') return path.join(homedir(), 'Library', 'Caches', 'seam');
-  if (process.platform === 'win32') return path.join(environment['LOCALAPPDATA'] ?? homedir(), 'seam', 'cache');
+  if (process.platform === 'win32') return path.join(environment.LOCALAPPDATA ?? homedir(), 'seam', 'cache');
   return path.join(homedir(), '.cache', 'seam');
 }

@@ -19,7 +19,7 @@ import { endStrays, stopProcess } from './supervisor.ts';
 import { startWatchdog } from './watch.ts';
 
 export type { StackDatabase, StackDescription, StackProcess } from './description.ts';
-export { readStack } from './description.ts';
+export { expectedServices, readStack } from './description.ts';
 export type { StackEvent, StackProgress } from './events.ts';
 export type { DatabaseKind, DatabaseSpec } from './state.ts';
 

@@ -19,7 +19,7 @@ export async function startWatchdog(stateFile: StateFile, ownerPid: number, sett
   await spawnService(stateFile, {
     name: watchdogName,
     file: process.execPath,
-    args: ['--disable-warning=ExperimentalWarning', program, stateFile.stateDirectory, String(ownerPid), startToken],
+    args: [program, stateFile.stateDirectory, String(ownerPid), startToken],
     env: settings.baseEnvironment,
     cwd: stateFile.stateDirectory,
     stopSignal: 'SIGTERM',

@@ -28,7 +28,7 @@ export function connectService(context: ServiceContext): Service {
     name: 'connect',
     address: url,
     portNames: ['connect'],
-    readyLimitMs: 120_000,
+    readyLimitMs: 240_000,
     async prepare() {
       await mkdir(folder, { recursive: true });
       await mkdir(context.secretsDirectory, { recursive: true, mode: 0o700 });

@@ -22,7 +22,7 @@ export function kafkaService(context: ServiceContext): Service {
     name: 'kafka',
     address,
     portNames: ['kafka', 'kafka-controller'],
-    readyLimitMs: 60_000,
+    readyLimitMs: 180_000,
     async prepare() {
       await mkdir(folder, { recursive: true });
       await writeFile(properties, toProperties(brokerSettings(context, folder)));

@@ -57,7 +57,7 @@ export function mariadbService(context: ServiceContext, server: DatabaseServer, 
     name,
     address: `${host}:${port}/${server.name}`,
     portNames: [name],
-    readyLimitMs: 60_000,
+    readyLimitMs: 180_000,
     async prepare() {
       await writeSecret(initFile, initStatements(server));
       if (await isDirectory(dataDirectory)) return;

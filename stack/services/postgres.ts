@@ -60,7 +60,7 @@ export async function postgresService(context: ServiceContext, server: DatabaseS
     name,
     address: `${host}:${port}/${server.name}`,
     portNames: [name],
-    readyLimitMs: 60_000,
+    readyLimitMs: 180_000,
     async prepare() {
       if (await isDirectory(dataDirectory)) return;
       const template = await ensureTemplate(templateName(binaries), context.settings, (directory) =>
