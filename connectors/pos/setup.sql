@@ -22,7 +22,7 @@ GRANT SELECT ON pos.cust TO 'seam_cdc'@'%'
 -- 2. Two small tables of our own, in the side schema.
 CREATE DATABASE IF NOT EXISTS seam CHARACTER SET utf8mb4
 --;;
--- One row, written every few seconds: proves that the way from here to Kafka is open, also while the tills are closed.
+-- One row, written every few seconds, once a minute while nothing else happens: proves that the way from here to Kafka is open.
 CREATE TABLE IF NOT EXISTS seam.heartbeat (
   id    INT          NOT NULL PRIMARY KEY,
   beat  DATETIME(6)  NOT NULL
