@@ -1,0 +1,14 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Clock } from '../core/ports.ts';
+
+export const systemClock: Clock = {
+  nowMs: () => Date.now(),
+  async pause(durationMs, signal) {
+    if (signal?.aborted) return;
+    try {
+      await sleep(durationMs, undefined, signal === undefined ? {} : { signal });
+    } catch (error) {
+      if (!signal?.aborted) throw error;
+    }
+  },
+};

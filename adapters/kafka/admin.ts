@@ -1,0 +1,89 @@
+import type { Admin } from 'kafkajs';
+import type { Clock, LogAdmin, TopicPartition } from '../../core/ports.ts';
+import { toSeamError } from './errors.ts';
+
+type PartitionOffset = TopicPartition & { readonly offset: bigint };
+type Bounds = TopicPartition & { readonly earliest: bigint; readonly latest: bigint };
+
+const LEADER_MS_MAX = 20_000;
+const LEADER_PAUSE_MS = 50;
+
+export class KafkaLogAdmin implements LogAdmin {
+  readonly #admin: Admin;
+  readonly #clock: Clock;
+
+  constructor(admin: Admin, clock: Clock) {
+    this.#admin = admin;
+    this.#clock = clock;
+  }
+
+  /** Topics that exist are left as they are, their settings too. */
+  async createTopics(topics: Parameters<LogAdmin['createTopics']>[0]): Promise<void> {
+    if (topics.length === 0) return;
+    const wanted = topics.map(({ topic, partitions, config = {} }) => ({
+      topic,
+      numPartitions: partitions,
+      configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
+    }));
+    await this.#ask('topics', () => this.#admin.createTopics({ topics: wanted, waitForLeaders: false }));
+    await this.#waitForLeaders(topics.map(({ topic }) => topic));
+  }
+
+  /** kafkajs' own wait takes "unknown topic" for final, which a broker answers until it has heard of the new topic. */
+  async #waitForLeaders(topics: string[]): Promise<void> {
+    const endMs = this.#clock.nowMs() + LEADER_MS_MAX;
+    for (;;) {
+      try {
+        await this.#admin.fetchTopicMetadata({ topics });
+        return;
+      } catch (error) {
+        if (this.#clock.nowMs() > endMs) throw toSeamError(error, 'new topics');
+        await this.#clock.pause(LEADER_PAUSE_MS);
+      }
+    }
+  }
+
+  async listTopics(): Promise<readonly string[]> {
+    return this.#ask('topics', () => this.#admin.listTopics());
+  }
+
+  /** Topics that don't exist are left out. */
+  async partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const existing = new Set(await this.listTopics());
+    const asked = topics.filter((topic) => existing.has(topic));
+    if (asked.length === 0) return new Map();
+    const metadata = await this.#ask('topics', () => this.#admin.fetchTopicMetadata({ topics: asked }));
+    return new Map(metadata.topics.map(({ name, partitions }) => [name, partitions.length]));
+  }
+
+  async committedOffsets(groupId: string, topics: readonly string[]): Promise<readonly PartitionOffset[]> {
+    if (topics.length === 0) return [];
+    const answer = await this.#ask(`group ${groupId}`, () =>
+      this.#admin.fetchOffsets({ groupId, topics: [...topics] }),
+    );
+    return answer.flatMap(({ topic, partitions }) =>
+      partitions
+        .map(({ partition, offset }) => ({ topic, partition, offset: BigInt(offset) }))
+        .filter(({ offset }) => offset >= 0n),
+    );
+  }
+
+  async bounds(topic: string): Promise<readonly Bounds[]> {
+    const offsets = await this.#ask(`topic ${topic}`, () => this.#admin.fetchTopicOffsets(topic));
+    return offsets
+      .map(({ partition, low, high }) => ({ topic, partition, earliest: BigInt(low), latest: BigInt(high) }))
+      .sort((left, right) => left.partition - right.partition);
+  }
+
+  async close(): Promise<void> {
+    await this.#admin.disconnect();
+  }
+
+  async #ask<T>(where: string, ask: () => Promise<T>): Promise<T> {
+    try {
+      return await ask();
+    } catch (error) {
+      throw toSeamError(error, where);
+    }
+  }
+}

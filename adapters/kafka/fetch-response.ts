@@ -1,0 +1,242 @@
+/**
+ * Reads Kafka's answer to a Fetch (version 11), in place of kafkajs' own reader, which hands out aborted records and stops
+ * for good on compacted topics (test/contract/kafka-log.test.ts holds both):
+ *
+ * - Aborted transactions come in the order in which they ended; kafkajs takes it for the order in which they began, and
+ *   starts at most one at each record. After a worker is killed several open transactions of one partition are aborted
+ *   together, and records of some of them would pass as committed.
+ * - Compaction may empty a whole batch of records. kafkajs sees nothing, moves on by nothing, and asks for the same
+ *   offset for ever; a batch that lost its last records is walked one offset at a time.
+ *
+ * The end of what was read is told to kafkajs as a control record at the last offset: it never hands those out, yet moves on
+ * to behind them.
+ */
+import { gunzipSync, zstdDecompressSync } from 'node:zlib';
+import { ContractError } from '../../core/errors.ts';
+import type { LogRecord } from '../../core/ports.ts';
+
+/** What kafkajs asks of a record: an offset, and whether it is a control record. The rest is handed through. */
+export type FetchedRecord = LogRecord & { readonly isControlRecord?: boolean };
+
+export type FetchedPartition = {
+  readonly partition: number;
+  readonly errorCode: number;
+  readonly highWatermark: string;
+  readonly abortedTransactions: readonly never[];
+  readonly preferredReadReplica: number;
+  readonly messages: readonly FetchedRecord[];
+};
+
+export type FetchResponse = {
+  readonly throttleTime: number;
+  readonly clientSideThrottleTime: number;
+  readonly errorCode: number;
+  readonly sessionId: number;
+  readonly responses: readonly { readonly topicName: string; readonly partitions: readonly FetchedPartition[] }[];
+};
+
+type Aborted = { readonly producerId: bigint; readonly firstOffset: bigint };
+
+const NO_HEADERS: Readonly<Record<string, Uint8Array>> = Object.freeze({});
+const BATCH_PREFIX_BYTES = 12;
+const FIRST_RECORD_AT = 61;
+const CODEC_MASK = 0x07;
+const TRANSACTIONAL = 0x10;
+const CONTROL = 0x20;
+const ABORT_MARKER = 0;
+
+export function readFetchResponse(bytes: Buffer): FetchResponse {
+  const reader = new Reader(bytes);
+  const clientSideThrottleTime = reader.int32();
+  const errorCode = reader.int16();
+  const sessionId = reader.int32();
+  const responses = reader.array(() => {
+    const topicName = reader.string();
+    return { topicName, partitions: reader.array(() => readPartition(reader, topicName)) };
+  });
+  // the broker has not throttled this answer: it expects the client to wait before the next request
+  return { throttleTime: 0, clientSideThrottleTime, errorCode, sessionId, responses };
+}
+
+function readPartition(reader: Reader, topic: string): FetchedPartition {
+  const partition = reader.int32();
+  const errorCode = reader.int16();
+  const highWatermark = reader.int64().toString();
+  reader.skip(16); // last stable offset, first offset of the log
+  const aborted = reader.array(() => ({ producerId: reader.int64(), firstOffset: reader.int64() }));
+  const preferredReadReplica = reader.int32();
+  const batches = reader.bytes(Math.max(reader.int32(), 0));
+  const messages = readBatches(batches, aborted, `${topic} partition ${partition}`);
+  return { partition, errorCode, highWatermark, abortedTransactions: [], preferredReadReplica, messages };
+}
+
+/** Batches in log order. The last may be cut off by the fetch's limit: it comes whole with the next fetch. */
+function readBatches(bytes: Buffer, aborted: Aborted[], place: string): FetchedRecord[] {
+  const records: FetchedRecord[] = [];
+  const begun = aborted.sort((left, right) => (left.firstOffset < right.firstOffset ? -1 : 1));
+  const open = new Set<bigint>();
+  let nextBegun = 0;
+  let lastOffset = -1n;
+  for (let at = 0; at + FIRST_RECORD_AT <= bytes.length; ) {
+    const end = at + BATCH_PREFIX_BYTES + bytes.readInt32BE(at + 8);
+    if (end > bytes.length) break;
+    const batch = bytes.subarray(at, end);
+    const attributes = batch.readInt16BE(21);
+    const producerId = batch.readBigInt64BE(43);
+    lastOffset = batch.readBigInt64BE(0) + BigInt(batch.readInt32BE(23));
+    for (let next = begun[nextBegun]; next !== undefined && next.firstOffset <= lastOffset; next = begun[nextBegun]) {
+      open.add(next.producerId);
+      nextBegun += 1;
+    }
+    if ((attributes & CONTROL) !== 0) {
+      if (isAbortMarker(batch)) open.delete(producerId);
+    } else if ((attributes & TRANSACTIONAL) === 0 || !open.has(producerId)) {
+      readRecords(batch, attributes, records, place);
+    }
+    at = end;
+  }
+  if (lastOffset >= 0n && records.at(-1)?.offset !== lastOffset) records.push(endMark(lastOffset));
+  return records;
+}
+
+function endMark(offset: bigint): FetchedRecord {
+  return { offset, key: null, value: null, headers: NO_HEADERS, timestampMs: 0, isControlRecord: true };
+}
+
+/** A control record's key is a version and a kind, 16 bits each. Compaction keeps the batch and may drop the record. */
+function isAbortMarker(batch: Buffer): boolean {
+  if (batch.readInt32BE(57) === 0) return true;
+  const reader = new Reader(batch, FIRST_RECORD_AT);
+  reader.varint(); // length
+  reader.skip(1); // attributes
+  reader.varlong(); // timestamp
+  reader.varint(); // offset
+  const key = reader.nullableBytes();
+  return key !== null && key.length >= 4 && key.readInt16BE(2) === ABORT_MARKER;
+}
+
+function readRecords(batch: Buffer, attributes: number, records: FetchedRecord[], place: string): void {
+  const count = batch.readInt32BE(57);
+  if (count === 0) return;
+  const firstOffset = batch.readBigInt64BE(0);
+  const firstTimestampMs = Number(batch.readBigInt64BE(27));
+  const reader = new Reader(decompress(batch.subarray(FIRST_RECORD_AT), attributes & CODEC_MASK, place));
+  for (let index = 0; index < count; index += 1) {
+    const end = reader.varint() + reader.at;
+    reader.skip(1); // attributes: none in use
+    const timestampMs = firstTimestampMs + reader.varlong();
+    const offset = firstOffset + BigInt(reader.varint());
+    const key = reader.nullableBytes();
+    const value = reader.nullableBytes();
+    records.push({ offset, key, value, headers: readHeaders(reader), timestampMs });
+    reader.at = end;
+  }
+}
+
+function readHeaders(reader: Reader): Readonly<Record<string, Uint8Array>> {
+  const count = reader.varint();
+  if (count === 0) return NO_HEADERS;
+  const headers: Record<string, Uint8Array> = {};
+  for (let index = 0; index < count; index += 1) {
+    const name = reader.bytes(reader.varint()).toString('utf8');
+    headers[name] = reader.nullableBytes() ?? Buffer.alloc(0);
+  }
+  return headers;
+}
+
+function decompress(bytes: Buffer, codec: number, place: string): Buffer {
+  switch (codec) {
+    case 0:
+      return bytes;
+    case 1:
+      return gunzipSync(bytes);
+    case 4:
+      return zstdDecompressSync(bytes);
+    default:
+      throw new ContractError({
+        code: 'CODEC_UNSUPPORTED',
+        message: `records are compressed with ${codec === 2 ? 'snappy' : codec === 3 ? 'lz4' : `codec ${codec}`}`,
+        where: place,
+        hint: 'set compression.type of the producer (for Connect: producer.override.compression.type) to none, gzip or zstd',
+      });
+  }
+}
+
+class Reader {
+  readonly #bytes: Buffer;
+  at: number;
+
+  constructor(bytes: Buffer, at = 0) {
+    this.#bytes = bytes;
+    this.at = at;
+  }
+
+  skip(count: number): void {
+    this.at += count;
+  }
+
+  int16(): number {
+    this.at += 2;
+    return this.#bytes.readInt16BE(this.at - 2);
+  }
+
+  int32(): number {
+    this.at += 4;
+    return this.#bytes.readInt32BE(this.at - 4);
+  }
+
+  int64(): bigint {
+    this.at += 8;
+    return this.#bytes.readBigInt64BE(this.at - 8);
+  }
+
+  bytes(length: number): Buffer {
+    const start = this.at;
+    this.at += length;
+    if (this.at > this.#bytes.length) throw new RangeError('the answer of the broker ends too early');
+    return this.#bytes.subarray(start, this.at);
+  }
+
+  string(): string {
+    return this.bytes(this.int16()).toString('utf8');
+  }
+
+  /** Absent arrays count -1. */
+  array<T>(read: () => T): T[] {
+    const count = this.int32();
+    const items: T[] = [];
+    for (let index = 0; index < count; index += 1) items.push(read());
+    return items;
+  }
+
+  /** Zigzag, up to 32 bits. */
+  varint(): number {
+    let bits = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = this.#byte();
+      bits |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return (bits >>> 1) ^ -(bits & 1);
+    }
+  }
+
+  /** Zigzag, up to 2^53: a difference of timestamps. */
+  varlong(): number {
+    let value = 0;
+    for (let factor = 1; ; factor *= 128) {
+      const byte = this.#byte();
+      value += (byte & 0x7f) * factor;
+      if (byte < 0x80) return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+    }
+  }
+
+  #byte(): number {
+    const byte = this.#bytes[this.at++];
+    if (byte === undefined) throw new RangeError('the answer of the broker ends too early');
+    return byte;
+  }
+
+  nullableBytes(): Buffer | null {
+    const length = this.varint();
+    return length < 0 ? null : this.bytes(length);
+  }
+}

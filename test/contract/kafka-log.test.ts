@@ -1,0 +1,459 @@
+/** What core/ports.ts promises of a log, on a real Kafka. A client that replaces kafkajs must pass this file unchanged. */
+import kafkajs from 'kafkajs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { dealSameNumberTogether, dealSpread } from '../../adapters/kafka/assigner.ts';
+import { murmur2, partitionOf } from '../../adapters/kafka/partitioner.ts';
+import type { Log, LogBatch, OutputRecord } from '../../core/ports.ts';
+import { restartService } from '../../stack/stack.ts';
+import {
+  Reader,
+  readAll,
+  startKafka,
+  stopConsumer,
+  type TestKafka,
+  testLog,
+  textOf,
+  uniqueName,
+  until,
+} from '../support/kafka.ts';
+
+let kafka: TestKafka;
+let log: Log;
+let client: kafkajs.Kafka;
+
+beforeAll(async () => {
+  kafka = await startKafka();
+  log = testLog(kafka.brokers);
+  client = new kafkajs.Kafka({ brokers: kafka.brokers, logLevel: kafkajs.logLevel.NOTHING });
+}, 120_000);
+
+afterAll(async () => {
+  await kafka?.stop();
+});
+
+async function makeTopic(partitions = 1, config: Record<string, string> = {}): Promise<string> {
+  const topic = uniqueName('topic');
+  const admin = await log.admin();
+  await admin.createTopics([{ topic, partitions, config }]);
+  await admin.close();
+  return topic;
+}
+
+function record(topic: string, key: string | null, value: string | null, partition?: number): OutputRecord {
+  const base = {
+    topic,
+    key,
+    value: value === null ? null : Buffer.from(value),
+    headers: { seam: Buffer.from([1, 2]) },
+  };
+  return partition === undefined ? base : { ...base, partition };
+}
+
+/** Records that belong to no input: written with offsets of a topic that nobody reads. */
+async function write(records: readonly OutputRecord[], id = uniqueName('writer')): Promise<void> {
+  const topic = await makeTopic();
+  const writer = log.writer(id);
+  await writer.open();
+  await writer.commit({ records, groupId: id, offsets: [{ topic, partition: 0, offset: 0n }] });
+  await writer.close();
+}
+
+function numbers(count: number, from = 0): string[] {
+  return Array.from({ length: count }, (_, index) => String(from + index));
+}
+
+describe('partitions', () => {
+  it('are chosen as Java’s default partitioner does', () => {
+    expect(murmur2(Buffer.from('21'))).toBe(-973932308);
+    expect(murmur2(Buffer.from('foobar'))).toBe(-790332482);
+    expect(murmur2(Buffer.from('a-little-bit-long-string'))).toBe(-985981536);
+    expect(murmur2(Buffer.from('a-little-bit-longer-string'))).toBe(-1486304829);
+    expect(murmur2(Buffer.from('abc'))).toBe(479470107);
+    expect(partitionOf(Buffer.from('foobar'), 8)).toBe((-790332482 & 0x7fffffff) % 8);
+  });
+
+  it('of one number go to one member, also where topics have different counts', () => {
+    const counts = new Map([
+      ['a', 4],
+      ['b', 6],
+      ['c', 1],
+    ]);
+    const hands = dealSameNumberTogether(counts, 3);
+    expect(hands).toEqual([
+      { a: [0, 3], b: [0, 3], c: [0] },
+      { a: [1], b: [1, 4] },
+      { a: [2], b: [2, 5] },
+    ]);
+    expect(dealSpread(counts, 3).map((hand) => Object.values(hand).flat().length)).toEqual([4, 4, 3]);
+  });
+
+  it('hold one key’s records in order, wherever they were written from', async () => {
+    const topic = await makeTopic(4);
+    await write(numbers(200).map((text) => record(topic, `key ${Number(text) % 7}`, text)));
+    for (const batch of await readAll(log, topic)) {
+      for (const { key } of batch.records) expect(partitionOf(key, 4)).toBe(batch.partition);
+      const byKey = Map.groupBy(batch.records, ({ key }) => String(key));
+      for (const records of byKey.values()) {
+        const read = records.map((one) => Number(textOf(one)));
+        expect(read).toEqual([...read].sort((left, right) => left - right));
+      }
+    }
+  });
+});
+
+describe('a consumer', () => {
+  it('starts at the beginning, then where its group committed', async () => {
+    const topic = await makeTopic();
+    const groupId = uniqueName('group');
+    await write(numbers(10).map((text) => record(topic, 'k', text)));
+    const writer = log.writer(uniqueName('writer'));
+    await writer.open();
+
+    const first = new Reader();
+    const consumer = log.consumer({ groupId, topics: [topic], assignment: 'spread' });
+    const running = consumer.run(first);
+    await until(() => first.texts.length === 10, 'ten records');
+    await stopConsumer(consumer, running);
+    expect(first.texts).toEqual(numbers(10));
+    expect(first.revocations).toEqual([[`${topic}:0`]]);
+
+    await writer.commit({ records: [], groupId, offsets: [{ topic, partition: 0, offset: 4n }] });
+    const second = new Reader();
+    const again = log.consumer({ groupId, topics: [topic], assignment: 'spread' });
+    const runningAgain = again.run(second);
+    await until(() => second.texts.length === 6, 'six records');
+    await stopConsumer(again, runningAgain);
+    expect(second.texts).toEqual(numbers(6, 4));
+    await writer.close();
+  });
+
+  it('starts where `assigned` says, with headers, offsets and the next offset behind the transaction marker', async () => {
+    const topic = await makeTopic();
+    await write(numbers(10).map((text) => record(topic, 'k', text)));
+    const reader = new Reader();
+    reader.starts = [{ topic, partition: 0, offset: 7n }];
+    const consumer = log.consumer({ groupId: uniqueName('group'), topics: [topic], assignment: 'spread' });
+    const running = consumer.run(reader);
+    await until(() => reader.texts.length === 3, 'three records');
+    await stopConsumer(consumer, running);
+    expect(reader.texts).toEqual(['7', '8', '9']);
+    expect(reader.records.map(({ offset }) => offset)).toEqual([7n, 8n, 9n]);
+    expect(reader.records[0]?.headers).toEqual({ seam: Buffer.from([1, 2]) });
+    expect(String(reader.records[0]?.key)).toBe('k');
+    expect(reader.batches.at(-1)?.nextOffset).toBe(11n);
+  });
+
+  it('commits for the display of lag', async () => {
+    const topic = await makeTopic();
+    const groupId = uniqueName('group');
+    await write([record(topic, 'k', 'a')]);
+    const reader = new Reader();
+    const consumer = log.consumer({ groupId, topics: [topic], assignment: 'spread' });
+    const running = consumer.run(reader);
+    await until(() => reader.texts.length === 1, 'one record');
+    await consumer.commit([{ topic, partition: 0, offset: 2n }]);
+    await stopConsumer(consumer, running);
+    const admin = await log.admin();
+    expect(await admin.committedOffsets(groupId, [topic])).toEqual([{ topic, partition: 0, offset: 2n }]);
+    expect(await admin.bounds(topic)).toEqual([{ topic, partition: 0, earliest: 0n, latest: 2n }]);
+    await admin.close();
+  });
+
+  it('lets other partitions flow while one batch takes long, and keeps that partition in order', async () => {
+    const topic = await makeTopic(2);
+    await write(numbers(3).map((text) => record(topic, null, `slow ${text}`, 0)));
+    const reader = new Reader();
+    const release = Promise.withResolvers<void>();
+    reader.onBatch = (batch) =>
+      batch.partition === 0 && reader.batches.length <= 1 ? release.promise : Promise.resolve();
+    const consumer = log.consumer({ groupId: uniqueName('group'), topics: [topic], assignment: 'spread' });
+    const running = consumer.run(reader);
+    await until(() => reader.batches.length === 1, 'the slow batch');
+    for (const text of numbers(5))
+      await write([record(topic, null, `fast ${text}`, 1), record(topic, null, `slow ${3 + Number(text)}`, 0)]);
+    await until(() => reader.texts.filter((text) => text.startsWith('fast')).length === 5, 'the fast partition');
+    expect(reader.texts.filter((text) => text.startsWith('slow'))).toEqual(['slow 0', 'slow 1', 'slow 2']);
+    release.resolve();
+    await until(() => reader.texts.length === 13, 'the rest');
+    await stopConsumer(consumer, running);
+    expect(reader.texts.filter((text) => text.startsWith('slow'))).toEqual(numbers(8).map((text) => `slow ${text}`));
+  });
+
+  it('passes an error of a callback on, and stops', async () => {
+    const topic = await makeTopic();
+    await write([record(topic, 'k', 'a')]);
+    const reader = new Reader();
+    reader.onBatch = async () => {
+      throw new TypeError('a fault of ours');
+    };
+    const consumer = log.consumer({ groupId: uniqueName('group'), topics: [topic], assignment: 'spread' });
+    await expect(consumer.run(reader)).rejects.toMatchObject({ class: 'invariant' });
+    expect(reader.revocations).toHaveLength(1);
+  });
+
+  it('refuses to read on where records were removed unread', async () => {
+    const topic = await makeTopic();
+    const groupId = uniqueName('group');
+    await write(numbers(10).map((text) => record(topic, 'k', text)));
+    const writer = log.writer(uniqueName('writer'));
+    await writer.open();
+    await writer.commit({ records: [], groupId, offsets: [{ topic, partition: 0, offset: 2n }] });
+    await writer.close();
+    await removeRecords(topic, '6');
+    const consumer = log.consumer({ groupId, topics: [topic], assignment: 'spread' });
+    await expect(consumer.run(new Reader())).rejects.toMatchObject({
+      class: 'contract',
+      code: 'LOG_TRUNCATED',
+      where: expect.stringContaining('next offset 2, beginning of the log 6'),
+    });
+    const admin = await log.admin();
+    expect(await admin.committedOffsets(groupId, [topic])).toEqual([{ topic, partition: 0, offset: 2n }]);
+    await admin.close();
+  });
+
+  it('refuses to read on where records are removed under its feet, and leaves the group’s offset alone', async () => {
+    const topic = await makeTopic();
+    const groupId = uniqueName('group');
+    const reader = new Reader();
+    const release = Promise.withResolvers<void>();
+    reader.onBatch = () => release.promise;
+    await write([record(topic, 'k', 'first')]);
+    const consumer = log.consumer({ groupId, topics: [topic], assignment: 'spread' });
+    const running = consumer.run(reader);
+    const outcome = expect(running).rejects.toMatchObject({ class: 'contract', code: 'LOG_TRUNCATED' });
+    await until(() => reader.batches.length === 1, 'the first record');
+    await write(numbers(10).map((text) => record(topic, 'k', text)));
+    await removeRecords(topic, '8');
+    release.resolve();
+    await outcome;
+    const admin = await log.admin();
+    expect(await admin.committedOffsets(groupId, [topic])).toEqual([]);
+    await admin.close();
+  });
+
+  it('waits out a restart of the broker, says so, and neither loses nor repeats a record', async () => {
+    const topic = await makeTopic();
+    await write(numbers(5).map((text) => record(topic, 'k', text)));
+    const states: string[] = [];
+    const watched = testLog(kafka.brokers, {
+      onHealth: ({ state }) => states.push(state),
+      settings: { requestTimeoutMs: 5_000 },
+    });
+    const reader = new Reader();
+    const consumer = watched.consumer({ groupId: uniqueName('group'), topics: [topic], assignment: 'spread' });
+    reader.starts = [{ topic, partition: 0, offset: 0n }];
+    reader.onBatch = async (batch) => {
+      reader.starts = [{ topic, partition: 0, offset: batch.nextOffset }];
+    };
+    const running = consumer.run(reader);
+    await until(() => reader.texts.length === 5, 'five records');
+    await restartService(kafka.stateDirectory, 'kafka', 'SIGKILL');
+    await write(numbers(5, 5).map((text) => record(topic, 'k', text)));
+    await until(() => reader.texts.length >= 10, 'ten records', 90_000);
+    await stopConsumer(consumer, running);
+    expect(reader.texts).toEqual(numbers(10));
+    expect(states[0]).toBe('running');
+    expect(states.at(-1)).toBe('running');
+  });
+});
+
+describe('a transaction', () => {
+  it('takes records of megabytes, and more of them than one batch may hold', async () => {
+    const topic = await makeTopic(1, { 'max.message.bytes': '10485760' });
+    const small = await makeTopic();
+    const large = 'x'.repeat(5_000_000);
+    const many = numbers(40).map((text) => record(small, 'k', text + 'y'.repeat(100_000)));
+    await write([record(topic, 'k', 'before'), record(topic, 'k', large), ...many, record(topic, 'k', 'after')]);
+    const sizes = (await readAll(log, topic)).flatMap((batch) => batch.records.map((one) => one.value?.length));
+    expect(sizes).toEqual([6, 5_000_000, 5]);
+    const read = (await readAll(log, small)).flatMap((batch) =>
+      batch.records.map((one) => textOf(one).replace(/y+$/, '')),
+    );
+    expect(read).toEqual(numbers(40));
+  });
+
+  it('is refused as a whole where a record is larger than its topic takes', async () => {
+    const topic = await makeTopic(1, { 'max.message.bytes': '1000' });
+    await expect(write([record(topic, 'k', 'small'), record(topic, 'k', 'x'.repeat(2_000))])).rejects.toMatchObject({
+      class: 'contract',
+      code: 'RECORD_TOO_LARGE',
+    });
+    expect(await readAll(log, topic)).toEqual([]);
+  });
+
+  it('keeps tombstones and records for a partition by number', async () => {
+    const topic = await makeTopic(3);
+    await write([0, 1, 2].map((partition) => record(topic, '\\truncate', null, partition)));
+    const batches = await readAll(log, topic);
+    expect(batches.map(({ partition }) => partition).sort()).toEqual([0, 1, 2]);
+    expect(batches.flatMap(({ records }) => records.map(({ value }) => value))).toEqual([null, null, null]);
+  });
+
+  it('of a zombie is refused, and leaves nothing', async () => {
+    const topic = await makeTopic();
+    const input = await makeTopic();
+    const id = uniqueName('writer');
+    const offsets = [{ topic: input, partition: 0, offset: 1n }];
+    const zombie = log.writer(id);
+    await zombie.open();
+    await zombie.commit({ records: [record(topic, 'k', 'one')], groupId: id, offsets });
+    const owner = log.writer(id);
+    await owner.open();
+    const late = {
+      records: [record(topic, 'k', 'zombie')],
+      groupId: id,
+      offsets: [{ ...offsets[0], offset: 9n } as never],
+    };
+    await expect(zombie.commit(late)).rejects.toMatchObject({ class: 'transient', code: 'PRODUCER_FENCED' });
+    await owner.commit({
+      records: [record(topic, 'k', 'two')],
+      groupId: id,
+      offsets: [{ topic: input, partition: 0, offset: 2n }],
+    });
+    expect((await readAll(log, topic)).flatMap(({ records }) => records.map(textOf))).toEqual(['one', 'two']);
+    const admin = await log.admin();
+    expect(await admin.committedOffsets(id, [input])).toEqual([{ topic: input, partition: 0, offset: 2n }]);
+    await admin.close();
+    await owner.close();
+  });
+
+  it('left open is ended by the next to open its id, before that one is told the committed offsets', async () => {
+    const topic = await makeTopic();
+    const input = await makeTopic();
+    const id = uniqueName('writer');
+    const dying = testLog(kafka.brokers, { beforeCommit: () => new Promise<void>(() => {}) }).writer(id);
+    await dying.open();
+    void dying.commit({
+      records: [record(topic, 'k', 'open')],
+      groupId: id,
+      offsets: [{ topic: input, partition: 0, offset: 5n }],
+    });
+    await until(async () => (await latest(topic)) > 0n || true, 'the record to be written', 1_000);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const owner = log.writer(id);
+    await owner.open();
+    const admin = await log.admin();
+    expect(await admin.committedOffsets(id, [input])).toEqual([]);
+    await admin.close();
+    await owner.commit({
+      records: [record(topic, 'k', 'mine')],
+      groupId: id,
+      offsets: [{ topic: input, partition: 0, offset: 1n }],
+    });
+    expect((await readAll(log, topic)).flatMap(({ records }) => records.map(textOf))).toEqual(['mine']);
+    await owner.close();
+  });
+
+  it('that was aborted shows no record, however several of them overlap', async () => {
+    const topic = await makeTopic();
+    const producers = await Promise.all(
+      [1, 2, 3, 4].map(async (number) => {
+        const producer = client.producer({
+          transactionalId: uniqueName(`abort-${number}`),
+          maxInFlightRequests: 1,
+          idempotent: true,
+        });
+        await producer.connect();
+        return producer;
+      }),
+    );
+    const transactions: kafkajs.Transaction[] = [];
+    for (const producer of producers) transactions.push(await producer.transaction());
+    const send = (index: number, value: string) =>
+      transactions[index]?.send({ topic, messages: [{ key: 'k', value }] });
+    for (let round = 0; round < 3; round += 1) for (const index of [0, 1, 2, 3]) await send(index, `${index}.${round}`);
+    // ended in another order than begun: how the broker lists them
+    await transactions[2]?.abort();
+    await transactions[3]?.commit();
+    await transactions[0]?.abort();
+    await transactions[1]?.abort();
+    const read = (await readAll(log, topic)).flatMap(({ records }) => records.map(textOf));
+    expect(read).toEqual(['3.0', '3.1', '3.2']);
+    // a reader that starts in the middle of them
+    const reader = new Reader();
+    reader.starts = [{ topic, partition: 0, offset: 5n }];
+    const consumer = log.consumer({ groupId: uniqueName('group'), topics: [topic], assignment: 'spread' });
+    const running = consumer.run(reader);
+    await until(() => reader.texts.length >= 2, 'two records');
+    await stopConsumer(consumer, running);
+    expect(reader.texts).toEqual(['3.1', '3.2']);
+    await Promise.all(producers.map((producer) => producer.disconnect()));
+  });
+});
+
+describe('a compacted topic', () => {
+  it('is read to its end where compaction emptied whole batches', async () => {
+    const topic = await makeTopic(1, {
+      'cleanup.policy': 'compact',
+      'min.cleanable.dirty.ratio': '0.001',
+      'segment.ms': '500',
+      'min.compaction.lag.ms': '0',
+      'delete.retention.ms': '0',
+    });
+    const id = uniqueName('writer');
+    for (let round = 0; round < 30; round += 1) {
+      await write(
+        numbers(20).map((text) => record(topic, `key ${text}`, `${round}`)),
+        id,
+      );
+      if (round % 10 === 9) await new Promise((resolve) => setTimeout(resolve, 700));
+    }
+    await write([record(topic, 'last', 'end')], id);
+    let batches: LogBatch[] = [];
+    await until(
+      async () => {
+        await write([record(topic, 'last', 'end')], id);
+        batches = await readAll(log, topic);
+        return batches.flatMap(({ records }) => records).length < 300;
+      },
+      'compaction',
+      90_000,
+    );
+    const byKey = new Map(
+      batches.flatMap(({ records }) => records.map((one) => [String(one.key), textOf(one)] as const)),
+    );
+    for (const text of numbers(20)) expect(byKey.get(`key ${text}`)).toBe('29');
+    expect(byKey.get('last')).toBe('end');
+    expect(batches.at(-1)?.nextOffset).toBe(await latest(topic));
+  });
+});
+
+describe('topics', () => {
+  it('are created once, and missing ones are left out of counts', async () => {
+    const topic = uniqueName('topic');
+    const other = uniqueName('topic');
+    const admin = await log.admin();
+    await admin.createTopics([{ topic, partitions: 3 }]);
+    await admin.createTopics([
+      { topic, partitions: 5 },
+      { topic: other, partitions: 1 },
+    ]);
+    expect(await admin.partitionCounts([topic, other, 'not-there'])).toEqual(
+      new Map([
+        [topic, 3],
+        [other, 1],
+      ]),
+    );
+    await expect(
+      admin.createTopics([{ topic: uniqueName('topic'), partitions: 1, config: { nonsense: '1' } }]),
+    ).rejects.toMatchObject({
+      class: 'config',
+    });
+    await admin.close();
+  });
+});
+
+async function latest(topic: string): Promise<bigint> {
+  const admin = await log.admin();
+  const [bound] = await admin.bounds(topic);
+  await admin.close();
+  return bound?.latest ?? 0n;
+}
+
+async function removeRecords(topic: string, offset: string): Promise<void> {
+  const admin = client.admin();
+  await admin.connect();
+  await admin.fetchTopicOffsets(topic);
+  await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset }] });
+  await admin.disconnect();
+}

@@ -1,0 +1,108 @@
+/** A real Kafka for one test file, and the words to talk to it in tests. */
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { systemClock } from '../../adapters/clock.ts';
+import { type KafkaLogParts, KafkaSettings, kafkaLog } from '../../adapters/kafka/log.ts';
+import type { ConsumerCallbacks, Log, LogBatch, LogConsumer, LogRecord, Logger } from '../../core/ports.ts';
+import { startStack, stopStack } from '../../stack/stack.ts';
+
+export type TestKafka = { readonly brokers: string[]; readonly stateDirectory: string; stop(): Promise<void> };
+
+export async function startKafka(): Promise<TestKafka> {
+  const stateDirectory = await mkdtemp(path.join(tmpdir(), 'seam-kafka-'));
+  const stack = await startStack({ stateDirectory, databases: [], only: ['kafka'], ownerPid: process.pid });
+  return {
+    brokers: stack.kafka.bootstrapServers.split(','),
+    stateDirectory,
+    stop: () => stopStack({ stateDirectory, removeData: true }),
+  };
+}
+
+const silent: Logger = { error: () => {}, warn: () => {}, info: () => {}, debug: () => {} };
+
+export function testLog(
+  brokers: readonly string[],
+  parts: Partial<Omit<KafkaLogParts, 'settings'>> & { settings?: Partial<KafkaSettings> } = {},
+): Log {
+  const settings = KafkaSettings.parse({ sessionTimeoutMs: 6_000, ...parts.settings, brokers });
+  return kafkaLog({ clock: systemClock, logger: silent, ...parts, settings });
+}
+
+let names = 0;
+export function uniqueName(prefix: string): string {
+  names += 1;
+  return `${prefix}-${process.pid}-${names}`;
+}
+
+/** Collects what a consumer is given. */
+export class Reader implements ConsumerCallbacks {
+  readonly batches: LogBatch[] = [];
+  readonly assignments: string[][] = [];
+  readonly revocations: string[][] = [];
+  starts: Awaited<ReturnType<ConsumerCallbacks['assigned']>> = [];
+  onBatch: (batch: LogBatch) => Promise<void> = async () => {};
+
+  async assigned(partitions: Parameters<ConsumerCallbacks['assigned']>[0]) {
+    this.assignments.push(partitions.map(({ topic, partition }) => `${topic}:${partition}`));
+    return this.starts;
+  }
+
+  async revoked(partitions: Parameters<ConsumerCallbacks['revoked']>[0]): Promise<void> {
+    this.revocations.push(partitions.map(({ topic, partition }) => `${topic}:${partition}`));
+  }
+
+  async batch(batch: LogBatch): Promise<void> {
+    this.batches.push(batch);
+    await this.onBatch(batch);
+  }
+
+  get records(): LogRecord[] {
+    return this.batches.flatMap((batch) => batch.records);
+  }
+
+  get texts(): string[] {
+    return this.records.map(textOf);
+  }
+}
+
+export function textOf(record: LogRecord): string {
+  return Buffer.from(record.value ?? []).toString('utf8');
+}
+
+export async function until(isDone: () => boolean | Promise<boolean>, what: string, limitMs = 30_000): Promise<void> {
+  const endMs = Date.now() + limitMs;
+  while (!(await isDone())) {
+    if (Date.now() > endMs) throw new Error(`gave up waiting: ${what}`);
+    await systemClock.pause(20);
+  }
+}
+
+/** Everything committed in the topic, once and in order of each partition. */
+export async function readAll(log: Log, topic: string): Promise<LogBatch[]> {
+  const reader = new Reader();
+  const consumer = log.consumer({ groupId: uniqueName('read-all'), topics: [topic], assignment: 'spread' });
+  const admin = await log.admin();
+  const ends = new Map((await admin.bounds(topic)).map(({ partition, latest }) => [partition, latest]));
+  await admin.close();
+  const running = consumer.run(reader);
+  const reached = new Map<number, bigint>();
+  reader.onBatch = async (batch) => {
+    reached.set(batch.partition, batch.nextOffset);
+  };
+  const quiet = { sinceMs: Date.now(), count: 0 };
+  await until(() => {
+    if (reader.batches.length !== quiet.count)
+      Object.assign(quiet, { sinceMs: Date.now(), count: reader.batches.length });
+    const atEnd = [...ends].every(([partition, latest]) => (reached.get(partition) ?? 0n) >= latest);
+    // an empty partition hands out nothing, nor does one that ends in aborted records
+    return reader.assignments.length > 0 && (atEnd || Date.now() - quiet.sinceMs > 2_000);
+  }, `the end of ${topic}`);
+  await stopConsumer(consumer, running);
+  return reader.batches;
+}
+
+export async function stopConsumer(consumer: LogConsumer, running: Promise<void>): Promise<void> {
+  await consumer.stop();
+  await running;
+}
