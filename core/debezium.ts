@@ -57,7 +57,8 @@ export function toChangeEvent(envelope: Envelope, context: EventContext): Change
     position: positionOf(source, { epoch: context.epoch, snapshot: isSnapshot, isDelete: operation === 'd' }, context),
     commitTimeUs: source.ts_us ?? source.ts_ms * 1000n,
     isSnapshot,
-    isTagged: isTagged(source),
+    // a row that a snapshot read carries the mark of whatever came last in the log, not of who wrote the row
+    isTagged: operation !== 'r' && isTagged(source),
   };
 }
 

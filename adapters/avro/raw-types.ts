@@ -55,12 +55,16 @@ export function hasReader(name: string | undefined): name is string {
 }
 
 /**
- * Unsigned 64-bit integers arrive as a Decimal too (`bigint.unsigned.handling.mode=precise`). They carry no precision,
- * which every declared decimal does.
+ * Unsigned 64-bit integers arrive as a Decimal(20, 0) too (`bigint.unsigned.handling.mode=precise`), told from a real
+ * one only where the connector propagates source types. With `decimal.handling.mode=string` there are no others.
  */
 function decimalReader(schema: ConnectSchema): Read {
-  const scale = schema.scale ?? Number(schema['connect.parameters']?.scale ?? 0);
-  const isUnsignedLong = scale === 0 && schema['connect.parameters']?.['connect.decimal.precision'] === undefined;
+  const parameters = schema['connect.parameters'] ?? {};
+  const scale = schema.scale ?? Number(parameters.scale ?? 0);
+  const sourceType = parameters['__debezium.source.column.type'];
+  const precision = parameters['connect.decimal.precision'];
+  const isUnsignedLong =
+    sourceType === undefined ? scale === 0 && precision === '20' : /^bigint unsigned/i.test(sourceType);
   if (isUnsignedLong) return (bytes: Buffer) => BigInt(bytesToDecimal(bytes, 0));
   return (bytes: Buffer) => bytesToDecimal(bytes, scale);
 }
