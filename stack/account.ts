@@ -9,12 +9,14 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { ConfigError } from '../core/errors.ts';
 import { isDirectory } from './artifacts.ts';
+import { withFileLock } from './file-lock.ts';
 import { createDirectoryWhole } from './unpack.ts';
 
 export type Account = { uid: number; gid: number };
 
 const accountName = 'nobody';
 const sharedFolder = '/var/tmp/seam-root';
+const copyWaitMsMax = 120_000;
 
 /** Undefined when the starter is an ordinary user: then everything runs as this user. */
 export async function databaseAccount(): Promise<Account | undefined> {
@@ -44,9 +46,10 @@ export async function reachableDirectory(directory: string, account: Account | u
 export async function reachableCopy(source: string, name: string, account: Account | undefined): Promise<string> {
   if (account === undefined || (await canReach(source, account))) return source;
   const copy = path.join(await ensureSharedFolder(), name);
-  if (!(await isDirectory(copy))) {
+  await withFileLock(`${copy}.lock`, { waitMsMax: copyWaitMsMax }, async () => {
+    if (await isDirectory(copy)) return;
     await createDirectoryWhole(copy, (target) => cp(source, target, { recursive: true, verbatimSymlinks: true }));
-  }
+  });
   return copy;
 }
 

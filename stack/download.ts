@@ -35,12 +35,16 @@ export async function downloadArtifact(options: DownloadOptions): Promise<void> 
       return await rename(part, file);
     } catch (error) {
       signal?.throwIfAborted();
-      if (attempt === attemptsMax || (error instanceof TransientError && error.code === 'ARTIFACT_NOT_FOUND')) {
-        throw asTransient(error, options);
-      }
+      if (attempt === attemptsMax || isFinal(error, attempt)) throw asTransient(error, options);
       await sleep(firstRetryMs * 2 ** (attempt - 1), undefined, { signal });
     }
   }
+}
+
+/** A part left by an earlier run may be spoiled, which costs one attempt; a whole file that is wrong stays wrong. */
+function isFinal(error: unknown, attempt: number): boolean {
+  if (!(error instanceof TransientError)) return false;
+  return error.code === 'ARTIFACT_NOT_FOUND' || (error.code === 'ARTIFACT_CORRUPT' && attempt > 1);
 }
 
 async function fetchRest(options: DownloadOptions, part: string): Promise<void> {

@@ -1,5 +1,6 @@
 /** The order of things: what is prepared first, which service waits for which, and what happens when one does not come up. */
-import { ConfigError } from '../core/errors.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ConfigError, TransientError } from '../core/errors.ts';
 import { type Account, databaseAccount } from './account.ts';
 import { type ArtifactOptions, type ComponentDirectories, ensureComponents } from './artifacts.ts';
 import type { ComponentName } from './components.ts';
@@ -17,7 +18,7 @@ import { registryService } from './services/registry.ts';
 import type { Service, ServiceContext } from './services/service.ts';
 import type { StackSettings } from './settings.ts';
 import type { DatabaseSpec, ProcessRecord, StateFile } from './state.ts';
-import { endStrays, spawnService, stopProcess, waitUntilReady } from './supervisor.ts';
+import { endStrays, serviceMark, spawnService, stopProcess, waitUntilReady } from './supervisor.ts';
 
 const fixedPorts = ['kafka', 'kafka-controller', 'connect', 'registry'];
 const javaComponents: ComponentName[] = [
@@ -28,6 +29,7 @@ const javaComponents: ComponentName[] = [
   'registry',
 ];
 const startAttemptsMax = 3;
+const pauseMs = 1_000;
 
 export type Environment = {
   settings: StackSettings;
@@ -139,6 +141,56 @@ async function settle(work: readonly Promise<unknown>[]): Promise<void> {
 
 function contextOf(run: Run): ServiceContext {
   const { stateDirectory, state } = run.stateFile;
+  const { settings } = run.environment;
+  // Also on programs that only prepare something: they too outlive a starter that is killed.
+  const baseEnvironment = { ...settings.baseEnvironment, [serviceMark]: stateDirectory };
+  return {
+    ...run.environment,
+    settings: { ...settings, baseEnvironment },
+    stateDirectory,
+    secretsDirectory: secretsDirectoryOf(stateDirectory),
+    ports: state.ports,
+  };
+}
+
+async function startServices(run: Run): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startOnce(run);
+    } catch (error) {
+      run.signal?.throwIfAborted();
+      if (attempt === startAttemptsMax || !(await portsWereTaken(run))) throw error;
+    }
+  }
+}
+
+async function startOnce(run: Run): Promise<void> {
+  const context = contextOf(run);
+  const { databases } = run.stateFile.state;
+  const wanted = (service: Service) => run.only === undefined || run.only.includes(service.name);
+  const start = async (services: Service[]) =>
+    settle(services.filter(wanted).map((service) => startService(service, run)));
+  const servers = await Promise.all(
+    databases.map((database, index) =>
+      database.kind === 'postgres' ? postgresService(context, database) : mariadbService(context, database, index),
+    ),
+  );
+  const engine = async () => {
+    await start([kafkaService(context)]);
+    await start([registryService(context), connectService(context)]);
+  };
+  await settle([engine(), start(servers)]);
+}
+
+/** Like Promise.all, but nothing of it is still going on when it rejects. */
+async function settle(work: readonly Promise<unknown>[]): Promise<void> {
+  const results = await Promise.allSettled(work);
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
+
+function contextOf(run: Run): ServiceContext {
+  const { stateDirectory, state } = run.stateFile;
   return {
     ...run.environment,
     stateDirectory,
@@ -160,10 +212,33 @@ async function startService(service: Service, run: Run): Promise<void> {
   progress({ type: 'starting', name });
   await service.prepare();
   signal?.throwIfAborted();
-  const record = await spawnService(stateFile, service.command());
-  run.started.push(record);
-  await waitUntilReady(record, { probe, limitMs, signal });
+  await spawnUntilReady(service, run);
   progress({ type: 'ready', name, durationMs: Date.now() - startedAtMs, address });
+}
+
+/**
+ * A server that was killed may leave children that hold its memory or its files for a moment: then the next one ends at
+ * once. That is worth another attempt; a port that was taken is not, it needs another port.
+ */
+async function spawnUntilReady(service: Service, run: Run): Promise<void> {
+  const { probe, readyLimitMs: limitMs } = service;
+  for (let attempt = 1; ; attempt++) {
+    const record = await spawnService(run.stateFile, service.command());
+    run.started.push(record);
+    try {
+      return await waitUntilReady(record, { probe, limitMs, signal: run.signal });
+    } catch (error) {
+      const endedByItself = error instanceof TransientError && error.code === 'SERVICE_ENDED';
+      const portsFree = endedByItself && (await arePortsFree(service, run.stateFile));
+      if (attempt === startAttemptsMax || !portsFree) throw error;
+      await sleep(pauseMs, undefined, { signal: run.signal });
+    }
+  }
+}
+
+async function arePortsFree(service: Service, { state }: StateFile): Promise<boolean> {
+  const chosen = await choosePorts(service.portNames, state.ports);
+  return service.portNames.every((name) => chosen[name] === state.ports[name]);
 }
 
 /** Between choosing a port and binding it, somebody else may take it. Then, and only then, another attempt makes sense. */

@@ -32,7 +32,7 @@ export type StartOptions = {
   /** Ends what this call has started, then rejects. */
   signal?: AbortSignal;
   settings?: StackSettings;
-  /** Names of the only services to start: for a restart. */
+  /** The only services to start, by name (`kafka`, `postgres-erp`): for a restart, or a test that needs no more. */
   only?: readonly string[];
 };
 

@@ -13,7 +13,8 @@ import { ConfigError, TransientError } from '../core/errors.ts';
 import { findByEnvironment, isAlive, type ProcessIdentity, startTokenOf } from './process-identity.ts';
 import type { ProcessRecord, StateFile } from './state.ts';
 
-const mark = 'SEAM_STACK_SERVICE_OF';
+/** Set in the environment of every service, with the state directory as its value. */
+export const serviceMark = 'SEAM_STACK_SERVICE_OF';
 const pollMs = 50;
 const killWaitMsMax = 10_000;
 const strayLimitMs = 10_000;
@@ -36,7 +37,7 @@ export async function spawnService(stateFile: StateFile, command: ServiceCommand
   const log = openSync(logFile, 'a', 0o600);
   const child = spawn(command.file, command.args, {
     cwd: command.cwd,
-    env: { ...command.env, [mark]: stateFile.stateDirectory },
+    env: { ...command.env, [serviceMark]: stateFile.stateDirectory },
     detached: true,
     stdio: ['ignore', log, log],
     windowsHide: true,
@@ -88,15 +89,16 @@ export async function waitUntilReady(record: ProcessRecord, options: ReadyOption
     } catch (error) {
       reason = error;
     }
-    if (!(await isAlive(record))) throw notReady(record, 'ended while starting', reason);
-    if (Date.now() > deadline) throw notReady(record, `was not ready within ${options.limitMs / 1000} s`, reason);
+    if (!(await isAlive(record))) throw notReady('SERVICE_ENDED', record, 'ended while starting', reason);
+    if (Date.now() > deadline)
+      throw notReady('SERVICE_NOT_READY', record, `was not ready within ${options.limitMs / 1000} s`, reason);
     await sleep(waitMs, undefined, { signal: options.signal });
   }
 }
 
-function notReady(record: ProcessRecord, what: string, cause: unknown): TransientError {
+function notReady(code: string, record: ProcessRecord, what: string, cause: unknown): TransientError {
   return new TransientError({
-    code: 'SERVICE_NOT_READY',
+    code,
     message: `${record.name} ${what}`,
     where: record.logFile,
     hint: `its last words: ${lastLogLine(record.logFile) || 'none; try: seam stack logs'}`,
@@ -165,7 +167,7 @@ async function waitUntilGone(identity: ProcessIdentity, limitMs: number): Promis
 /** Ends what carries our mark but is in no state file: a starter was killed right after starting it. */
 export async function endStrays(stateFile: StateFile): Promise<number> {
   const recorded = new Set(stateFile.state.processes.map(({ pid }) => pid));
-  const marked = findByEnvironment(mark, stateFile.stateDirectory);
+  const marked = findByEnvironment(serviceMark, stateFile.stateDirectory);
   // A database server's own children inherit the mark; they are not strays while their parent is known.
   const strays = marked.filter(({ pid, parentPid }) => !recorded.has(pid) && !recorded.has(parentPid));
   await Promise.all(strays.map((stray) => endProcess(stray, 'SIGTERM', strayLimitMs)));

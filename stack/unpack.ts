@@ -1,6 +1,6 @@
 /** Unpacks an archive into a directory that appears complete or not at all. */
 import { createWriteStream } from 'node:fs';
-import { chmod, link, copyFile, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { chmod, link, copyFile, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { extract as extractTar } from 'tar';
@@ -10,10 +10,14 @@ import type { ComponentKind } from './components.ts';
 /** Connect takes every folder inside a plugin path as one plugin, and a jar lying there as another: so jars get a folder. */
 export const jarsFolder = 'jars';
 
-/** Fills `<target>.…` with `fill`, then renames it to `target`. Whatever dies in between leaves no half directory. */
+/**
+ * Fills `<target>.…` with `fill`, then renames it to `target`. Whatever dies in between leaves no half directory; its
+ * leftovers go with the next attempt. The caller holds the lock of the cache or of the stack.
+ */
 export async function createDirectoryWhole(target: string, fill: (directory: string) => Promise<void>): Promise<void> {
   await mkdir(path.dirname(target), { recursive: true });
-  const building = await mkdtemp(`${target}.`);
+  await removeLeftovers(target);
+  const building = await mkdtemp(`${target}${buildingSuffix}`);
   try {
     await fill(building);
     await chmod(building, 0o755);
@@ -21,6 +25,15 @@ export async function createDirectoryWhole(target: string, fill: (directory: str
   } catch (error) {
     await rm(building, { recursive: true, force: true });
     throw error;
+  }
+}
+
+const buildingSuffix = '.building-';
+
+async function removeLeftovers(target: string): Promise<void> {
+  const prefix = `${path.basename(target)}${buildingSuffix}`;
+  for (const name of await readdir(path.dirname(target))) {
+    if (name.startsWith(prefix)) await rm(path.join(path.dirname(target), name), { recursive: true, force: true });
   }
 }
 

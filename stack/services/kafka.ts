@@ -1,7 +1,7 @@
 /** One Kafka node in KRaft mode: broker and controller in one process. */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { host } from '../ports.ts';
 import { runProgram } from '../run-program.ts';
@@ -28,6 +28,8 @@ export function kafkaService(context: ServiceContext): Service {
       await writeFile(properties, toProperties(brokerSettings(context, folder)));
       await writeFile(path.join(folder, 'log4j2.yaml'), quietLogging);
       if (existsSync(path.join(folder, 'log', 'meta.properties'))) return;
+      // Written last: without it a format was cut short, and no record was ever written here.
+      await rm(path.join(folder, 'log'), { recursive: true, force: true });
       const clusterId = randomBytes(16).toString('base64url');
       const format = ['-cp', classPath, '-Xshare:auto', '-XX:TieredStopAtLevel=1', 'kafka.tools.StorageTool', 'format'];
       const args = [...format, '--cluster-id', clusterId, '--config', properties];

@@ -27,6 +27,8 @@ const systemTables = [
   'mariadb_sys_schema.sql',
 ];
 
+const cleanUp = "DELETE FROM mysql.global_priv WHERE User = '' OR Host <> 'localhost';";
+
 export function mariadbComponent(): ComponentName {
   const platform = `${process.platform}-${process.arch}`;
   switch (platform) {
@@ -139,7 +141,9 @@ function initStatements({ name, adminPassword }: DatabaseServer): string {
 }
 
 async function templateName(base: string): Promise<string> {
-  const settings = createHash('sha256').update(systemTables.join('\n')).digest('hex');
+  const settings = createHash('sha256')
+    .update([...systemTables, cleanUp].join('\n'))
+    .digest('hex');
   return `mariadb-${versions.mariadb}-${path.basename(base).slice(-12)}-${settings.slice(0, 8)}`;
 }
 
@@ -149,9 +153,9 @@ async function initialise(directory: string, base: string, context: ServiceConte
     'CREATE DATABASE IF NOT EXISTS mysql;',
     'USE mysql;',
     'SET @auth_root_socket = NULL;',
-    // The rows for the name of this host, which may change, and the anonymous users go.
+    // The rows for the name of this host, which may change, go; so do the anonymous users, and root from elsewhere.
     ...sql.map((text) => text.replace(/^.*@current_hostname.*$/gm, '')),
-    "DELETE FROM mysql.global_priv WHERE User = '';",
+    cleanUp,
     '',
   ].join('\n');
   const bootstrap = ['--bootstrap', '--log-warnings=0', '--enforce-storage-engine=', '--max-allowed-packet=8M'];
