@@ -153,52 +153,6 @@ function contextOf(run: Run): ServiceContext {
   };
 }
 
-async function startServices(run: Run): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await startOnce(run);
-    } catch (error) {
-      run.signal?.throwIfAborted();
-      if (attempt === startAttemptsMax || !(await portsWereTaken(run))) throw error;
-    }
-  }
-}
-
-async function startOnce(run: Run): Promise<void> {
-  const context = contextOf(run);
-  const { databases } = run.stateFile.state;
-  const wanted = (service: Service) => run.only === undefined || run.only.includes(service.name);
-  const start = async (services: Service[]) =>
-    settle(services.filter(wanted).map((service) => startService(service, run)));
-  const servers = await Promise.all(
-    databases.map((database, index) =>
-      database.kind === 'postgres' ? postgresService(context, database) : mariadbService(context, database, index),
-    ),
-  );
-  const engine = async () => {
-    await start([kafkaService(context)]);
-    await start([registryService(context), connectService(context)]);
-  };
-  await settle([engine(), start(servers)]);
-}
-
-/** Like Promise.all, but nothing of it is still going on when it rejects. */
-async function settle(work: readonly Promise<unknown>[]): Promise<void> {
-  const results = await Promise.allSettled(work);
-  const failed = results.find((result) => result.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
-}
-
-function contextOf(run: Run): ServiceContext {
-  const { stateDirectory, state } = run.stateFile;
-  return {
-    ...run.environment,
-    stateDirectory,
-    secretsDirectory: secretsDirectoryOf(stateDirectory),
-    ports: state.ports,
-  };
-}
-
 async function startService(service: Service, run: Run): Promise<void> {
   const { stateFile, progress, signal } = run;
   const { probe, readyLimitMs: limitMs, name, address } = service;
