@@ -1,6 +1,7 @@
 /** What the Avro types of canonical records are in TypeScript: the table in core/canonical-record.ts. */
 import avro from 'avsc';
 import type { Schema, Type } from 'avsc';
+import { BoundedArray } from './bounded.ts';
 import { daysToText, textToDays } from './calendar-date.ts';
 import { bytesToDecimal, decimalToBytes } from './decimal.ts';
 import { bigintLong } from './long.ts';
@@ -70,10 +71,15 @@ function same(value: unknown): unknown {
   return value;
 }
 
+type HookedSchema = { readonly type?: unknown; readonly isUnderlying?: boolean };
+
 /** Every long is a bigint, with or without a logical type: timestamp-micros is its number of microseconds. */
-function longAsBigint(schema: Schema): Type | undefined {
-  const isLong = schema === 'long' || (typeof schema === 'object' && 'type' in schema && schema.type === 'long');
-  return isLong ? bigintLong : undefined;
+function hook(schema: Schema, options: unknown): Type | undefined {
+  if (schema === 'long') return bigintLong;
+  if (typeof schema === 'string') return undefined;
+  const { type, isUnderlying } = schema as HookedSchema;
+  if (type === 'array' && isUnderlying !== true) return new BoundedArray(schema, options);
+  return type === 'long' ? bigintLong : undefined;
 }
 
 export function compileCanonical(schemaText: string): Type {
@@ -81,7 +87,7 @@ export function compileCanonical(schemaText: string): Type {
     assertLogicalTypes: true,
     logicalTypes: { decimal: DecimalType, date: DateType, uuid: UuidType },
     omitRecordMethods: true,
-    typeHook: longAsBigint as (schema: Schema) => Type,
+    typeHook: hook as (schema: Schema) => Type,
     wrapUnions: 'never',
   });
 }

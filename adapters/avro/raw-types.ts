@@ -7,6 +7,7 @@ import avro from 'avsc';
 import type { Schema, Type } from 'avsc';
 import type { ColumnValue } from '../../core/change-event.ts';
 import { UNAVAILABLE } from '../../core/change-event.ts';
+import { type Readable, readEntries, readItems, type Tap } from './bounded.ts';
 import { bytesToDecimal } from './decimal.ts';
 import { bigintLong } from './long.ts';
 
@@ -117,10 +118,6 @@ function nameUuid(name: Buffer): string {
   return hash.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
 
-/** avsc's reading is `_read(tap)` and `_skip(tap)`; its typings leave both out. */
-type Tap = unknown;
-type Readable = Type & { _read(tap: Tap): unknown; _skip(tap: Tap): void };
-
 class SemanticType extends avro.types.LogicalType {
   readonly #read: (value: unknown) => ColumnValue;
 
@@ -134,6 +131,18 @@ class SemanticType extends avro.types.LogicalType {
 
   protected override _fromValue(value: unknown): ColumnValue {
     return this.#read(value);
+  }
+}
+
+class ListType extends SemanticType {
+  _read(tap: Tap): ColumnValue {
+    return this._fromValue(readItems(tap, this.underlyingType));
+  }
+}
+
+class TextMapType extends SemanticType {
+  _read(tap: Tap): ColumnValue {
+    return this._fromValue(readEntries(tap, this.underlyingType));
   }
 }
 
@@ -159,7 +168,8 @@ class PassedOver extends avro.types.LogicalType {
 type HookedSchema = ConnectSchema & { readonly isUnderlying?: boolean; readonly passOver?: Schema };
 
 export function compileRaw(schema: unknown): Type {
-  const logicalTypes = Object.fromEntries(Object.keys(readers).map((name) => [name, SemanticType]));
+  const semantic = Object.fromEntries(Object.keys(readers).map((name) => [name, SemanticType]));
+  const logicalTypes = { ...semantic, [LIST]: ListType, [TEXT_MAP]: TextMapType };
   const hook = (part: HookedSchema | string, options: unknown): Type | undefined => {
     if (part === 'long') return bigintLong;
     if (typeof part === 'string') return undefined;
