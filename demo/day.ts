@@ -13,6 +13,7 @@ import { createTopics } from '../ops/operations/topics.ts';
 import type { VerifyResult } from '../ops/operations/verify.ts';
 import { verifyDeployment } from '../ops/operations/verify-deployment.ts';
 import { type System, systems } from '../ops/systems.ts';
+import { workerCommands } from '../ops/worker-commands.ts';
 import { WorkerSupervisor } from '../ops/workers.ts';
 import { type StackDescription, type StackProgress, startStack } from '../stack/stack.ts';
 import { loadHistory } from './load.ts';
@@ -119,12 +120,6 @@ async function capture(day: Day, signal: AbortSignal): Promise<void> {
   );
   await applyConnectors(day.deployment, await planConnectors(day.deployment, files));
   await until('the history has arrived', HISTORY_PATIENCE_MS, signal, () => historyArrived(day.sessions));
-}
-
-export function workerCommands(): Record<string, readonly string[]> {
-  const commands: Record<string, readonly string[]> = { processors: ['processors'] };
-  for (const { system, target } of systems) if (target !== null) commands[`sink-${system}`] = ['sink', system];
-  return commands;
 }
 
 async function historyArrived(sessions: Sessions): Promise<boolean> {

@@ -91,7 +91,7 @@ function workerLine(worker: WorkerView, before: Sample, now: Sample): string {
   const rate = perSecond(done - (earlier === undefined ? 0 : doneBy(earlier)), before, now);
   const state = worker.status?.state ?? 'starting';
   const coloured = state === 'running' ? pc.green(state.padEnd(12)) : pc.yellow(state.padEnd(12));
-  const lag = worker.status?.counters.lag ?? 0;
+  const lag = worker.status?.gauges.lag ?? 0;
   const reason = worker.status?.reason === undefined ? '' : `  ${worker.status.reason}`;
   return `  ${worker.name.padEnd(16)}${coloured}${String(done).padStart(10)}${rate.toFixed(0).padStart(12)}${String(lag).padStart(8)}${reason}`;
 }

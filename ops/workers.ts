@@ -15,6 +15,8 @@ export type WorkerStatus = {
   readonly reason?: string;
   /** Totals since the process started; names are the worker's own. */
   readonly counters: Readonly<Record<string, number>>;
+  /** As it stands now: lag in records, records set aside. */
+  readonly gauges: Readonly<Record<string, number>>;
 };
 
 export type WorkerView = {

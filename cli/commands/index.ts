@@ -12,6 +12,7 @@ export const commands: readonly CommandEntry[] = [
   { name: 'stack', load: () => import('./stack.ts') },
   { name: 'setup', load: () => import('./setup.ts') },
   { name: 'connectors', load: () => import('./connectors.ts') },
+  { name: 'run', load: () => import('./run.ts') },
   { name: 'verify', load: () => import('./verify.ts') },
 ];
 
