@@ -59,7 +59,12 @@ export function optional<T>(convert: Converter<T>): Converter<T | null> {
 
 /** Legacy systems write '' where they mean "none"; so does a CHAR column full of blanks. */
 export function emptyAsNull<T>(convert: Converter<T>): Converter<T | null> {
-  return (value) => (value === null || (typeof value === 'string' && value.trim() === '') ? null : convert(value));
+  return (value) => (isBlank(value) ? null : convert(value));
+}
+
+/** For a mapping's `where`: NULL or nothing but blanks. An unavailable value is not blank: it was there before. */
+export function isBlank(value: ColumnValue | undefined): boolean {
+  return value === null || (typeof value === 'string' && value.trim() === '');
 }
 
 /** 32 bits, signed. */

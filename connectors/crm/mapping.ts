@@ -8,6 +8,7 @@ import {
   filled,
   instant,
   integer,
+  isBlank,
   oneOf,
   optional,
   text,
@@ -37,7 +38,7 @@ export default defineSource({
         key: { memberId: from('mbr_id', digits) },
         fields: { phone: from('tel', filled) },
         // A contact is there while there is a phone: see docs/decisions/0003-canonical-model.md.
-        where: (row) => typeof row.tel !== 'string' || row.tel.trim() !== '',
+        where: (row) => !isBlank(row.tel),
       }),
     ],
     'crm.web_ord': canonical('sales-order', {

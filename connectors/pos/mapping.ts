@@ -6,6 +6,7 @@ import {
   emptyAsNull,
   filled,
   integer,
+  isBlank,
   localTime,
   notNegative,
   oneOf,
@@ -49,7 +50,7 @@ export default defineSource({
       key: { memberId: from('cust_no', digits) },
       fields: { phone: from('tel_no', filled) },
       // A till's customer row is a copy of the member: it comes without a phone, and goes without taking the phone along.
-      where: (row) => typeof row.tel_no !== 'string' || row.tel_no.trim() !== '',
+      where: (row) => !isBlank(row.tel_no),
       onDelete: 'keep',
     }),
   },

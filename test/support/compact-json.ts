@@ -8,12 +8,17 @@ export function compactJson(value: unknown): string {
 
 function print(value: unknown, indent: string, used: number): string {
   const oneLine = flat(value);
-  if (value === null || typeof value !== 'object' || oneLine.length + indent.length + used < WIDTH) return oneLine;
+  if (value === null || typeof value !== 'object' || oneLine.length + indent.length + used <= WIDTH) return oneLine;
   const inner = indent + STEP;
-  if (Array.isArray(value)) return `[\n${value.map((item) => inner + print(item, inner, 1)).join(',\n')}\n${indent}]`;
-  const members = Object.entries(value).map(([name, item]) => {
+  const comma = (index: number, count: number) => (index < count - 1 ? 1 : 0);
+  if (Array.isArray(value)) {
+    const items = value.map((item, index) => inner + print(item, inner, comma(index, value.length)));
+    return `[\n${items.join(',\n')}\n${indent}]`;
+  }
+  const entries = Object.entries(value);
+  const members = entries.map(([name, item], index) => {
     const label = `${JSON.stringify(name)}: `;
-    return inner + label + print(item, inner, label.length + 1);
+    return inner + label + print(item, inner, label.length + comma(index, entries.length));
   });
   return `{\n${members.join(',\n')}\n${indent}}`;
 }
