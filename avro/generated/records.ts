@@ -258,7 +258,7 @@ export type SalesOrder = {
   readonly productId: string;
   /** Canonical id of the location: the digits of the store code without leading zeros, e.g. `330`; warehouse codes such as `W001` are kept. Where the member collects the goods. */
   readonly locationId: string;
-  /** Units ordered. */
+  /** Units the member ordered. */
   readonly quantity: string;
   /** Agreed price of one unit, in the chain's currency. */
   readonly unitPrice: string;
@@ -284,7 +284,7 @@ export type Shipment = {
   readonly productId: string;
   /** Canonical id of the location: the digits of the store code without leading zeros, e.g. `330`; warehouse codes such as `W001` are kept. As recorded by the logistics system for the shipment. */
   readonly locationId: string;
-  /** Units shipped. */
+  /** Units in the shipment. */
   readonly quantity: string;
   /** Value declared to the carrier, in the chain's currency. */
   readonly declaredValue: string;
