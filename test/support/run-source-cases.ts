@@ -1,64 +1,60 @@
-import { systems } from '../../connectors/index.ts';
+import { entities } from '../../avro/generated/entities.ts';
 import type { EntityName } from '../../avro/generated/records.ts';
-import type { CanonicalFields } from '../../core/canonical-record.ts';
-import type { Row } from '../../core/change-event.ts';
-import type { CanonicalMapping, Lookups, SourceMapping } from '../../core/mapping.ts';
-import { ABSENT, Refusal } from '../../core/mapping.ts';
+import { systems } from '../../connectors/index.ts';
+import type { ChangeEvent } from '../../core/change-event.ts';
+import type { Lookups } from '../../core/mapping.ts';
+import { encodePosition } from '../../core/position.ts';
+import { type CompiledTable, compileSource } from '../../processors/compile-mapping.ts';
+import { type Mapped, mapEvent } from '../../processors/map-event.ts';
 import type { GivenEvent, Json, SourceCase, SourceCaseFile } from './case-files.ts';
 import { casesIn, jsonOfCanonical, rowOf } from './case-files.ts';
-import { keyOf, type RunnableFile } from './run-cases.ts';
+import type { RunnableFile } from './run-cases.ts';
 
 export function runnableSourceFiles(): RunnableFile[] {
-  return systems.flatMap(({ system, mapping }) =>
-    casesIn<SourceCaseFile>(`connectors/${system}`).map(({ url, file }) => ({
+  return systems.flatMap(({ system, mapping }) => {
+    const tables = compileSource(mapping, entities);
+    return casesIn<SourceCaseFile>(`connectors/${system}`).map(({ url, file }) => ({
       title: `source ${system}, ${file.table}`,
       url,
       file,
-      run: (index: number) => runSource(mapping, file, file.cases[index] as SourceCase),
-    })),
-  );
-}
-
-function runSource(mapping: SourceMapping, file: SourceCaseFile, given: SourceCase): Json {
-  const declared = mapping.tables[file.table];
-  if (declared === undefined || 'kind' in declared) return [];
-  const lookups: Lookups = { canonicalId: (entity, localKey) => given.identities?.[entity]?.[localKey] };
-  const events = given.given.filter((event): event is GivenEvent => 'op' in event);
-  return events.flatMap((event) => {
-    const [before, after] = [rowOf(file.row, event.before), rowOf(file.row, event.after)];
-    return declared.flatMap((one) => outcomes(one, before, after, lookups));
+      run: (index: number) => runSource(tables.get(file.table), file, file.cases[index] as SourceCase),
+    }));
   });
 }
 
-function outcomes(mapping: CanonicalMapping, before: Row | null, after: Row | null, lookups: Lookups): Json[] {
-  const { entity } = mapping;
-  const isOne = (row: Row | null): row is Row => row !== null && (mapping.where === undefined || mapping.where(row));
-  try {
-    const outcome = isOne(after) ? recordOf(mapping, after, lookups) : undefined;
-    const isGone = outcome === undefined && isOne(before) && (after !== null || mapping.onDelete === 'tombstone');
-    if (isGone) return [{ entity, key: keyOf(entity, readAll(mapping.key, before, lookups).fields), value: null }];
-    if (outcome === undefined) return [];
-    const isSame = isOne(before) && JSON.stringify(recordOf(mapping, before, lookups)) === JSON.stringify(outcome);
-    return isSame ? [] : [outcome];
-  } catch (error) {
-    if (error instanceof Refusal) return [{ entity, rejected: error.code }];
-    throw error;
-  }
+/** A tombstone is no event: it follows a delete and is passed over. */
+function runSource(table: CompiledTable | undefined, file: SourceCaseFile, one: SourceCase): Json {
+  if (table === undefined) throw new Error(`no mapping for ${file.table}`);
+  const lookups: Lookups = { canonicalId: (entity, localKey) => one.identities?.[entity]?.[localKey] };
+  const given = one.given.filter((event): event is GivenEvent => 'op' in event);
+  return given.flatMap((event, index) => {
+    const { mapped, refused } = mapEvent(changeEvent(table, file, event, index), null, table, lookups);
+    const rejections = refused.map(({ compiled, refusal }) => ({
+      entity: compiled.description.entity,
+      rejected: refusal.code,
+    }));
+    return [...mapped.map(outcomeOf), ...rejections];
+  });
 }
 
-function recordOf(mapping: CanonicalMapping, row: Row, lookups: Lookups): Json {
-  const entity: EntityName = mapping.entity;
-  const { fields, absent } = readAll({ ...mapping.key, ...mapping.fields }, row, lookups);
-  const outcome = { entity, key: keyOf(entity, fields), value: jsonOfCanonical(entity, fields) };
+function outcomeOf({ compiled, key, value, absent }: Mapped): Json {
+  const entity = compiled.description.entity as EntityName;
+  const outcome = { entity, key, value: value === null ? null : jsonOfCanonical(entity, value) };
   return absent.length === 0 ? outcome : { ...outcome, absent };
 }
 
-function readAll(fields: CanonicalMapping['fields'], row: Row, lookups: Lookups) {
-  const absent: string[] = [];
-  const read = Object.entries(fields).map(([name, field]) => {
-    const value = field.read(row, lookups);
-    if (value === ABSENT) absent.push(name);
-    return [name, value === ABSENT ? null : value];
-  });
-  return { fields: Object.fromEntries(read) as CanonicalFields, absent };
+function changeEvent(table: CompiledTable, file: SourceCaseFile, event: GivenEvent, index: number): ChangeEvent {
+  const isSnapshot = event.op === 'r';
+  const phase = isSnapshot ? 'snapshot' : 'stream';
+  return {
+    system: table.system,
+    table: table.table,
+    operation: event.op,
+    before: rowOf(file.row, event.before),
+    after: rowOf(file.row, event.after),
+    position: encodePosition({ epoch: 0, phase, major: 1n, minor: BigInt(index), isDelete: event.op === 'd' }),
+    commitTimeUs: BigInt(index),
+    isSnapshot,
+    isTagged: false,
+  };
 }
