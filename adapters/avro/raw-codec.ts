@@ -31,7 +31,7 @@ export function createRawDecoder(lookupSchema: (schemaId: number) => string | un
   const read = (bytes: Uint8Array, kind: RawSchema['kind']): { decoded: unknown; schema: RawSchema } => {
     const schemaId = schemaIdOf(bytes);
     const { schema, type } = compiled(schemaId);
-    if (schema.kind !== kind) throw decodeError(schemaId, bytes, `is no ${kind}: is its topic a Debezium topic?`);
+    if (schema.kind !== kind) throw schemaError(schemaId, `is no ${kind}`);
     return { decoded: decode(type, bytes, schemaId), schema };
   };
 
@@ -57,14 +57,16 @@ function compile(schemaId: number, text: string | undefined): Compiled {
     const schema = readRawSchema(text);
     return { schema, type: compileRaw(schema.avro) };
   } catch (cause) {
-    throw new ContractError({
-      code: 'RAW_SCHEMA_UNREADABLE',
-      message: `schema ${schemaId} of a raw topic can't be read`,
-      where: cause instanceof Error ? cause.message : String(cause),
-      hint: 'compare the connector with its folder in connectors/: converter and adjustment modes must be those',
-      cause,
-    });
+    throw schemaError(schemaId, cause instanceof Error ? cause.message : String(cause));
   }
+}
+
+function schemaError(schemaId: number, reason: string): ContractError {
+  return new ContractError({
+    code: 'RAW_SCHEMA_UNREADABLE',
+    message: `schema ${schemaId} of a raw topic can't be read: ${reason}`,
+    hint: 'compare the connector with its folder in connectors/: converter, transforms and adjustment modes must be those',
+  });
 }
 
 function decode(type: Type, bytes: Uint8Array, schemaId: number): unknown {

@@ -30,6 +30,7 @@ const SOURCE_NAME = '__debezium.source.column.name';
 
 export function readRawSchema(text: string): RawSchema {
   const top = JSON.parse(text) as Json;
+  if (!Array.isArray(top.fields)) throw new Error('is no record');
   const isEnvelope = fieldsOf(top).some((field) => field.name === 'op') && rowField(top) !== undefined;
   const row = isEnvelope ? rowRecord(top) : top;
   const columns = fieldsOf(row);
