@@ -4,7 +4,8 @@
 -- The server must have wal_level = logical, and one free replication slot and WAL sender for this system.
 -- Set max_slot_wal_keep_size: it limits the disk that a stopped Seam may cost, and Seam says so when the slot is lost.
 
--- 1. The user that reads. LOGIN and REPLICATION for the log, SELECT on the captured tables only.
+-- 1. The user that reads. REPLICATION for the log, SELECT on the captured tables only. REPLICATION would also allow a copy of the
+-- whole server: let pg_hba.conf admit this user to database "erp" and not to "replication", and it reads what is published.
 DO $$ BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'seam_cdc') THEN
     CREATE ROLE seam_cdc LOGIN REPLICATION;

@@ -14,4 +14,4 @@ CREATE TABLE IF NOT EXISTS shp (
   shp_dt   DATETIME(6)   NULL,
   PRIMARY KEY (shp_no),
   KEY shp_stat (stat)
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci;

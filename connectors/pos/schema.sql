@@ -11,8 +11,7 @@ CREATE TABLE IF NOT EXISTS tlog_hdr (
   tndr_cd  VARCHAR(4)    NULL,
   PRIMARY KEY (bskt_no),
   KEY tlog_hdr_str (str_cd, sold_ts)
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci
-
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci;
 --;;
 CREATE TABLE IF NOT EXISTS tlog_ln (
   bskt_no  BIGINT        NOT NULL,
@@ -27,8 +26,7 @@ CREATE TABLE IF NOT EXISTS tlog_ln (
   sold_ts  DATETIME(3)   NOT NULL,
   PRIMARY KEY (bskt_no, ln_no),
   KEY tlog_ln_prod (prod_cd, sold_ts)
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci
-
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci;
 --;;
 -- upd_dt is '0000-00-00' in rows of the first release.
 CREATE TABLE IF NOT EXISTS cust (
@@ -39,8 +37,7 @@ CREATE TABLE IF NOT EXISTS cust (
   tel_no   VARCHAR(30)   NULL,
   upd_dt   DATE          NULL,
   PRIMARY KEY (cust_no)
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci
-
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci;
 --;;
 CREATE TABLE IF NOT EXISTS item (
   prod_cd  VARCHAR(14)   NOT NULL,
@@ -48,8 +45,7 @@ CREATE TABLE IF NOT EXISTS item (
   dept     VARCHAR(40)   NOT NULL,
   actv     TINYINT(1)    NOT NULL DEFAULT 1,
   PRIMARY KEY (prod_cd)
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci
-
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci;
 --;;
 CREATE TABLE IF NOT EXISTS prc (
   prod_cd  VARCHAR(14)   NOT NULL,
@@ -57,4 +53,4 @@ CREATE TABLE IF NOT EXISTS prc (
   amt      DECIMAL(10,2) NOT NULL,
   PRIMARY KEY (prod_cd, zn),
   CONSTRAINT prc_item FOREIGN KEY (prod_cd) REFERENCES item (prod_cd)
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci;
