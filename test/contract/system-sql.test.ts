@@ -1,0 +1,167 @@
+/** The SQL handed to each database's owner does what it says, on that owner's kind of server: asks, suffices, and undoes. */
+import { mkdtemp, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type AdminConnection, queryRows, runScripts } from '../../adapters/sql-script.ts';
+import { entities } from '../../avro/generated/entities.ts';
+import { type System, systems } from '../../ops/systems.ts';
+import { dialects } from '../../sinks/dialects/index.ts';
+import { describeTarget } from '../../sinks/engine/checks.ts';
+import { type StackDescription, startStack, stopStack } from '../../stack/stack.ts';
+
+const PASSWORDS = { cdc_password: "it's capture", sink_password: "it's sink" };
+let stateDirectory: string;
+let stack: StackDescription;
+
+beforeAll(async () => {
+  stateDirectory = await mkdtemp(path.join(tmpdir(), 'seam-system-sql-'));
+  const databases = systems.map(({ system, database }) => ({ name: system, kind: database }));
+  const only = databases.map(({ name, kind }) => `${kind}-${name}`);
+  stack = await startStack({ stateDirectory, databases, only, ownerPid: process.pid });
+}, 240_000);
+
+afterAll(() => stopStack({ stateDirectory, removeData: true }));
+
+describe.each(systems)('$system', (system: System) => {
+  it('can be set up, and set up again', async () => {
+    await run(system, 'schema');
+    await run(system, 'setup');
+    await run(system, 'setup');
+  });
+
+  it('gives the sink what its declaration needs', async () => {
+    if (system.target === null) return;
+    const session = await dialects[system.database].open(
+      { ...adminOf(system), user: 'seam_sink', password: PASSWORDS.sink_password },
+      { system: system.system, owner: 'test', statementTimeoutMs: 10_000 },
+    );
+    await describeTarget(session, system.target, entities);
+    await session.close();
+  });
+
+  it('lets the capture user read what is captured, and write the heartbeat and the signal', async () => {
+    if (system.source === null) return;
+    const capture = { ...adminOf(system), user: 'seam_cdc', password: PASSWORDS.cdc_password };
+    for (const table of Object.keys(system.source.mapping.tables)) await queryRows(capture, `SELECT * FROM ${table}`);
+    const connector = JSON.parse(await readFile(system.source.connectorFile, 'utf8'));
+    await queryRows(capture, connector.config['heartbeat.action.query']);
+    await queryRows(capture, "INSERT INTO seam.signal (id, type) VALUES ('test', 'log')");
+    await expect(queryRows(capture, `DELETE FROM ${Object.keys(system.source.mapping.tables)[0]}`)).rejects.toThrow();
+    await expect(queryRows(capture, 'SELECT * FROM seam.applied')).rejects.toThrow();
+  });
+
+  it('is taken back without a trace, however often', async () => {
+    await run(system, 'teardown');
+    await run(system, 'teardown');
+    expect(await queryRows(adminOf(system), TRACES[system.database])).toEqual([]);
+    await run(system, 'setup');
+  });
+});
+
+describe('reporting views', () => {
+  it('count returns negative, and know the chain’s weeks', async () => {
+    const reporting = adminOf(systems.find(({ system }) => system === 'reporting') as System);
+    await runScripts(reporting, [{ name: 'rows', text: SALES }], {});
+    const [margin] = await queryRows<object>(
+      reporting,
+      "SELECT week, units, revenue, cost, margin, margin_percent FROM reporting.margin_by_product_week WHERE product_id = '10'",
+    );
+    // sold on Sunday evening in New York, already Monday in UTC: the week that ends
+    expect(margin).toEqual({
+      week: 201_709,
+      units: '3.000',
+      revenue: '7.50',
+      cost: '3.7500000',
+      margin: '3.7500000',
+      margin_percent: '50.00',
+    });
+    const [member] = await queryRows<object>(
+      reporting,
+      `SELECT baskets::int, lines::int, spend, returned, net_spend, favourite_department, points_earned::int
+       FROM reporting.member_behaviour WHERE member_id = '900'`,
+    );
+    expect(member).toEqual({
+      baskets: 2,
+      lines: 2,
+      spend: '10.00',
+      returned: '2.50',
+      net_spend: '7.50',
+      favourite_department: 'DAIRY',
+      points_earned: 7,
+    });
+    expect(
+      await queryRows(
+        reporting,
+        'SELECT member_id, baskets::int, last_purchase_at FROM reporting.member_behaviour WHERE member_id = $$901$$',
+      ),
+    ).toEqual([{ member_id: '901', baskets: 0, last_purchase_at: null }]);
+    expect(
+      await queryRows(
+        reporting,
+        'SELECT own_units, market_units::int, share_percent, own_price FROM reporting.sell_through',
+      ),
+    ).toEqual([
+      { own_units: '3.000', market_units: 9, share_percent: '25.00', own_price: '2.50' },
+      { own_units: '0', market_units: 4, share_percent: '0.00', own_price: null },
+    ]);
+    expect(
+      await queryRows(
+        reporting,
+        'SELECT location_id, sold_units, moved_units, difference, on_hand_without_movements AS opening FROM reporting.stock_accuracy',
+      ),
+    ).toEqual([
+      { location_id: '330', sold_units: '3.000', moved_units: '-2.000', difference: '1.000', opening: '22.000' },
+    ]);
+    expect(
+      await queryRows(
+        reporting,
+        'SELECT entries::int, within_two_seconds::int, within_two_seconds_percent, slowest_ms FROM reporting.points_freshness',
+      ),
+    ).toEqual([{ entries: 2, within_two_seconds: 1, within_two_seconds_percent: '50.00', slowest_ms: '2001' }]);
+  });
+});
+
+const SALES = `
+INSERT INTO reporting.product (product_id, description, department, unit_cost) VALUES ('10', 'Milk', 'DAIRY', 1.25);
+INSERT INTO reporting.member (member_id, tier, status, points_balance) VALUES ('900', 'BASE', 'ACTIVE', 7), ('901', 'BASE', 'ACTIVE', 0);
+INSERT INTO reporting.sale_line VALUES
+  ('1', 1, '10', '330', '900', 3, 7.50, 0, 'SALE', '2017-03-06T04:59:00Z'),
+  ('2', 1, '10', '330', '900', 1, 2.50, 0, 'SALE', '2017-03-04T12:00:00Z'),
+  ('3', 1, '10', '330', '900', 1, 2.50, 0, 'RETURN', '2017-03-04T13:00:00Z');
+INSERT INTO reporting.stock_movement VALUES ('1-1', '10', '330', -3, 'SALE', now()), ('3-1', '10', '330', 1, 'RETURN', now());
+INSERT INTO reporting.stock_level VALUES ('330', '10', 20, NULL);
+INSERT INTO reporting.points_entry VALUES ('1-1', '900', '1', 7, now());
+INSERT INTO reporting.market_survey VALUES (201709, '10', 'A', 5, 2.40, NULL), (201709, '10', 'B', 4, 2.60, NULL), (201701, '10', 'A', 4, 2.40, NULL);
+INSERT INTO seam.applied (entity, key, position, hash, deleted, hops, seam_wrote, commit_time_us, applied_at) VALUES
+  ('points-entry', '1-1', '', '', false, 0, false, 1488776400000000, '2017-03-06T05:00:01Z'),
+  ('points-entry', '2-1', '', '', false, 0, false, 1488776400000000, '2017-03-06T05:00:02.001Z'),
+  ('points-entry', '3-1', '', '', true, 0, false, 1488776400000000, '2017-03-06T05:00:09Z');
+`;
+
+const TRACES = {
+  postgres: `
+    SELECT rolname AS trace FROM pg_roles WHERE rolname LIKE 'seam%'
+    UNION ALL SELECT pubname FROM pg_publication
+    UNION ALL SELECT nspname FROM pg_namespace WHERE nspname = 'seam'
+    UNION ALL SELECT roname FROM pg_replication_origin
+    UNION ALL SELECT relname FROM pg_class WHERE relreplident = 'f' AND relkind = 'r'`,
+  mariadb: `
+    SELECT User AS trace FROM mysql.global_priv WHERE User LIKE 'seam%'
+    UNION ALL SELECT schema_name FROM information_schema.schemata WHERE schema_name = 'seam'
+    UNION ALL SELECT User FROM mysql.tables_priv WHERE User LIKE 'seam%'
+    UNION ALL SELECT User FROM mysql.db WHERE User LIKE 'seam%'`,
+};
+
+async function run(system: System, which: 'schema' | 'setup' | 'teardown'): Promise<void> {
+  const script = { name: `${system.system} ${which}`, text: await readFile(system.sql[which], 'utf8') };
+  const side = { name: 'side schema', text: dialects[system.database].sideSchemaSql() };
+  await runScripts(adminOf(system), which === 'setup' ? [side, script] : [script], PASSWORDS);
+}
+
+function adminOf({ system, database: kind }: System): AdminConnection {
+  const found = stack.databases[system];
+  if (found === undefined) throw new Error(`the stack has no database ${system}`);
+  const { host, port, adminUser: user, adminPassword: password } = found;
+  return { kind, host, port, database: system, user, password };
+}
