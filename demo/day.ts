@@ -1,30 +1,20 @@
 /**
  * One trading day on the real stack, from empty servers to the proof. The demo shows it, the scenario tests disturb it.
  */
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Deployment } from '../core/deployment.ts';
 import { TransientError } from '../core/errors.ts';
-import { writeLocalDeployment } from '../ops/local-deployment.ts';
-import { applyConnectors, planConnectors } from '../ops/operations/connectors.ts';
-import { applySetup, planSetup } from '../ops/operations/setup.ts';
 import { openLogAdmin } from '../ops/log.ts';
-import { createTopics } from '../ops/operations/topics.ts';
 import type { VerifyResult } from '../ops/operations/verify.ts';
 import { verifyDeployment } from '../ops/operations/verify-deployment.ts';
-import { type System, systems } from '../ops/systems.ts';
-import { workerCommands } from '../ops/worker-commands.ts';
-import { WorkerSupervisor } from '../ops/workers.ts';
-import { type StackDescription, type StackProgress, startStack } from '../stack/stack.ts';
 import { loadHistory } from './load.ts';
 import { flowCounts, pointsFreshness, stockAccuracy } from './measure.ts';
 import { type DayReport, reportOf } from './report.ts';
 import { readRetailData } from './retail-data.ts';
-import { openSessions, type Sessions } from './sessions.ts';
+import { type Chain, type ChainOptions, closeChain, setUp, startFlow, startServers } from './chain.ts';
+import type { Sessions } from './sessions.ts';
 import { Workload } from './workload.ts';
 
-export type DayOptions = {
-  readonly stateDirectory: string;
+export type DayOptions = ChainOptions & {
   readonly tradeSeconds: number;
   readonly seed: number;
   /** 1 is about 50 sale lines a second. */
@@ -32,19 +22,10 @@ export type DayOptions = {
   readonly signal: AbortSignal;
   /** Closes the shops early; everything after trading still happens. */
   readonly closing?: AbortSignal;
-  readonly stackProgress?: StackProgress;
-  readonly ownerPid?: number;
 };
 
 /** What a watcher may look at, or a test disturb, while the day goes on. */
-export type Day = {
-  readonly stack: StackDescription;
-  readonly deployment: Deployment;
-  readonly deploymentFile: string;
-  readonly sessions: Sessions;
-  readonly workload: Workload;
-  readonly workers: WorkerSupervisor;
-};
+export type Day = Chain & { readonly workload: Workload };
 
 export type DayObserver = {
   /** A stage begins; the one before it has ended. */
@@ -72,16 +53,13 @@ export async function runDay(options: DayOptions, observer: DayObserver = {}): P
     }
   };
 
-  const stack = await staged('stack', () => startLocalStack(options));
-  const { file: deploymentFile, deployment } = await writeLocalDeployment(stack);
-  const sessions = openSessions(stack);
-  const workers = new WorkerSupervisor({ deploymentFile, logDirectory: join(options.stateDirectory, 'logs') });
+  const chain = await staged('stack', () => startServers(options));
+  const { sessions, deployment } = chain;
   try {
-    await staged('set-up', () => setUp(deployment));
+    await staged('set-up', () => setUp(chain));
     const data = readRetailData();
     const history = await staged('history', () => loadHistory(sessions, data));
-    const workload = new Workload(sessions, data, options);
-    const day: Day = { stack, deployment, deploymentFile, sessions, workload, workers };
+    const day: Day = { ...chain, workload: new Workload(sessions, data, options) };
     await staged('capture', () => capture(day, options.signal));
     await staged('trade', () => trade(day, options, observer));
     const quietRecords = await staged('settle', () => settle(day, options.signal));
@@ -90,35 +68,13 @@ export async function runDay(options: DayOptions, observer: DayObserver = {}): P
     );
     return await measure(day, { history, seconds, verified, quietRecords });
   } finally {
-    await workers.stop();
-    await sessions.close();
+    await closeChain(chain);
   }
-}
-
-function startLocalStack(options: DayOptions): Promise<StackDescription> {
-  return startStack({
-    stateDirectory: options.stateDirectory,
-    databases: systems.map(({ system, database }) => ({ name: system, kind: database })),
-    signal: options.signal,
-    ...(options.stackProgress === undefined ? {} : { progress: options.stackProgress }),
-    ...(options.ownerPid === undefined ? {} : { ownerPid: options.ownerPid }),
-  });
-}
-
-async function setUp(deployment: Deployment): Promise<void> {
-  await Promise.all(
-    systems.map(async (system: System) => applySetup(deployment, system, await planSetup(deployment, system, true))),
-  );
-  await createTopics(deployment);
 }
 
 /** Connectors take the history as their snapshot; the chain trades only when it has arrived everywhere. */
 async function capture(day: Day, signal: AbortSignal): Promise<void> {
-  await day.workers.start(workerCommands());
-  const files = systems.flatMap(({ system, source }) =>
-    source === null ? [] : [{ system, file: source.connectorFile }],
-  );
-  await applyConnectors(day.deployment, await planConnectors(day.deployment, files));
+  await startFlow(day);
   await until('the history has arrived', HISTORY_PATIENCE_MS, signal, () => historyArrived(day.sessions));
 }
 

@@ -1,0 +1,44 @@
+/** The six systems with everything running, for one scenario file; gone with the test's process. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { type Chain, closeChain, setUp, startFlow, startServers } from '../../demo/chain.ts';
+import { stopStack } from '../../stack/stack.ts';
+
+export type RunningChain = Chain & { readonly stateDirectory: string; stop(): Promise<void> };
+
+export async function startChain(): Promise<RunningChain> {
+  const stateDirectory = await mkdtemp(path.join(tmpdir(), 'seam-chain-'));
+  const chain = await startServers({ stateDirectory, ownerPid: process.pid });
+  await setUp(chain);
+  await startFlow(chain);
+  return {
+    ...chain,
+    stateDirectory,
+    stop: async () => {
+      await closeChain(chain);
+      await stopStack({ stateDirectory, removeData: true });
+      await rm(stateDirectory, { recursive: true, force: true });
+    },
+  };
+}
+
+const POLL_MS = 20;
+
+/** Awaits until `read` answers what is expected; at the limit the test fails with both. Returns the time it took, in ms. */
+export async function arrives<T>(expected: T, read: () => Promise<T>, patienceMs = 30_000): Promise<number> {
+  const startedMs = performance.now();
+  for (;;) {
+    const actual = await read();
+    if (JSON.stringify(actual) === JSON.stringify(expected)) return performance.now() - startedMs;
+    if (performance.now() - startedMs > patienceMs) {
+      throw new Error(`not there after ${patienceMs} ms\n  expected ${brief(expected)}\n  found    ${brief(actual)}`);
+    }
+    await pause(POLL_MS);
+  }
+}
+
+function brief(value: unknown): string {
+  return (JSON.stringify(value) ?? 'undefined').slice(0, 600);
+}
