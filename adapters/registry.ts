@@ -20,6 +20,7 @@ export type RegistrySettings = {
 };
 
 const COMPATIBILITY = 'BACKWARD';
+const CONFLICT_ATTEMPTS_MAX = 3;
 const STATUS = {
   notFound: 404,
   timeout: 408,
@@ -49,7 +50,7 @@ export class Registry {
   readonly #loading = new Map<number, Promise<string>>();
 
   constructor(settings: RegistrySettings, clock: Clock) {
-    const defaults = { attemptsMax: 6, pauseMs: 200, pauseMsMax: 5_000, requestTimeoutMs: 5_000 };
+    const defaults = { attemptsMax: 8, pauseMs: 200, pauseMsMax: 5_000, requestTimeoutMs: 5_000 };
     this.#settings = { ...defaults, ...settings, url: settings.url.replace(/\/+$/, '') };
     this.#clock = clock;
     this.#client = new confluent.SchemaRegistry({ host: this.#settings.url, retry: { retries: 0 } });
@@ -133,7 +134,7 @@ export class Registry {
       try {
         return await run();
       } catch (error) {
-        const refused = error instanceof RefusedRequest ? this.#refusal(what, error) : undefined;
+        const refused = error instanceof RefusedRequest ? this.#refusal(what, attempt, error) : undefined;
         if (refused !== undefined) throw refused;
         if (attempt >= attemptsMax) throw this.#unreachable(what, attempt, error);
         await this.#clock.pause(Math.min(pauseMs * 2 ** (attempt - 1), pauseMsMax));
@@ -142,10 +143,12 @@ export class Registry {
   }
 
   /** undefined: worth another attempt. */
-  #refusal(what: string, { status, message, registryCode }: RefusedRequest): SeamError | undefined {
+  #refusal(what: string, attempt: number, { status, message, registryCode }: RefusedRequest): SeamError | undefined {
     const where = this.#settings.url;
     if (status >= STATUS.serverError || status === STATUS.timeout || status === STATUS.tooMany) return undefined;
     if (status === STATUS.notFound && registryCode !== undefined) {
+      // a registry that has just started answers before it has read its own storage to the end
+      if (attempt < this.#settings.attemptsMax) return undefined;
       return new ContractError({
         code: 'UNKNOWN_SCHEMA_ID',
         message: `can't ${what}: the registry doesn't know it`,
@@ -153,6 +156,8 @@ export class Registry {
         hint: 'the registry lost its storage or is another one than the writer used: restore it, never renumber',
       });
     }
+    // two workers that start at once meet in the registry: the later one is told of a conflict that is none
+    if (status === STATUS.conflict && attempt < CONFLICT_ATTEMPTS_MAX) return undefined;
     if (status === STATUS.conflict || status === STATUS.unprocessable) {
       return new ContractError({
         code: 'SCHEMA_INCOMPATIBLE',
