@@ -62,12 +62,13 @@ async function script(file: URL): Promise<SqlScript> {
   return { name: file.pathname.split('/').slice(-3).join('/'), text: await readFile(file, 'utf8') };
 }
 
-/** Our own users exist once set-up has run to its end: setup.sql makes them last or not at all. */
+/** Has set-up run to its end? MariaDB runs it statement by statement, so its last one is looked for. */
 async function isSetUp(admin: AdminConnection): Promise<boolean> {
   const sql =
     admin.kind === 'postgres'
       ? `SELECT 1 FROM pg_roles WHERE rolname = '${SINK_USER}' AND to_regclass('seam.applied') IS NOT NULL`
-      : `SELECT 1 FROM mysql.user WHERE User = '${SINK_USER}'`;
+      : `SELECT 1 FROM information_schema.user_privileges
+         WHERE privilege_type = 'BINLOG REPLAY' AND grantee LIKE '''${SINK_USER}''@%'`;
   return (await queryRows(admin, sql)).length > 0;
 }
 
