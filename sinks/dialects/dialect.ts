@@ -1,0 +1,159 @@
+/**
+ * What a sink needs of a database. One folder here for each kind of database; nothing outside it knows that database's SQL.
+ * The side schema's tables are written with the same words as the target's own: the engine decides what to write, a dialect
+ * only how.
+ *
+ * Values travel by column: `Values` is one column of a set of rows, and every `Values` of one call has the same length.
+ * Every method may throw a SeamError whose class says what to do (error-codes.ts of the dialect); after a TransientError with
+ * `isOpen` false the session is spent and a new one is opened.
+ */
+import type { SeamError } from '../../core/errors.ts';
+import type { DialectName, SqlValue } from '../../core/target.ts';
+
+export type Connection = {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  readonly database: string;
+};
+
+export type SessionSettings = {
+  /** Names the echo tag: what this session writes is recognised when it is captured again. */
+  readonly system: string;
+  /** Picks the first tag to try, so that workers seldom meet. */
+  readonly owner: string;
+  readonly statementTimeoutMs: number;
+};
+
+/** What a column can hold. `other`: the dialect knows nothing that the engine could check. */
+export type ColumnShape = {
+  readonly name: string;
+  readonly kind: 'integer' | 'decimal' | 'text' | 'bytes' | 'boolean' | 'date' | 'timestamp' | 'other';
+  /** Digits after the point, of a decimal (undefined: any number) or of a second. */
+  readonly scale: number | undefined;
+  readonly nullable: boolean;
+  /** Filled by the database when an INSERT leaves it out. */
+  readonly hasDefault: boolean;
+  /** The type as the dialect's own SQL needs it. */
+  readonly sqlType: string;
+  /** Text compares by its bytes under this collation; undefined where `=` already does. */
+  readonly binaryCollation: string | undefined;
+};
+
+export type TableShape = {
+  /** As declared: `schema.table`. */
+  readonly table: string;
+  readonly columns: ReadonlyMap<string, ColumnShape>;
+  /** Column names of the primary key and of every unique index without condition. */
+  readonly uniqueKeys: readonly (readonly string[])[];
+  /** Of SELECT, INSERT, UPDATE, DELETE: those that this user lacks. */
+  readonly missingPrivileges: readonly string[];
+};
+
+export type Values = { readonly column: string; readonly values: readonly SqlValue[] };
+
+export type FoundRow = {
+  /** Which of the asked rows this is. */
+  readonly index: number;
+  /** In the order of the asked columns; 64-bit integers as bigint, decimals as text, bytes as Buffer. */
+  readonly values: readonly SqlValue[];
+};
+
+/** Statements that are no plain write by key: `statements.ts` of each dialect holds their SQL. */
+export type StatementName = 'takeLease' | 'dueParked' | 'parkedCounts' | 'liveKeys' | 'pruneEcho';
+
+/** The side schema's tables. */
+export const SIDE_TABLES = {
+  sinkOffset: 'seam.sink_offset',
+  applied: 'seam.applied',
+  echo: 'seam.echo',
+  effect: 'seam.effect',
+  identity: 'seam.identity',
+  parked: 'seam.parked',
+} as const;
+
+export interface Session {
+  readonly isOpen: boolean;
+  /** How this session's writes show in the capture of the same database, e.g. `seam_erp_0`. */
+  readonly echoTag: string;
+
+  /** READ COMMITTED. `checkAtOnce`: deferred constraints are checked by each statement, so that its error names its record. */
+  begin(options?: { readonly checkAtOnce?: boolean }): Promise<void>;
+  commit(): Promise<void>;
+  rollback(): Promise<void>;
+  /** One level: marks the place to which `rollbackToSavepoint` returns. */
+  savepoint(): Promise<void>;
+  releaseSavepoint(): Promise<void>;
+  rollbackToSavepoint(): Promise<void>;
+
+  /** Tables that don't exist are missing from the answer. */
+  describe(tables: readonly string[]): Promise<ReadonlyMap<string, TableShape>>;
+
+  /** Rows whose `match` columns equal the asked values, in any order. `lock`: until the transaction ends. */
+  lookup(
+    shape: TableShape,
+    request: { readonly match: readonly Values[]; readonly columns: readonly string[]; readonly lock?: boolean },
+  ): Promise<readonly FoundRow[]>;
+
+  /** New rows only: a row that is there already is an error. `clock`: columns set to the database's clock. */
+  insert(shape: TableShape, request: { readonly columns: readonly Values[]; readonly clock?: string }): Promise<void>;
+
+  /** Makes or changes rows by `key`; a row that would stay the same is left alone, unless a clock is set. */
+  upsert(
+    shape: TableShape,
+    request: {
+      readonly key: readonly Values[];
+      readonly columns: readonly Values[];
+      readonly onInsert: readonly Values[];
+      readonly clock?: string;
+    },
+  ): Promise<void>;
+
+  /** Changes rows that exist; `onlyIfDifferent` leaves those alone that would stay the same. Returns how many it wrote. */
+  update(
+    shape: TableShape,
+    request: {
+      readonly match: readonly Values[];
+      readonly set: readonly Values[];
+      readonly onlyIfDifferent: boolean;
+      readonly clock?: string;
+    },
+  ): Promise<number>;
+
+  /** `column = column + delta`, NULL counting as zero; rows in the order given. Returns how many rows it found. */
+  add(
+    shape: TableShape,
+    request: {
+      readonly key: readonly Values[];
+      readonly column: string;
+      readonly deltas: readonly string[];
+      readonly insertMissing: boolean;
+    },
+  ): Promise<number>;
+
+  remove(shape: TableShape, match: readonly Values[]): Promise<number>;
+
+  /** One row; returns the column that the database filled, as text. */
+  insertReturning(
+    shape: TableShape,
+    request: { readonly columns: readonly Values[]; readonly returning: string },
+  ): Promise<string>;
+
+  run(statement: StatementName, parameters: readonly SqlValue[]): Promise<readonly (readonly SqlValue[])[]>;
+
+  close(): Promise<void>;
+}
+
+export type Dialect = {
+  readonly name: DialectName;
+  /** Makes the side schema or brings it up to date, however often it runs; for the provisioner, with more rights than a sink. */
+  readonly sideSchemaSql: () => string;
+  /** Connects and sets the echo tag. Called again after every lost connection. */
+  readonly open: (connection: Connection, settings: SessionSettings) => Promise<Session>;
+  /** A driver's error as one of ours, by its code alone. */
+  readonly errorOf: (error: unknown) => SeamError;
+};
+
+/** A RecordError with this code waits for other rows and is tried again; every other one is a dead letter. */
+export const ROW_MISSING = 'PARENT_MISSING';

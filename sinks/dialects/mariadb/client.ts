@@ -1,0 +1,125 @@
+/** One connection: values as text where doubles would lie, a silent server noticed. */
+import mariadb, { type Connection as DriverConnection, type UpsertResult } from 'mariadb';
+import type { SqlValue } from '../../../core/target.ts';
+import type { Connection, TableShape } from '../dialect.ts';
+import { errorOf, unreachable } from './error-codes.ts';
+import { type Built, columnOf } from './sql.ts';
+
+const CONNECT_TIMEOUT_MS = 10_000;
+/** The server's own limits come first; past this it is taken for gone. */
+const SILENCE_MARGIN_MS = 5_000;
+const PACKET_BYTES_MAX = 16 * 1024 * 1024;
+
+export class MariadbClient {
+  readonly #connection: DriverConnection;
+  readonly #statementTimeoutMs: number;
+  #isLost = false;
+
+  private constructor(connection: DriverConnection, statementTimeoutMs: number) {
+    this.#connection = connection;
+    this.#statementTimeoutMs = statementTimeoutMs;
+    connection.on('error', () => {
+      this.#isLost = true;
+    });
+  }
+
+  static async connect(connection: Connection, statementTimeoutMs: number): Promise<MariadbClient> {
+    try {
+      const opened = await mariadb.createConnection({
+        ...connection,
+        connectTimeout: CONNECT_TIMEOUT_MS,
+        keepAliveDelay: CONNECT_TIMEOUT_MS,
+        rowsAsArray: true,
+        dateStrings: true,
+        autoJsonMap: false,
+        charset: 'utf8mb4',
+        maxAllowedPacket: PACKET_BYTES_MAX,
+        connectAttributes: { program_name: 'seam sink' },
+      });
+      return new MariadbClient(opened, statementTimeoutMs);
+    } catch (error) {
+      throw errorOf(error);
+    }
+  }
+
+  get isOpen(): boolean {
+    return !this.#isLost && this.#connection.isValid();
+  }
+
+  get raw(): DriverConnection {
+    return this.#connection;
+  }
+
+  async execute(text: string): Promise<void> {
+    await this.#guarded(this.#connection.query(text));
+  }
+
+  async query(text: string, values: readonly SqlValue[]): Promise<SqlValue[][]> {
+    return this.#guarded(this.#connection.execute(text, values.map(driverValue)));
+  }
+
+  /** Every row in one go; returns how many were found (or made). */
+  async rows(shape: TableShape, built: Built): Promise<number> {
+    const rows = rowsOf(shape, built);
+    if (rows.length === 0) return 0;
+    const result = (await this.#guarded(this.#connection.batch(built.text, rows))) as UpsertResult | UpsertResult[];
+    return Array.isArray(result) ? result.reduce((sum, one) => sum + one.affectedRows, 0) : result.affectedRows;
+  }
+
+  async end(): Promise<void> {
+    if (this.isOpen) await this.#connection.end().catch(() => undefined);
+    else this.#connection.destroy();
+    this.#isLost = true;
+  }
+
+  async #guarded<T>(query: Promise<T>): Promise<T> {
+    let isSilent = false;
+    const timer = setTimeout(() => {
+      isSilent = true;
+      this.#isLost = true;
+      this.#connection.destroy();
+    }, this.#statementTimeoutMs + SILENCE_MARGIN_MS);
+    try {
+      return await query;
+    } catch (error) {
+      throw isSilent ? unreachable('no answer', error) : errorOf(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+/** The bulk protocol sends a new packet where a column's type changes from row to row: each column gets one type. */
+function rowsOf(shape: TableShape, { columns }: Built): SqlValue[][] {
+  const convert = columns.map(({ column }) =>
+    columnOf(shape, column).kind === 'integer' ? integerValue : driverValue,
+  );
+  const count = columns[0]?.values.length ?? 0;
+  const rows: SqlValue[][] = new Array(count);
+  for (let row = 0; row < count; row += 1) {
+    const values: SqlValue[] = new Array(columns.length);
+    for (let index = 0; index < columns.length; index += 1) {
+      const one = columns[index]?.values[row] as SqlValue;
+      values[index] = (convert[index] as typeof driverValue)(one);
+    }
+    rows[row] = values;
+  }
+  return rows;
+}
+
+const DIGITS = /^-?\d+$/;
+
+/** Text for an integer column would be compared as a double. */
+function integerValue(value: SqlValue): SqlValue {
+  if (typeof value === 'number' && Number.isInteger(value)) return BigInt(value);
+  if (typeof value === 'string' && DIGITS.test(value)) return BigInt(value);
+  return typeof value === 'boolean' ? (value ? 1n : 0n) : value;
+}
+
+/** The driver takes only its own kind of bytes. */
+function driverValue(value: SqlValue): SqlValue {
+  if (value instanceof Uint8Array && !Buffer.isBuffer(value)) {
+    return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  }
+  return value;
+}

@@ -1,0 +1,77 @@
+-- Seam's own tables in a target database: what was applied, and where reading resumes, change in one transaction with the
+-- target's rows. Nothing of the target is altered. Runs however often. To undo: DROP DATABASE seam.
+CREATE DATABASE IF NOT EXISTS seam CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
+--;;
+-- The lease of each topic partition: who may write (epoch), and from which offset it goes on.
+CREATE TABLE IF NOT EXISTS seam.sink_offset (
+  topic       VARCHAR(200) CHARACTER SET ascii COLLATE ascii_nopad_bin NOT NULL,
+  `partition` INT NOT NULL,
+  next_offset BIGINT NOT NULL,
+  epoch       BIGINT NOT NULL,
+  owner       VARCHAR(200) NOT NULL,
+  taken_at    DATETIME(6) NOT NULL,
+  PRIMARY KEY (topic, `partition`)
+) ENGINE = InnoDB;
+--;;
+-- The ledger: per key the newest record that was applied. A deleted key keeps its position, or a late record would bring it back.
+-- The key `\truncate` of an entity is the newest truncation. An empty hash: the contents aren't wholly known, or the key is deleted.
+CREATE TABLE IF NOT EXISTS seam.applied (
+  entity         VARCHAR(60) CHARACTER SET ascii COLLATE ascii_nopad_bin NOT NULL,
+  `key`          VARCHAR(500) NOT NULL,
+  `position`     VARBINARY(64) NOT NULL,
+  hash           VARBINARY(16) NOT NULL,
+  deleted        TINYINT NOT NULL,
+  hops           INT NOT NULL,
+  seam_wrote     TINYINT NOT NULL,
+  commit_time_us BIGINT NOT NULL,
+  applied_at     DATETIME(6) NOT NULL,
+  PRIMARY KEY (entity, `key`)
+) ENGINE = InnoDB;
+--;;
+-- Hashes of what was written here, for entities that are also captured from here. An empty hash: a deletion.
+CREATE TABLE IF NOT EXISTS seam.echo (
+  entity     VARCHAR(60) CHARACTER SET ascii COLLATE ascii_nopad_bin NOT NULL,
+  `key`      VARCHAR(500) NOT NULL,
+  hash       VARBINARY(16) NOT NULL,
+  hops       INT NOT NULL,
+  written_at DATETIME(6) NOT NULL,
+  PRIMARY KEY (entity, `key`, hash),
+  KEY echo_written_at (written_at)
+) ENGINE = InnoDB;
+--;;
+-- What each key has contributed to which total, so that a correction changes the total by exactly the difference.
+CREATE TABLE IF NOT EXISTS seam.effect (
+  effect    VARCHAR(60) CHARACTER SET ascii COLLATE ascii_nopad_bin NOT NULL,
+  `key`     VARCHAR(500) NOT NULL,
+  group_key VARCHAR(1000) NOT NULL,
+  amount    DECIMAL(65, 20) NOT NULL,
+  PRIMARY KEY (effect, `key`)
+) ENGINE = InnoDB;
+--;;
+-- Keys that the target's database assigned itself.
+CREATE TABLE IF NOT EXISTS seam.identity (
+  entity        VARCHAR(60) CHARACTER SET ascii COLLATE ascii_nopad_bin NOT NULL,
+  canonical_key VARCHAR(500) NOT NULL,
+  local_key     VARCHAR(500) NOT NULL,
+  PRIMARY KEY (entity, canonical_key),
+  UNIQUE KEY (entity, local_key)
+) ENGINE = InnoDB;
+--;;
+-- Records set aside. next_try_at: waits for other rows and is tried again by itself; NULL: a dead letter, tried again on request.
+CREATE TABLE IF NOT EXISTS seam.parked (
+  id          BIGINT AUTO_INCREMENT PRIMARY KEY,
+  entity      VARCHAR(60) CHARACTER SET ascii COLLATE ascii_nopad_bin NOT NULL,
+  `key`       VARCHAR(500) NOT NULL,
+  topic       VARCHAR(200) CHARACTER SET ascii COLLATE ascii_nopad_bin NOT NULL,
+  `partition` INT NOT NULL,
+  `offset`    BIGINT NOT NULL,
+  value       LONGBLOB,
+  meta        BLOB,
+  reason_code VARCHAR(100) NOT NULL,
+  reason      VARCHAR(1000) NOT NULL,
+  parked_at   DATETIME(6) NOT NULL,
+  attempts    INT NOT NULL,
+  next_try_at DATETIME(6),
+  UNIQUE KEY (topic, `partition`, `offset`),
+  KEY parked_key (entity, `key`)
+) ENGINE = InnoDB;

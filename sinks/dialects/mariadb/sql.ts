@@ -1,0 +1,140 @@
+/** SQL texts over any table: one `?` for each value of a row, run for all rows by the bulk protocol. */
+import { InvariantError } from '../../../core/errors.ts';
+import type { SqlValue } from '../../../core/target.ts';
+import type { ColumnShape, TableShape, Values } from '../dialect.ts';
+
+/** `columns`: which column each `?` stands for. */
+export type Built = { readonly text: string; readonly columns: readonly Values[] };
+
+export function quoted(name: string): string {
+  return `\`${name.replaceAll('`', '``')}\``;
+}
+
+export function quotedTable(table: string): string {
+  return table.split('.').map(quoted).join('.');
+}
+
+export function columnOf(shape: TableShape, column: string): ColumnShape {
+  const found = shape.columns.get(column);
+  if (found !== undefined) return found;
+  throw new InvariantError({ code: 'COLUMN_UNKNOWN', message: `${shape.table} has no column "${column}"` });
+}
+
+/** A text is compared with a number as two doubles, so that 9007199254740993 equals …992: the text is cast first. */
+function compared(shape: TableShape, column: string): string {
+  const { kind, sqlType } = columnOf(shape, column);
+  return kind === 'decimal' || kind === 'date' || kind === 'timestamp' ? `CAST(? AS ${sqlType})` : '?';
+}
+
+function matches(shape: TableShape, values: readonly Values[]): string {
+  return values.map(({ column }) => `t.${quoted(column)} = ${compared(shape, column)}`).join(' AND ');
+}
+
+/** The usual collations take `a` for `A` and for `a `. */
+function differs(shape: TableShape, column: string): string {
+  const { binaryCollation } = columnOf(shape, column);
+  const name = `t.${quoted(column)}`;
+  const left = binaryCollation === undefined ? name : `CONVERT(${name} USING utf8mb4) COLLATE ${binaryCollation}`;
+  return `NOT (${left} <=> ${compared(shape, column)})`;
+}
+
+export function insertSql(shape: TableShape, columns: readonly Values[], clock: string | undefined): Built {
+  const names = columns.map((one) => quoted(one.column));
+  const marks = columns.map(() => '?');
+  if (clock !== undefined) {
+    names.push(quoted(clock));
+    marks.push('NOW(6)');
+  }
+  return {
+    text: `INSERT INTO ${quotedTable(shape.table)} (${names.join(', ')}) VALUES (${marks.join(', ')})`,
+    columns,
+  };
+}
+
+/** Only where no other unique index could be hit: see `upsertIsSafe`. InnoDB writes no row that stays the same. */
+export function upsertSql(
+  shape: TableShape,
+  request: { key: readonly Values[]; columns: readonly Values[]; onInsert: readonly Values[]; clock?: string },
+): Built {
+  const { key, columns, onInsert, clock } = request;
+  const insert = insertSql(shape, [...key, ...columns, ...onInsert], clock);
+  const assignments = columns.map(({ column }) => `${quoted(column)} = VALUES(${quoted(column)})`);
+  if (clock !== undefined) assignments.push(`${quoted(clock)} = NOW(6)`);
+  const first = quoted((key[0] as Values).column);
+  const change = assignments.length === 0 ? `${first} = ${first}` : assignments.join(', ');
+  return { text: `${insert.text}\nON DUPLICATE KEY UPDATE ${change}`, columns: insert.columns };
+}
+
+export function updateSql(
+  shape: TableShape,
+  request: { match: readonly Values[]; set: readonly Values[]; onlyIfDifferent: boolean; clock?: string },
+): Built {
+  const { match, set, onlyIfDifferent, clock } = request;
+  const assignments = set.map(({ column }) => `${quoted(column)} = ?`);
+  if (clock !== undefined) assignments.push(`${quoted(clock)} = NOW(6)`);
+  const changed = onlyIfDifferent ? ` AND (${set.map(({ column }) => differs(shape, column)).join(' OR ')})` : '';
+  return {
+    text: `UPDATE ${quotedTable(shape.table)} AS t SET ${assignments.join(', ')}\nWHERE ${matches(shape, match)}${changed}`,
+    columns: [...set, ...match, ...(onlyIfDifferent ? set : [])],
+  };
+}
+
+/** Amounts are cast: a text would be added as a double. */
+export function addSql(shape: TableShape, key: readonly Values[], delta: Values, insertMissing: boolean): Built {
+  const total = quoted(delta.column);
+  if (insertMissing) {
+    const insert = insertSql(shape, [...key, delta], undefined);
+    const text = `${insert.text}\nON DUPLICATE KEY UPDATE ${total} = COALESCE(${total}, 0) + VALUES(${total})`;
+    return { text, columns: insert.columns };
+  }
+  const text = `UPDATE ${quotedTable(shape.table)} AS t
+SET ${total} = COALESCE(t.${total}, 0) + CAST(? AS DECIMAL(65, 20))
+WHERE ${matches(shape, key)}`;
+  return { text, columns: [delta, ...key] };
+}
+
+export function removeSql(shape: TableShape, match: readonly Values[]): Built {
+  const where = match.map(({ column }) => `${quoted(column)} = ${compared(shape, column)}`).join(' AND ');
+  return { text: `DELETE FROM ${quotedTable(shape.table)} WHERE ${where}`, columns: match };
+}
+
+/**
+ * The asked keys go in as one JSON text and come out as a table. The index is named: a scan would wait for rows that other
+ * workers have locked.
+ */
+export function lookupSql(
+  shape: TableShape,
+  match: readonly Values[],
+  columns: readonly string[],
+  options: { readonly lock: boolean; readonly index: string | undefined },
+): string {
+  const asked = match.map(
+    ({ column }, index) => `c${index} ${askedType(columnOf(shape, column))} PATH '$[${index}]' ERROR ON ERROR`,
+  );
+  const equal = match.map(({ column }, index) => `t.${quoted(column)} = ${askedValue(columnOf(shape, column), index)}`);
+  const selected = columns.map((column) => `, t.${quoted(column)}`).join('');
+  const force = options.index === undefined ? '' : ` FORCE INDEX (${quoted(options.index)})`;
+  return `SELECT u.n${selected}
+FROM JSON_TABLE(?, '$[*]' COLUMNS (n FOR ORDINALITY, ${asked.join(', ')})) AS u
+STRAIGHT_JOIN ${quotedTable(shape.table)} AS t${force} ON ${equal.join(' AND ')}${options.lock ? '\nFOR UPDATE' : ''}`;
+}
+
+function askedType({ kind, sqlType }: ColumnShape): string {
+  return kind === 'bytes' ? 'VARCHAR(4000) CHARACTER SET ascii' : sqlType;
+}
+
+function askedValue({ kind }: ColumnShape, index: number): string {
+  return kind === 'bytes' ? `UNHEX(u.c${index})` : `u.c${index}`;
+}
+
+/** JSON has no 64-bit integers and no bytes: both travel as text. */
+export function askedJson(match: readonly Values[]): string {
+  const rows = (match[0]?.values ?? []).map((_, row) => match.map(({ values }) => jsonValue(values[row] as SqlValue)));
+  return JSON.stringify(rows);
+}
+
+function jsonValue(value: SqlValue): string | number | null {
+  if (value === null || typeof value === 'number') return value;
+  if (typeof value === 'boolean') return value ? 1 : 0;
+  return value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value.toString();
+}

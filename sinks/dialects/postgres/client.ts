@@ -1,0 +1,128 @@
+/** One connection: statements prepared by text, values as text, a silent server noticed. */
+import pg from 'pg';
+import type { SqlValue } from '../../../core/target.ts';
+import type { Connection, Values } from '../dialect.ts';
+import { arrayText } from './array-text.ts';
+import { errorOf, unreachable } from './error-codes.ts';
+import type { Built } from './sql.ts';
+
+const CONNECT_TIMEOUT_MS = 10_000;
+/** The server's own limits come first; past this it is taken for gone. */
+const SILENCE_MARGIN_MS = 5_000;
+
+const OID_BOOL = 16;
+const OID_BYTEA = 17;
+const OID_INT8 = 20;
+const OID_INT2 = 21;
+const OID_INT4 = 23;
+
+const PARSERS: Readonly<Record<number, (text: string) => unknown>> = {
+  [OID_BOOL]: (text) => text === 't',
+  [OID_BYTEA]: (text) => Buffer.from(text.slice(2), 'hex'),
+  [OID_INT8]: BigInt,
+  [OID_INT2]: Number,
+  [OID_INT4]: Number,
+};
+
+const types = {
+  getTypeParser: (oid: number) => PARSERS[oid] ?? ((text: string) => text),
+} as unknown as pg.CustomTypesConfig;
+
+export class PostgresClient {
+  readonly #client: pg.Client;
+  readonly #statementTimeoutMs: number;
+  readonly #names = new Map<string, string>();
+  #lost: Error | undefined;
+
+  private constructor(client: pg.Client, statementTimeoutMs: number) {
+    this.#client = client;
+    this.#statementTimeoutMs = statementTimeoutMs;
+    client.on('error', (error) => {
+      this.#lost = error;
+    });
+    client.on('end', () => {
+      this.#lost ??= new Error('closed');
+    });
+  }
+
+  static async connect(connection: Connection, statementTimeoutMs: number, settings: Record<string, string>) {
+    const client = new pg.Client({
+      ...connection,
+      application_name: 'seam sink',
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      keepAlive: true,
+      types,
+      options: Object.entries(settings)
+        .map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\ ]/g, '\\$&')}`)
+        .join(' '),
+    });
+    const connected = new PostgresClient(client, statementTimeoutMs);
+    try {
+      await client.connect();
+    } catch (error) {
+      await client.end().catch(() => undefined);
+      throw (error as { code?: string }).code === undefined ? unreachable('no answer', error) : errorOf(error);
+    }
+    return connected;
+  }
+
+  get isOpen(): boolean {
+    return this.#lost === undefined;
+  }
+
+  get raw(): pg.Client {
+    return this.#client;
+  }
+
+  /** Returns the server's command tag. */
+  async execute(text: string): Promise<string> {
+    return (await this.#guarded(this.#client.query(text))).command;
+  }
+
+  async query(text: string, values: readonly SqlValue[] | readonly unknown[]): Promise<pg.QueryArrayResult> {
+    const config = { name: this.#nameOf(text), text, values: [...values], rowMode: 'array' as const };
+    return this.#guarded(this.#client.query(config));
+  }
+
+  /** One array parameter for each column. */
+  async rows(built: Built): Promise<pg.QueryArrayResult> {
+    return this.query(built.text, built.values.map(columnText));
+  }
+
+  async end(): Promise<void> {
+    if (this.isOpen) await this.#client.end().catch(() => undefined);
+    this.#lost ??= new Error('closed');
+  }
+
+  #nameOf(text: string): string {
+    const known = this.#names.get(text);
+    if (known !== undefined) return known;
+    const name = `seam${this.#names.size}`;
+    this.#names.set(text, name);
+    return name;
+  }
+
+  /** Half-open connections never answer: the socket is closed then, and the query fails. */
+  async #guarded<T>(query: Promise<T>): Promise<T> {
+    const timer = setTimeout(() => {
+      this.#lost = new Error('no answer');
+      const { stream } = (this.#client as unknown as { connection: { stream: { destroy(error: Error): void } } })
+        .connection;
+      stream.destroy(this.#lost);
+    }, this.#statementTimeoutMs + SILENCE_MARGIN_MS);
+    try {
+      return await query;
+    } catch (error) {
+      if (this.#lost !== undefined && (error as { code?: string }).code === undefined) {
+        throw unreachable(this.#lost.message, error);
+      }
+      throw errorOf(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+function columnText(column: Values): string {
+  return arrayText(column.values);
+}

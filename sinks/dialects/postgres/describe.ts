@@ -1,0 +1,110 @@
+/** What the database's own catalogue says of the tables. */
+import type { ColumnShape, TableShape } from '../dialect.ts';
+
+export const COLUMNS_SQL = `
+SELECT u.row::int4, a.attname::text, quote_ident(tn.nspname) || '.' || quote_ident(ty.typname),
+       coalesce(base.typname, ty.typname)::text, CASE WHEN ty.typtype = 'd' THEN ty.typtypmod ELSE a.atttypmod END,
+       a.attnotnull, a.atthasdef OR a.attidentity <> '',
+       coalesce(NOT co.collisdeterministic, false)
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS u(schema_name, table_name, row)
+JOIN pg_namespace n ON n.nspname = u.schema_name
+JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = u.table_name AND c.relkind IN ('r', 'p', 'v')
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+JOIN pg_type ty ON ty.oid = a.atttypid
+JOIN pg_namespace tn ON tn.oid = ty.typnamespace
+LEFT JOIN pg_type base ON ty.typtype = 'd' AND base.oid = ty.typbasetype
+LEFT JOIN pg_collation co ON co.oid = a.attcollation
+ORDER BY u.row, a.attnum`;
+
+export const TABLES_SQL = `
+SELECT u.row::int4,
+       has_schema_privilege(n.oid, 'USAGE') AND has_any_column_privilege(c.oid, 'SELECT'),
+       has_schema_privilege(n.oid, 'USAGE') AND has_any_column_privilege(c.oid, 'INSERT'),
+       has_schema_privilege(n.oid, 'USAGE') AND has_any_column_privilege(c.oid, 'UPDATE'),
+       has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'DELETE'),
+       coalesce((SELECT json_agg((SELECT json_agg(a.attname ORDER BY k.place)
+                                  FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(number, place)
+                                  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number
+                                  WHERE k.place <= i.indnkeyatts))
+                 FROM pg_index i
+                 WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indimmediate
+                   AND i.indpred IS NULL AND i.indexprs IS NULL), '[]')::text
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS u(schema_name, table_name, row)
+JOIN pg_namespace n ON n.nspname = u.schema_name
+JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = u.table_name AND c.relkind IN ('r', 'p', 'v')`;
+
+export type ColumnRow = readonly [number, string, string, string, number, boolean, boolean, boolean];
+export type TableRow = readonly [number, boolean, boolean, boolean, boolean, string];
+
+export function tableShape(table: string, row: TableRow, columnRows: readonly ColumnRow[]): TableShape {
+  const [, select, insert, update, remove, uniqueKeys] = row;
+  const allowed = { SELECT: select, INSERT: insert, UPDATE: update, DELETE: remove };
+  return {
+    table,
+    columns: new Map(columnRows.map((column) => [column[1], columnShape(column)])),
+    uniqueKeys: JSON.parse(uniqueKeys) as string[][],
+    missingPrivileges: Object.entries(allowed)
+      .filter(([, isAllowed]) => !isAllowed)
+      .map(([name]) => name),
+  };
+}
+
+const KINDS: Readonly<Record<string, ColumnShape['kind']>> = {
+  int2: 'integer',
+  int4: 'integer',
+  int8: 'integer',
+  numeric: 'decimal',
+  text: 'text',
+  varchar: 'text',
+  bpchar: 'text',
+  citext: 'text',
+  bytea: 'bytes',
+  bool: 'boolean',
+  date: 'date',
+  timestamp: 'timestamp',
+  timestamptz: 'timestamp',
+};
+
+/** Types whose `=` is missing or takes different contents for equal. */
+const COMPARED_AS_TEXT = new Set([
+  'json',
+  'xml',
+  'citext',
+  'point',
+  'box',
+  'polygon',
+  'circle',
+  'path',
+  'lseg',
+  'line',
+]);
+
+function columnShape(row: ColumnRow): ColumnShape {
+  const [, name, sqlType, baseType, typeModifier, isNotNull, hasDefault, isNondeterministic] = row;
+  return {
+    name,
+    kind: KINDS[baseType] ?? 'other',
+    scale: scaleOf(baseType, typeModifier),
+    nullable: !isNotNull,
+    hasDefault,
+    sqlType,
+    binaryCollation: isNondeterministic || COMPARED_AS_TEXT.has(baseType) ? 'C' : undefined,
+  };
+}
+
+/** A type modifier of numeric holds precision << 16 | scale, plus 4; the scale has 11 bits and a sign. */
+function scaleOf(baseType: string, typeModifier: number): number | undefined {
+  switch (baseType) {
+    case 'int2':
+    case 'int4':
+    case 'int8':
+      return 0;
+    case 'numeric':
+      return typeModifier < 0 ? undefined : (((typeModifier - 4) & 2047) ^ 1024) - 1024;
+    case 'timestamp':
+    case 'timestamptz':
+      return typeModifier < 0 ? 6 : typeModifier;
+    default:
+      return undefined;
+  }
+}

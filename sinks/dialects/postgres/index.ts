@@ -1,0 +1,33 @@
+import { readFileSync } from 'node:fs';
+import type { Dialect } from '../dialect.ts';
+import { PostgresClient } from './client.ts';
+import { errorOf } from './error-codes.ts';
+import { setOrigin } from './origin.ts';
+import { PostgresSession } from './session.ts';
+
+export const postgres: Dialect = {
+  name: 'postgres',
+  sideSchemaSql: () => readFileSync(new URL('side-schema.sql', import.meta.url), 'utf8'),
+  errorOf,
+
+  open: async (connection, settings) => {
+    const timeoutMs = String(settings.statementTimeoutMs);
+    const client = await PostgresClient.connect(connection, settings.statementTimeoutMs, {
+      timezone: 'UTC',
+      datestyle: 'ISO',
+      bytea_output: 'hex',
+      statement_timeout: timeoutMs,
+      lock_timeout: timeoutMs,
+      // A paused worker must not keep its locks: the next owner of the partition waits for them.
+      idle_in_transaction_session_timeout: timeoutMs,
+      // A plan made while a table was empty would scan it for as long as the session lives.
+      plan_cache_mode: 'force_custom_plan',
+    });
+    try {
+      return new PostgresSession(client, await setOrigin(client.raw, settings.system, connection.user));
+    } catch (error) {
+      await client.end();
+      throw errorOf(error);
+    }
+  },
+};

@@ -1,0 +1,77 @@
+-- Seam's own tables in a target database: what was applied, and where reading resumes, change in one transaction with the
+-- target's rows. Nothing of the target is altered. Runs however often. To undo: DROP SCHEMA seam CASCADE.
+CREATE SCHEMA IF NOT EXISTS seam;
+
+-- The lease of each topic partition: who may write (epoch), and from which offset it goes on.
+CREATE TABLE IF NOT EXISTS seam.sink_offset (
+  topic       text COLLATE "C" NOT NULL,
+  partition   integer NOT NULL,
+  next_offset bigint NOT NULL,
+  epoch       bigint NOT NULL,
+  owner       text NOT NULL,
+  taken_at    timestamptz NOT NULL,
+  PRIMARY KEY (topic, partition)
+);
+
+-- The ledger: per key the newest record that was applied. A deleted key keeps its position, or a late record would bring it back.
+-- The key `\truncate` of an entity is the newest truncation. An empty hash: the contents aren't wholly known, or the key is deleted.
+CREATE TABLE IF NOT EXISTS seam.applied (
+  entity         text COLLATE "C" NOT NULL,
+  key            text COLLATE "C" NOT NULL,
+  position       bytea NOT NULL,
+  hash           bytea NOT NULL,
+  deleted        boolean NOT NULL,
+  hops           integer NOT NULL,
+  seam_wrote     boolean NOT NULL,
+  commit_time_us bigint NOT NULL,
+  applied_at     timestamptz NOT NULL,
+  PRIMARY KEY (entity, key)
+) WITH (fillfactor = 90);
+
+-- Hashes of what was written here, for entities that are also captured from here. An empty hash: a deletion.
+CREATE TABLE IF NOT EXISTS seam.echo (
+  entity     text COLLATE "C" NOT NULL,
+  key        text COLLATE "C" NOT NULL,
+  hash       bytea NOT NULL,
+  hops       integer NOT NULL,
+  written_at timestamptz NOT NULL,
+  PRIMARY KEY (entity, key, hash)
+);
+CREATE INDEX IF NOT EXISTS echo_written_at ON seam.echo (written_at);
+
+-- What each key has contributed to which total, so that a correction changes the total by exactly the difference.
+CREATE TABLE IF NOT EXISTS seam.effect (
+  effect    text COLLATE "C" NOT NULL,
+  key       text COLLATE "C" NOT NULL,
+  group_key text COLLATE "C" NOT NULL,
+  amount    numeric NOT NULL,
+  PRIMARY KEY (effect, key)
+);
+
+-- Keys that the target's database assigned itself.
+CREATE TABLE IF NOT EXISTS seam.identity (
+  entity        text COLLATE "C" NOT NULL,
+  canonical_key text COLLATE "C" NOT NULL,
+  local_key     text COLLATE "C" NOT NULL,
+  PRIMARY KEY (entity, canonical_key),
+  UNIQUE (entity, local_key)
+);
+
+-- Records set aside. next_try_at: waits for other rows and is tried again by itself; NULL: a dead letter, tried again on request.
+CREATE TABLE IF NOT EXISTS seam.parked (
+  id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  entity      text COLLATE "C" NOT NULL,
+  key         text COLLATE "C" NOT NULL,
+  topic       text COLLATE "C" NOT NULL,
+  partition   integer NOT NULL,
+  "offset"    bigint NOT NULL,
+  value       bytea,
+  meta        bytea,
+  reason_code text NOT NULL,
+  reason      text NOT NULL,
+  parked_at   timestamptz NOT NULL,
+  attempts    integer NOT NULL,
+  next_try_at timestamptz,
+  UNIQUE (topic, partition, "offset")
+);
+CREATE INDEX IF NOT EXISTS parked_key ON seam.parked (entity, key);

@@ -1,0 +1,116 @@
+/** SQL texts over any table: sets of rows go in as one array for each column. */
+import { InvariantError } from '../../../core/errors.ts';
+import type { ColumnShape, TableShape, Values } from '../dialect.ts';
+
+export type Built = { readonly text: string; readonly values: readonly Values[] };
+
+export function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+export function quotedTable(table: string): string {
+  return table.split('.').map(quoted).join('.');
+}
+
+export function columnOf(shape: TableShape, column: string): ColumnShape {
+  const found = shape.columns.get(column);
+  if (found !== undefined) return found;
+  throw new InvariantError({ code: 'COLUMN_UNKNOWN', message: `${shape.table} has no column "${column}"` });
+}
+
+/** `unnest($1::text[], …)`; the row's columns are named c0, c1, …: names of the table would be ambiguous. */
+function rows(shape: TableShape, values: readonly Values[]): string {
+  return `unnest(${values.map((one, index) => `$${index + 1}::${columnOf(shape, one.column).sqlType}[]`).join(', ')})`;
+}
+
+function names(values: readonly Values[], first = 0): string {
+  return values.map((_, index) => `c${first + index}`).join(', ');
+}
+
+function matches(values: readonly Values[], first = 0): string {
+  return values.map((one, index) => `t.${quoted(one.column)} = u.c${first + index}`).join(' AND ');
+}
+
+/** `=` of some types doesn't tell all differences, or doesn't exist: those compare as text. */
+function differs(shape: TableShape, column: string, right: string): string {
+  const asText = columnOf(shape, column).binaryCollation === undefined ? '' : '::text COLLATE "C"';
+  return `t.${quoted(column)}${asText} IS DISTINCT FROM ${right}${asText}`;
+}
+
+export function lookupSql(
+  shape: TableShape,
+  match: readonly Values[],
+  columns: readonly string[],
+  lock: boolean,
+): Built {
+  const selected = columns.map((column) => `, t.${quoted(column)}`).join('');
+  const text = `SELECT u.row::int4${selected}
+FROM ${rows(shape, match)} WITH ORDINALITY AS u(${names(match)}, row)
+JOIN ${quotedTable(shape.table)} AS t ON ${matches(match)}${lock ? '\nORDER BY u.row FOR UPDATE OF t' : ''}`;
+  return { text, values: match };
+}
+
+export function insertSql(shape: TableShape, columns: readonly Values[], clock: string | undefined): Built {
+  const target = columns.map((one) => quoted(one.column)).join(', ');
+  const text = `INSERT INTO ${quotedTable(shape.table)} AS t (${target}${clock === undefined ? '' : `, ${quoted(clock)}`})
+SELECT ${names(columns)}${clock === undefined ? '' : ', clock_timestamp()'}
+FROM ${rows(shape, columns)} AS u(${names(columns)})`;
+  return { text, values: columns };
+}
+
+export function upsertSql(
+  shape: TableShape,
+  request: { key: readonly Values[]; columns: readonly Values[]; onInsert: readonly Values[]; clock?: string },
+): Built {
+  const { key, columns, onInsert, clock } = request;
+  const insert = insertSql(shape, [...key, ...columns, ...onInsert], clock);
+  const conflict = key.map((one) => quoted(one.column)).join(', ');
+  if (columns.length === 0) return { ...insert, text: `${insert.text}\nON CONFLICT (${conflict}) DO NOTHING` };
+  const assignments = columns.map((one) => `${quoted(one.column)} = excluded.${quoted(one.column)}`);
+  if (clock !== undefined) assignments.push(`${quoted(clock)} = excluded.${quoted(clock)}`);
+  const changed = columns.map((one) => differs(shape, one.column, `excluded.${quoted(one.column)}`)).join(' OR ');
+  const text = `${insert.text}
+ON CONFLICT (${conflict}) DO UPDATE SET ${assignments.join(', ')}${clock === undefined ? `\nWHERE ${changed}` : ''}`;
+  return { text, values: insert.values };
+}
+
+export function updateSql(
+  shape: TableShape,
+  request: { match: readonly Values[]; set: readonly Values[]; onlyIfDifferent: boolean; clock?: string },
+): Built {
+  const { match, set, onlyIfDifferent, clock } = request;
+  const values = [...match, ...set];
+  const value = (index: number) => `u.c${match.length + index}`;
+  const assignments = set.map((one, index) => `${quoted(one.column)} = ${value(index)}`);
+  if (clock !== undefined) assignments.push(`${quoted(clock)} = clock_timestamp()`);
+  const changed = set.map((one, index) => differs(shape, one.column, value(index))).join(' OR ');
+  const text = `UPDATE ${quotedTable(shape.table)} AS t SET ${assignments.join(', ')}
+FROM ${rows(shape, values)} AS u(${names(values)})
+WHERE ${matches(match)}${onlyIfDifferent ? ` AND (${changed})` : ''}`;
+  return { text, values };
+}
+
+export function addSql(shape: TableShape, key: readonly Values[], delta: Values, insertMissing: boolean): Built {
+  const total = quoted(delta.column);
+  const values = [...key, delta];
+  if (insertMissing) {
+    const insert = insertSql(shape, values, undefined);
+    const conflict = key.map((one) => quoted(one.column)).join(', ');
+    return {
+      text: `${insert.text}
+ON CONFLICT (${conflict}) DO UPDATE SET ${total} = coalesce(t.${total}, 0) + excluded.${total}`,
+      values,
+    };
+  }
+  const text = `UPDATE ${quotedTable(shape.table)} AS t SET ${total} = coalesce(t.${total}, 0) + u.c${key.length}
+FROM ${rows(shape, values)} AS u(${names(values)})
+WHERE ${matches(key)}`;
+  return { text, values };
+}
+
+export function removeSql(shape: TableShape, match: readonly Values[]): Built {
+  const text = `DELETE FROM ${quotedTable(shape.table)} AS t
+USING ${rows(shape, match)} AS u(${names(match)})
+WHERE ${matches(match)}`;
+  return { text, values: match };
+}

@@ -1,0 +1,49 @@
+/** Records set aside: `seam.parked`. */
+import type { Candidate, Undecodable } from './record.ts';
+
+export type ParkWrite = {
+  readonly target: Candidate | Undecodable;
+  readonly entity: string;
+  readonly key: string;
+  readonly code: string;
+  readonly reason: string;
+  /** Tried again by itself; false: a dead letter. */
+  readonly isWaiting: boolean;
+  readonly attempts: number;
+};
+
+type Reason = { readonly code: string; readonly reason: string; readonly isWaiting: boolean };
+
+/** undefined: parked already, for the same reason, and its time to be tried again had not come. */
+export function park(
+  target: Candidate | Undecodable,
+  entity: string,
+  key: string,
+  reason: Reason,
+  isTimedRetry: boolean,
+): ParkWrite | undefined {
+  const { parked } = target;
+  const isAttempt = isTimedRetry && parked?.isWaiting === true;
+  if (
+    parked !== undefined &&
+    parked.reasonCode === reason.code &&
+    parked.isWaiting === reason.isWaiting &&
+    !isAttempt
+  ) {
+    return undefined;
+  }
+  return { target, entity, key, ...reason, attempts: (parked?.attempts ?? 0) + (isAttempt ? 1 : 0) };
+}
+
+export function parkUndecodable(target: Undecodable): ParkWrite {
+  const { entity, key, error, parked } = target;
+  return {
+    target,
+    entity,
+    key,
+    code: error.code,
+    reason: error.message,
+    isWaiting: false,
+    attempts: parked?.attempts ?? 0,
+  };
+}

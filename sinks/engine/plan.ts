@@ -1,0 +1,248 @@
+/**
+ * What one batch changes in the target's database. Pure: outcomes of the keys and what was read of them → a plan.
+ *
+ * Shared entities (several systems write them, the newest commit wins): a record of another system is written here and marks
+ * the key `seam_wrote`. It may have overwritten a newer change that the target itself had made but whose record had not come
+ * round yet. So when the target's own record arrives, is newest, and Seam wrote the row before, the row is written back where
+ * it differs, and stays marked: what was overwritten might be newer still. Where the row equals the record, both agree and
+ * the mark goes. Unmarked, own records only move the ledger. However the edits interleave, every system ends with the newest.
+ */
+import type { RecordMeta } from '../../core/canonical-record.ts';
+import { ROW_MISSING } from '../dialects/dialect.ts';
+import type { CompiledTable } from './compile.ts';
+import { addCounts, type Counts, noCounts } from './counts.ts';
+import { EffectPlan, type EffectWrites } from './effect-plan.ts';
+import type { NoRow, RowValues } from './evaluate.ts';
+import type { ParkWrite } from './parking.ts';
+import { park, parkUndecodable } from './parking.ts';
+import type { Candidate, Undecodable } from './record.ts';
+import { isOwnOfShared, type Outcome, type Refused } from './reduce.ts';
+import { RowPlan, type RowWrites } from './row-plan.ts';
+import { rowId } from './row-id.ts';
+import { type EffectRow, entityKey, NO_HASH } from './side-tables.ts';
+
+export type PlanState = {
+  /** By effect name and key. */
+  readonly effects: ReadonlyMap<string, EffectRow>;
+  readonly identities: ReadonlyMap<string, string>;
+  /** `rowId` of the rows that were asked for and are there. */
+  readonly existing: ReadonlySet<string>;
+};
+
+export type PlanRequest = {
+  readonly outcomes: readonly Outcome[];
+  readonly undecodable: readonly Undecodable[];
+  readonly state: PlanState;
+  /** A retry whose time had come: failures count as attempts. */
+  readonly isTimedRetry: boolean;
+};
+
+export type LedgerWrite = {
+  readonly entity: string;
+  readonly key: string;
+  readonly meta: RecordMeta;
+  readonly hash: Uint8Array;
+  readonly deleted: boolean;
+  readonly seamWrote: boolean;
+  /** undefined: there is no row yet. */
+  readonly prior: Uint8Array | undefined;
+};
+
+export type EchoWrite = {
+  readonly entity: string;
+  readonly key: string;
+  readonly hash: Uint8Array;
+  readonly hops: number;
+};
+
+export type Plan = RowWrites &
+  EffectWrites & {
+    readonly ledger: readonly LedgerWrite[];
+    readonly echoes: readonly EchoWrite[];
+    readonly parks: readonly ParkWrite[];
+    readonly unparks: readonly bigint[];
+    readonly counts: Counts;
+  };
+
+export function plan(request: PlanRequest): Plan {
+  const planner = new Planner(request);
+  for (const undecodable of request.undecodable) planner.setAside(parkUndecodable(undecodable));
+  const outcomes = inKeyOrder(request.outcomes);
+  for (const outcome of outcomes) planner.countSifted(outcome);
+  // Rows that go, rows that come, then records that need a row to be there: a batch may bring both a row and what waits for it.
+  for (const outcome of outcomes) if (isRemoval(outcome)) planner.apply(outcome);
+  for (const outcome of outcomes) if (!isRemoval(outcome) && !needsRow(outcome)) planner.apply(outcome);
+  for (const outcome of outcomes) if (!isRemoval(outcome) && needsRow(outcome)) planner.apply(outcome);
+  return planner.finish();
+}
+
+function isRemoval({ decided }: Outcome): boolean {
+  return decided !== undefined && decided.row !== 'ledger-only' && decided.row.kind === 'none';
+}
+
+/** Does the record wait where another row is missing? */
+export function needsRow({ table }: Outcome): boolean {
+  const { mode, effects } = table.declaration;
+  return mode === 'update' || effects.some((effect) => effect.whenMissing === 'wait');
+}
+
+/** Two workers then lock rows in the same order. */
+function inKeyOrder(outcomes: readonly Outcome[]): Outcome[] {
+  return [...outcomes].sort((left, right) => {
+    if (left.table.order !== right.table.order) return left.table.order - right.table.order;
+    return left.key < right.key ? -1 : left.key > right.key ? 1 : 0;
+  });
+}
+
+class Planner {
+  readonly #state: PlanState;
+  readonly #isTimedRetry: boolean;
+  readonly #rows = new RowPlan();
+  readonly #effects: EffectPlan;
+  readonly #present: Set<string>;
+  readonly #ledger: LedgerWrite[] = [];
+  readonly #echoes: EchoWrite[] = [];
+  readonly #parks: ParkWrite[] = [];
+  readonly #unparks: bigint[] = [];
+  readonly #counts = noCounts();
+
+  constructor({ state, isTimedRetry }: PlanRequest) {
+    this.#state = state;
+    this.#isTimedRetry = isTimedRetry;
+    this.#present = new Set(state.existing);
+    this.#effects = new EffectPlan(state.effects, this.#present);
+  }
+
+  finish(): Plan {
+    return {
+      ...this.#rows.finish(),
+      ...this.#effects.finish(),
+      ledger: this.#ledger,
+      echoes: this.#echoes,
+      parks: this.#parks,
+      unparks: this.#unparks,
+      counts: this.#counts,
+    };
+  }
+
+  setAside(write: ParkWrite | undefined): void {
+    if (write === undefined) return;
+    this.#parks.push(write);
+    if (write.target.parked === undefined) addCounts(this.#counts, { parked: 1 });
+  }
+
+  countSifted({ own, stale, refused, isUnchanged, superseded, decided, table, key }: Outcome): void {
+    addCounts(this.#counts, { own: own.length, stale: stale.length });
+    this.#setAsideRefused(table.entity.entity, key, refused);
+    this.#release(own);
+    this.#release(stale);
+    if (decided === undefined) {
+      if (isUnchanged) addCounts(this.#counts, { unchanged: superseded.length });
+      this.#release(superseded);
+    }
+  }
+
+  /** Newest first: one that carries all fields makes the older ones needless. */
+  #setAsideRefused(entity: string, key: string, refused: readonly Refused[]): void {
+    const isWhole = refused[0]?.candidate.record.meta.absent.length === 0;
+    for (const [index, { candidate, refusal }] of refused.entries()) {
+      const reason = { code: refusal.code, reason: refusal.reason, isWaiting: false };
+      if (index === 0 || !isWhole) this.setAside(park(candidate, entity, key, reason, this.#isTimedRetry));
+      else this.#supersede([candidate]);
+    }
+  }
+
+  apply(outcome: Outcome): void {
+    const { decided, table, key, ledger, superseded } = outcome;
+    if (decided === undefined) return;
+    const { by, row, hash } = decided;
+    const missing = outcome.isBehind ? BEHIND : this.#missingRow(table, row);
+    if (missing !== undefined) {
+      this.#wait(outcome, missing);
+      return;
+    }
+
+    const isOwn = isOwnOfShared(table, by);
+    const isGone = by.record.value === null || (row !== 'ledger-only' && row.kind === 'none');
+    if (row !== 'ledger-only') this.#write(outcome, row, isOwn);
+    this.#ledger.push({
+      entity: table.entity.entity,
+      key,
+      meta: by.record.meta,
+      hash,
+      deleted: isGone,
+      // The write-back itself may find the row equal: `execute.ts` then takes the mark away.
+      seamWrote: !isOwn || row !== 'ledger-only',
+      prior: ledger?.position,
+    });
+    addCounts(this.#counts, isOwn ? { own: 1 } : isGone ? { deleted: 1 } : { applied: 1 });
+    this.#release([by]);
+    this.#supersede(superseded);
+  }
+
+  #write(outcome: Outcome, row: RowValues | NoRow, isOwn: boolean): void {
+    const { table, key, ledger, decided } = outcome;
+    const entity = table.entity.entity;
+    const localKey = this.#state.identities.get(entityKey(entity, key));
+    this.#effects.change(table, key, row.kind === 'row' ? row.shares : []);
+    if (row.kind === 'row') {
+      this.#rows.put(table, key, row, { localKey, wasDeleted: ledger?.deleted === true, isWriteBack: isOwn });
+      if (table.declaration.mode === 'upsert') this.#present.add(rowId(table.shape.table, table.key, row.key));
+    } else {
+      const isUnknown = ledger === undefined || ledger.deleted;
+      if (row.isForeign ? isUnknown : ledger?.deleted === true) return;
+      this.#rows.takeAway(table, row.key, localKey);
+      if (table.declaration.onDelete === 'delete') this.#present.delete(rowId(table.shape.table, table.key, row.key));
+    }
+    const hash = decided?.hash ?? NO_HASH;
+    if (table.isBidirectional && (row.kind === 'none' || hash.length > 0)) {
+      this.#echoes.push({ entity, key, hash, hops: decided?.by.record.meta.hops ?? 0 });
+    }
+  }
+
+  #missingRow(table: CompiledTable, row: RowValues | NoRow | 'ledger-only'): Waiting | undefined {
+    if (row === 'ledger-only' || row.kind === 'none') return undefined;
+    const { mode, table: name } = table.declaration;
+    if (mode === 'update' && !this.#present.has(rowId(name, table.key, row.key))) return missing(name);
+    for (const { effect, groupKey } of row.shares) {
+      const { whenMissing, table: total } = effect.declaration;
+      if (whenMissing === 'wait' && !this.#present.has(rowId(total, effect.key, groupKey))) return missing(total);
+    }
+    return undefined;
+  }
+
+  /** A record without absent fields makes older ones of its key needless, also those that wait already. */
+  #wait({ decided, superseded, table, key }: Outcome, reason: Waiting): void {
+    const by = decided?.by as Candidate;
+    const entity = table.entity.entity;
+    const kept = by.record.meta.absent.length === 0 ? [] : superseded;
+    for (const candidate of [...kept, by]) {
+      this.setAside(park(candidate, entity, key, { ...reason, isWaiting: true }, this.#isTimedRetry));
+    }
+    if (kept.length === 0) this.#supersede(superseded);
+  }
+
+  #supersede(candidates: readonly Candidate[]): void {
+    addCounts(this.#counts, { superseded: candidates.length });
+    this.#release(candidates);
+  }
+
+  #release(candidates: readonly Candidate[]): void {
+    for (const { parked } of candidates) {
+      if (parked === undefined) continue;
+      this.#unparks.push(parked.id);
+      addCounts(this.#counts, { unparked: 1 });
+    }
+  }
+}
+
+type Waiting = { readonly code: string; readonly reason: string };
+
+const BEHIND: Waiting = {
+  code: 'BEHIND_DEAD_LETTER',
+  reason: 'an earlier record of this key is set aside, and this one does not carry all fields',
+};
+
+function missing(table: string): Waiting {
+  return { code: ROW_MISSING, reason: `its row in ${table} is not there yet` };
+}

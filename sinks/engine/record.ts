@@ -1,0 +1,44 @@
+import type { CanonicalRecord } from '../../core/canonical-record.ts';
+import type { RecordError } from '../../core/errors.ts';
+import type { LogBatch } from '../../core/ports.ts';
+
+export type Place = { readonly topic: string; readonly partition: number; readonly offset: bigint };
+
+/** The record as Kafka holds it: what is kept when it is set aside, so that it can be decoded again. */
+export type RawRecord = { readonly value: Uint8Array | null; readonly meta: Uint8Array | null };
+
+/** What is known of a record that was set aside before. */
+export type ParkedState = {
+  readonly id: bigint;
+  readonly attempts: number;
+  /** Tried again by itself; false: a dead letter. */
+  readonly isWaiting: boolean;
+  readonly reasonCode: string;
+};
+
+/** A record that may decide what becomes of its key: new in this batch, or parked before. */
+export type Candidate = {
+  readonly record: CanonicalRecord;
+  readonly place: Place;
+  readonly raw: RawRecord;
+  readonly parked: ParkedState | undefined;
+};
+
+/** A record whose bytes can't be read: its position and contents are unknown. */
+export type Undecodable = {
+  readonly entity: string;
+  readonly key: string;
+  readonly place: Place;
+  readonly raw: RawRecord;
+  readonly error: RecordError;
+  readonly parked: ParkedState | undefined;
+};
+
+/** Kafka header that carries `RecordMeta`. */
+export const META_HEADER = 'seam';
+
+/**
+ * Decodes a batch, one answer for each record in its order. A record that can't be read is answered by its RecordError; a
+ * TransientError (registry away) is thrown, and the batch is tried again.
+ */
+export type DecodeBatch = (batch: LogBatch) => Promise<readonly (CanonicalRecord | RecordError)[]>;

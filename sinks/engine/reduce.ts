@@ -1,0 +1,130 @@
+/**
+ * One outcome for each key of a batch. Pure.
+ *
+ * Candidates are the key's parked records and the batch's, in arrival order. Older than the ledger or than the entity's last
+ * truncation: stale. Of the rest the newest by position decides; equal positions fall to the later arrival. A record that
+ * a column refuses is set aside, and the next older one decides: the target shows the key as it was before the bad record.
+ */
+import { comparePositions } from '../../core/position.ts';
+import { Refusal } from '../../core/mapping.ts';
+import type { CompiledTable } from './compile.ts';
+import { evaluate, hashOf, mergeAbsent, type NoRow, type RowValues } from './evaluate.ts';
+import type { Candidate, Undecodable } from './record.ts';
+import { type LedgerRow, NO_HASH, TRUNCATE_KEY } from './side-tables.ts';
+
+export type KeyRequest = {
+  readonly table: CompiledTable;
+  readonly key: string;
+  readonly candidates: readonly Candidate[];
+  /** Parked records of this key whose contents can't be read. */
+  readonly unreadable: readonly Undecodable[];
+  readonly ledger: LedgerRow | undefined;
+  /** Position of the entity's newest truncation. */
+  readonly truncatedAt: Uint8Array | undefined;
+  readonly rewriteEqual: boolean;
+};
+
+export type Refused = { readonly candidate: Candidate; readonly refusal: Refusal };
+
+export type Outcome = {
+  readonly table: CompiledTable;
+  readonly key: string;
+  readonly ledger: LedgerRow | undefined;
+  /** The record that decides, and what it makes of the row. undefined: nothing is to be written. */
+  readonly decided:
+    | { readonly by: Candidate; readonly row: RowValues | NoRow | 'ledger-only'; readonly hash: Uint8Array }
+    | undefined;
+  /** The deciding record waits: a record before it can't be read, and it doesn't carry all fields itself. */
+  readonly isBehind: boolean;
+  /** Older than the deciding one. */
+  readonly superseded: readonly Candidate[];
+  readonly refused: readonly Refused[];
+  readonly stale: readonly Candidate[];
+  readonly own: readonly Candidate[];
+  readonly isUnchanged: boolean;
+};
+
+export function reduceKey(request: KeyRequest): Outcome {
+  const { own, stale, fresh } = sift(request);
+  const refused: Refused[] = [];
+  const outcome = (rest: Partial<Outcome>): Outcome => ({
+    table: request.table,
+    key: request.key,
+    ledger: request.ledger,
+    decided: undefined,
+    isBehind: false,
+    superseded: [],
+    isUnchanged: false,
+    refused,
+    stale,
+    own,
+    ...rest,
+  });
+  for (let index = fresh.length - 1; index >= 0; index -= 1) {
+    const by = fresh[index] as Candidate;
+    try {
+      const { row, hash, isPartial } = evaluateCandidate(request, fresh, index);
+      if (isSameAsLedger(request, by, row, hash))
+        return outcome({ isUnchanged: true, superseded: fresh.slice(0, index + 1) });
+      const isBehind = isPartial && request.unreadable.length > 0;
+      return outcome({ decided: { by, row, hash }, isBehind, superseded: fresh.slice(0, index) });
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      refused.push({ candidate: by, refusal: error });
+    }
+  }
+  return outcome({});
+}
+
+function sift({ table, ledger, truncatedAt, candidates, key }: KeyRequest) {
+  const own: Candidate[] = [];
+  const stale: Candidate[] = [];
+  const fresh: Candidate[] = [];
+  for (const candidate of candidates) {
+    const { position } = candidate.record.meta;
+    if (isOwnNews(table, candidate)) own.push(candidate);
+    else if (ledger !== undefined && comparePositions(position, ledger.position) < 0) stale.push(candidate);
+    else if (truncatedAt !== undefined && key !== TRUNCATE_KEY && comparePositions(position, truncatedAt) < 0) {
+      stale.push(candidate);
+    } else fresh.push(candidate);
+  }
+  if (fresh.length > 1)
+    fresh.sort((left, right) => comparePositions(left.record.meta.position, right.record.meta.position));
+  return { own, stale, fresh };
+}
+
+/** The target owns this entity and made the change itself: its tables have it already. */
+export function isOwnNews(table: CompiledTable, { record }: Candidate): boolean {
+  return record.meta.system === table.system && table.entity.owner === table.system;
+}
+
+/** A shared entity's record that the target itself made: see `plan.ts` for when it is written back. */
+export function isOwnOfShared(table: CompiledTable, candidate: Candidate): boolean {
+  return table.entity.owner === 'shared' && candidate.record.meta.system === table.system;
+}
+
+function evaluateCandidate(request: KeyRequest, fresh: readonly Candidate[], index: number) {
+  const { table, key, ledger } = request;
+  const candidate = fresh[index] as Candidate;
+  if (key === TRUNCATE_KEY) return { row: 'ledger-only' as const, hash: NO_HASH, isPartial: false };
+  const merged = mergeAbsent(fresh, index);
+  const isPartial = merged.absent.length > 0;
+  if (isOwnOfShared(table, candidate) && ledger?.seamWrote !== true) {
+    return { row: 'ledger-only' as const, hash: hashOf(table, merged), isPartial: false };
+  }
+  const row = evaluate(table, key, merged);
+  return { row, hash: row.kind === 'row' ? row.hash : NO_HASH, isPartial };
+}
+
+function isSameAsLedger(
+  { ledger, rewriteEqual, key }: KeyRequest,
+  by: Candidate,
+  row: RowValues | NoRow | 'ledger-only',
+  hash: Uint8Array,
+): boolean {
+  if (ledger === undefined || comparePositions(by.record.meta.position, ledger.position) !== 0) return false;
+  if (key === TRUNCATE_KEY) return true;
+  const isDeletion = by.record.value === null || (row !== 'ledger-only' && row.kind === 'none');
+  if (isDeletion) return ledger.deleted;
+  return !ledger.deleted && !rewriteEqual && hash.length > 0 && Buffer.compare(hash, ledger.hash) === 0;
+}

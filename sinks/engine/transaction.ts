@@ -1,0 +1,231 @@
+/**
+ * One attempt to write a set of items inside an open transaction, and the way round a bad one: the set is split until the
+ * failing record stands alone; it is set aside, and every other one lands.
+ */
+import { RecordError } from '../../core/errors.ts';
+import { comparePositions } from '../../core/position.ts';
+import { ROW_MISSING, type Session } from '../dialects/dialect.ts';
+import type { CompiledTable } from './compile.ts';
+import { addCounts, type Counts, noCounts } from './counts.ts';
+import { execute, writeParked } from './execute.ts';
+import { type ParkWrite, park } from './parking.ts';
+import { plan } from './plan.ts';
+import { type EntityKey, type ParkedRecords, readLedger, readParked, readPlanState } from './read-state.ts';
+import type { Candidate, DecodeBatch, Undecodable } from './record.ts';
+import { isOwnNews, type Outcome, reduceKey } from './reduce.ts';
+import { entityKey, type LedgerRow, type SideTables, TRUNCATE_KEY } from './side-tables.ts';
+
+/** `key`: a key whose parked records are tried again. */
+export type Item =
+  | { readonly kind: 'record'; readonly candidate: Candidate }
+  | { readonly kind: 'undecodable'; readonly undecodable: Undecodable }
+  | { readonly kind: 'key'; readonly entity: string; readonly key: string };
+
+export type TransactionContext = {
+  readonly session: Session;
+  readonly side: SideTables;
+  readonly tables: ReadonlyMap<string, CompiledTable>;
+  readonly decode: DecodeBatch;
+  readonly nowMs: number;
+  readonly parkedRetryMs: number;
+  readonly keysMax: number;
+  readonly rewriteEqual: boolean;
+  readonly isTimedRetry: boolean;
+};
+
+export type Written = { readonly counts: Counts; readonly parks: readonly ParkWrite[] };
+
+export async function writeWhole(context: TransactionContext, items: readonly Item[]): Promise<Written> {
+  const requests = collectKeys(items);
+  const removed = await writeTruncations(context, await truncationsOf(context, items));
+  const undecodable = items.flatMap((item) => (item.kind === 'undecodable' ? [item.undecodable] : []));
+  return joined([removed, await writeKeys(context, requests, undecodable)]);
+}
+
+type Request = EntityKey & { readonly candidates: Candidate[] };
+
+/** Arrival order is kept within each key. */
+function collectKeys(items: readonly Item[]): Request[] {
+  const requests = new Map<string, Request>();
+  for (const item of items) {
+    if (item.kind === 'undecodable') continue;
+    const { entity, key } = item.kind === 'record' ? item.candidate.record : item;
+    const name = entityKey(entity, key);
+    let request = requests.get(name);
+    if (request === undefined) {
+      request = { entity, key, candidates: [] };
+      requests.set(name, request);
+    }
+    if (item.kind === 'record') request.candidates.push(item.candidate);
+  }
+  return [...requests.values()];
+}
+
+async function truncationsOf(context: TransactionContext, items: readonly Item[]): Promise<Candidate[]> {
+  const arrived = items.flatMap((item) =>
+    item.kind === 'record' && item.candidate.record.key === TRUNCATE_KEY ? [item.candidate] : [],
+  );
+  const again = items.flatMap((item) => (item.kind === 'key' && item.key === TRUNCATE_KEY ? [item] : []));
+  if (again.length === 0) return arrived;
+  const { candidates } = await readParked(context.session, context.side, again, context.decode);
+  return [...[...candidates.values()].flat(), ...arrived];
+}
+
+/**
+ * A truncation deletes every key that the ledger knows and that is older. It arrives in every partition, and each time the
+ * ledger is gone through again: a key written between two arrivals, by a worker that had not met it yet, goes then.
+ */
+async function writeTruncations(context: TransactionContext, truncations: readonly Candidate[]): Promise<Written> {
+  const written: Written[] = [];
+  for (const candidate of truncations) {
+    const { entity, meta } = candidate.record;
+    const table = context.tables.get(entity);
+    if (table === undefined || isOwnNews(table, candidate)) continue;
+    for (let after = ''; ; ) {
+      const rows = await context.session.run('liveKeys', [entity, meta.position, after, context.keysMax]);
+      const keys = rows.map(([key]) => key as string);
+      if (keys.length === 0) break;
+      const requests = keys.map((key) => ({
+        entity,
+        key,
+        candidates: [{ ...candidate, record: { ...candidate.record, key } }],
+      }));
+      const { counts, parks } = await writeKeys(context, requests, []);
+      written.push({ counts: { ...noCounts(), deleted: counts.deleted }, parks });
+      after = keys.at(-1) as string;
+    }
+  }
+  return joined(written);
+}
+
+async function writeKeys(
+  context: TransactionContext,
+  requests: readonly Request[],
+  undecodable: readonly Undecodable[],
+): Promise<Written> {
+  const { session, side } = context;
+  const parked = await readParked(session, side, requests, context.decode);
+  const ledger = await readLedger(session, side, [...requests, ...truncateKeys(requests)]);
+  const truncated = truncatedPositions(context, requests, ledger, parked);
+  const outcomes = requests.flatMap((request) => reduceRequest(context, request, { ledger, parked, truncated }));
+  const state = await readPlanState(session, side, outcomes);
+  const stillUnreadable = context.isTimedRetry ? waitingOf(parked) : [];
+  const planned = plan({
+    outcomes,
+    undecodable: [...undecodable, ...stillUnreadable],
+    state,
+    isTimedRetry: context.isTimedRetry,
+  });
+  await execute(context, planned);
+  return { counts: planned.counts, parks: planned.parks };
+}
+
+function truncateKeys(requests: readonly EntityKey[]): EntityKey[] {
+  return [...new Set(requests.map(({ entity }) => entity))].map((entity) => ({ entity, key: TRUNCATE_KEY }));
+}
+
+/** By entity: the newest truncation, of the ledger or of this batch. */
+function truncatedPositions(
+  { tables }: TransactionContext,
+  requests: readonly Request[],
+  ledger: ReadonlyMap<string, LedgerRow>,
+  parked: ParkedRecords,
+): ReadonlyMap<string, Uint8Array> {
+  const positions = new Map<string, Uint8Array>();
+  const note = (entity: string, position: Uint8Array | undefined) => {
+    const known = positions.get(entity);
+    if (position !== undefined && (known === undefined || comparePositions(position, known) > 0))
+      positions.set(entity, position);
+  };
+  for (const { entity, key } of truncateKeys(requests)) note(entity, ledger.get(entityKey(entity, key))?.position);
+  for (const { entity, key, candidates } of requests) {
+    const table = tables.get(entity);
+    if (key !== TRUNCATE_KEY || table === undefined) continue;
+    for (const candidate of [...(parked.candidates.get(entityKey(entity, key)) ?? []), ...candidates]) {
+      if (!isOwnNews(table, candidate)) note(entity, candidate.record.meta.position);
+    }
+  }
+  return positions;
+}
+
+type Known = {
+  readonly ledger: ReadonlyMap<string, LedgerRow>;
+  readonly parked: ParkedRecords;
+  readonly truncated: ReadonlyMap<string, Uint8Array>;
+};
+
+function reduceRequest(
+  context: TransactionContext,
+  { entity, key, candidates }: Request,
+  { ledger, parked, truncated }: Known,
+): Outcome[] {
+  const table = context.tables.get(entity);
+  if (table === undefined) return [];
+  const name = entityKey(entity, key);
+  const outcome = reduceKey({
+    table,
+    key,
+    candidates: [...(parked.candidates.get(name) ?? []), ...candidates],
+    unreadable: parked.unreadable.get(name) ?? [],
+    ledger: ledger.get(name),
+    truncatedAt: truncated.get(entity),
+    rewriteEqual: context.rewriteEqual,
+  });
+  return [outcome];
+}
+
+/** An operator asked to read them again, and they still can't be. */
+function waitingOf({ unreadable }: ParkedRecords): Undecodable[] {
+  return [...unreadable.values()].flat().filter(({ parked }) => parked?.isWaiting === true);
+}
+
+/** Halves until the failing item stands alone. */
+export async function writeSplit(context: TransactionContext, items: readonly Item[]): Promise<Written> {
+  const { session } = context;
+  if (items.length === 0) return joined([]);
+  await session.savepoint();
+  try {
+    const written = await writeWhole(context, items);
+    await session.releaseSavepoint();
+    return written;
+  } catch (error) {
+    if (!(error instanceof RecordError)) throw error;
+    await session.rollbackToSavepoint();
+    if (items.length === 1) return setAside(context, items[0] as Item, error);
+    const middle = items.length >> 1;
+    const first = await writeSplit(context, items.slice(0, middle));
+    return joined([first, await writeSplit(context, items.slice(middle))]);
+  }
+}
+
+async function setAside(context: TransactionContext, item: Item, error: RecordError): Promise<Written> {
+  if (item.kind === 'undecodable') throw error;
+  const { entity, key } = item.kind === 'record' ? item.candidate.record : item;
+  const reason = {
+    code: error.code,
+    reason: error.where === undefined ? error.message : `${error.message} (${error.where})`,
+    isWaiting: error.code === ROW_MISSING,
+  };
+  const { candidates } = await readParked(context.session, context.side, [{ entity, key }], context.decode);
+  const before = candidates.get(entityKey(entity, key)) ?? [];
+  const targets = item.kind === 'record' ? [item.candidate] : before.filter(({ parked }) => parked?.isWaiting === true);
+  const parks = targets.flatMap((target) => park(target, entity, key, reason, context.isTimedRetry) ?? []);
+  await writeParked(context, parks);
+  const needless = item.kind === 'record' ? supersededBy(item.candidate, before) : [];
+  if (needless.length > 0) await context.session.remove(context.side.parked, [{ column: 'id', values: needless }]);
+  const added = parks.filter(({ target }) => target.parked === undefined).length;
+  return { counts: { ...noCounts(), parked: added, unparked: needless.length }, parks };
+}
+
+/** A record that carries all fields makes the older ones of its key needless, or a key that stays bad would fill the table. */
+function supersededBy({ record }: Candidate, parked: readonly Candidate[]): bigint[] {
+  if (record.meta.absent.length > 0) return [];
+  const older = parked.filter((one) => comparePositions(one.record.meta.position, record.meta.position) < 0);
+  return older.flatMap(({ parked: state }) => (state === undefined ? [] : [state.id]));
+}
+
+function joined(all: readonly Written[]): Written {
+  const counts = noCounts();
+  for (const one of all) addCounts(counts, one.counts);
+  return { counts, parks: all.flatMap(({ parks }) => parks) };
+}

@@ -1,0 +1,393 @@
+/**
+ * A sink worker: takes leases of the partitions that Kafka assigns, decodes their batches and writes them one transaction
+ * after the other over one connection. While a transaction runs, the next batches are decoded.
+ *
+ * | state    | means                                                              | goes to                        |
+ * |----------|--------------------------------------------------------------------|--------------------------------|
+ * | running  | writes what comes                                                  | degraded, failed, paused       |
+ * | degraded | the target or the registry is away; tries again, nothing is lost   | running, failed                |
+ * | failed   | stopped; nothing was written past the reason                       | (a new start)                  |
+ * | paused   | no partitions: stopped, or others have them all                    | running                        |
+ */
+import { RecordError, SeamError, TransientError } from '../../core/errors.ts';
+import type {
+  Clock,
+  ConsumerCallbacks,
+  LogAdmin,
+  LogBatch,
+  LogConsumer,
+  Logger,
+  TopicPartition,
+} from '../../core/ports.ts';
+import { addCounts, type Counts, noCounts } from './counts.ts';
+import { timeText } from './execute.ts';
+import { type Advance, LEASE_LOST, type Lease, partitionName, takeLease } from './leases.ts';
+import type { ParkWrite } from './parking.ts';
+import { type Chunk, BatchQueue, type QueuedItem } from './queue.ts';
+import { type DecodeBatch, META_HEADER } from './record.ts';
+import type { SinkSettings } from './settings.ts';
+import { parkedCounts, type Writer } from './writer.ts';
+import type { Written } from './transaction.ts';
+
+export type SinkState = 'running' | 'degraded' | 'failed' | 'paused';
+
+export type SinkStatus = {
+  readonly system: string;
+  readonly state: SinkState;
+  readonly reason: string | undefined;
+  readonly echoTag: string | undefined;
+  readonly counts: Readonly<Counts>;
+  /** Records set aside in this target, by all its workers. */
+  readonly waiting: number;
+  readonly deadLetters: number;
+  readonly partitions: readonly (TopicPartition & { readonly nextOffset: bigint; readonly lag: bigint })[];
+};
+
+export type WorkerOptions = {
+  readonly system: string;
+  readonly owner: string;
+  readonly settings: SinkSettings;
+  readonly decode: DecodeBatch;
+  readonly admin: LogAdmin;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Entity by topic. */
+  readonly entities: ReadonlyMap<string, string>;
+  readonly signal: AbortSignal;
+};
+
+const COMMIT_EVERY_MS = 1_000;
+const PRUNE_EVERY_MS = 600_000;
+const PRUNED_ROWS_MAX = 1_000;
+/** A retry on new rows takes at most about a tenth of the time. */
+const RETRY_REST_FACTOR = 10;
+const RETRY_REST_MS_MIN = 50;
+const END_OF_TIME_MS = Date.UTC(9999, 0);
+
+export class SinkWorker implements ConsumerCallbacks {
+  readonly #options: WorkerOptions;
+  readonly #queue = new BatchQueue();
+  readonly #leases = new Map<string, Lease>();
+  readonly #highWatermarks = new Map<string, bigint>();
+  readonly #counts = noCounts();
+  #writer: Writer | undefined;
+  #consumer: LogConsumer | undefined;
+  #state: SinkState = 'paused';
+  #reason: string | undefined;
+  #parked = { waiting: 0, deadLetters: 0 };
+  #turn: Promise<unknown> = Promise.resolve();
+  #isDraining = false;
+  #failure: unknown;
+  #retryRestUntilMs = 0;
+  #committedAtMs = 0;
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+  }
+
+  /** Before the consumer runs. */
+  attach(writer: Writer, consumer: LogConsumer): void {
+    this.#writer = writer;
+    this.#consumer = consumer;
+  }
+
+  status(): SinkStatus {
+    const partitions = [...this.#leases.entries()].map(([name, { topic, partition, nextOffset }]) => {
+      const end = this.#highWatermarks.get(name) ?? nextOffset;
+      return { topic, partition, nextOffset, lag: end > nextOffset ? end - nextOffset : 0n };
+    });
+    return {
+      system: this.#options.system,
+      state: this.#state,
+      reason: this.#reason,
+      echoTag: this.#writer?.echoTag,
+      counts: { ...this.#counts },
+      ...this.#parked,
+      partitions,
+    };
+  }
+
+  async assigned(partitions: readonly TopicPartition[]): Promise<readonly (TopicPartition & { offset: bigint })[]> {
+    const earliest = await this.#earliest(partitions);
+    const taken = await this.#exclusive(() =>
+      this.#using((writer) =>
+        writer.withSession(async (session) => {
+          const leases: Lease[] = [];
+          for (const partition of partitions) {
+            const first = earliest.get(partitionName(partition)) ?? 0n;
+            leases.push(await takeLease(session, partition, first, this.#options.owner));
+          }
+          this.#parked = await parkedCounts(session);
+          return leases;
+        }),
+      ),
+    );
+    for (const lease of taken) this.#leases.set(partitionName(lease), lease);
+    if (taken.length > 0) this.#enter('running');
+    return taken.map(({ topic, partition, nextOffset }) => ({ topic, partition, offset: nextOffset }));
+  }
+
+  async revoked(partitions: readonly TopicPartition[]): Promise<void> {
+    const names = new Set(partitions.map(partitionName));
+    this.#queue.drop(names);
+    await this.#exclusive(async () => {
+      for (const name of names) this.#leases.delete(name);
+    });
+    if (this.#leases.size === 0 && this.#state !== 'failed') this.#enter('paused', 'no partitions');
+  }
+
+  async batch(batch: LogBatch): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const name = partitionName(batch);
+    const items = await this.#decode(batch);
+    const lease = this.#leases.get(name);
+    if (lease === undefined) return;
+    this.#highWatermarks.set(name, batch.highWatermark);
+    await new Promise<void>((resolve, reject) => {
+      const fresh = items.filter(({ offset }) => offset >= lease.nextOffset);
+      this.#queue.add({ batch, lease, items: fresh, taken: 0, resolve, reject });
+      void this.#drain();
+    });
+  }
+
+  /**
+   * Until the signal: tries parked records again when their time comes, forgets old echo hashes, and notices that leases
+   * were taken over while nothing came: an operator's replay moves the offsets of a sink that is up to date.
+   */
+  async keepUp(): Promise<void> {
+    const { clock, settings, signal } = this.#options;
+    let prunedAtMs = clock.nowMs();
+    while (!signal.aborted) {
+      await clock.pause(settings.parkedRetryMs, signal);
+      if (signal.aborted || this.#leases.size === 0 || this.#failure !== undefined) continue;
+      const isPruneDue = clock.nowMs() - prunedAtMs >= PRUNE_EVERY_MS;
+      if (isPruneDue) prunedAtMs = clock.nowMs();
+      try {
+        await this.#exclusive(() => this.#using((writer) => writer.checkLeases([...this.#leases.values()])));
+        await this.#exclusive(() => this.#retryParked(true));
+        if (isPruneDue) await this.#pruneEcho();
+      } catch (error) {
+        this.fail(error);
+      }
+    }
+  }
+
+  /** The next batch, and every waiting one, is refused with this error, which stops the consumer. */
+  fail(error: unknown): void {
+    this.#failure ??= error;
+    this.#queue.fail(error);
+    if (!isLeaseLost(error)) {
+      this.#enter('failed', error instanceof SeamError ? `${error.message} [${error.code}]` : 'an unexpected error');
+    }
+    void this.#consumer?.stop().catch(() => undefined);
+  }
+
+  /** What stopped the consumer, if it was this worker; a lost lease is forgotten, for a fresh start. */
+  takeFailure(): unknown {
+    const failure = this.#failure;
+    if (isLeaseLost(failure)) this.#failure = undefined;
+    return failure;
+  }
+
+  trouble(error: SeamError | undefined): void {
+    if (error === undefined) this.#enter('running');
+    else this.#enter('degraded', `${error.message} [${error.code}]`);
+  }
+
+  async finish(): Promise<void> {
+    await this.#exclusive(async () => {
+      await this.#writer?.close();
+    });
+    if (this.#state !== 'failed') this.#enter('paused', 'stopped');
+  }
+
+  #enter(state: SinkState, reason?: string): void {
+    if (this.#state === state && this.#reason === reason) return;
+    const { logger, system } = this.#options;
+    const fields = { system, state, was: this.#state, ...(reason === undefined ? {} : { reason }) };
+    this.#state = state;
+    this.#reason = reason;
+    if (state === 'failed') logger.error(fields, 'sink stopped');
+    else if (state === 'degraded') logger.warn(fields, 'sink degraded');
+    else logger.info(fields, 'sink state');
+  }
+
+  async #earliest(partitions: readonly TopicPartition[]): Promise<ReadonlyMap<string, bigint>> {
+    const earliest = new Map<string, bigint>();
+    for (const topic of new Set(partitions.map((partition) => partition.topic))) {
+      for (const bound of await this.#options.admin.bounds(topic)) earliest.set(partitionName(bound), bound.earliest);
+    }
+    return earliest;
+  }
+
+  async #decode(batch: LogBatch): Promise<QueuedItem[]> {
+    const { topic, partition, records } = batch;
+    const decoded = await this.#decodeUntilDone(batch);
+    return records.map((record, index) => {
+      const answer = decoded[index];
+      const place = { topic, partition, offset: record.offset };
+      const raw = { value: record.value, meta: record.headers[META_HEADER] ?? null };
+      if (answer !== undefined && !(answer instanceof RecordError)) {
+        return {
+          offset: record.offset,
+          item: { kind: 'record', candidate: { record: answer, place, raw, parked: undefined } },
+        };
+      }
+      const error = answer ?? new RecordError({ code: 'DECODE_FAILED', message: 'the decoder gave no answer' });
+      const entity = this.#options.entities.get(topic) ?? topic;
+      const key = Buffer.from(record.key ?? []).toString('utf8');
+      return {
+        offset: record.offset,
+        item: { kind: 'undecodable', undecodable: { entity, key, place, raw, error, parked: undefined } },
+      };
+    });
+  }
+
+  async #decodeUntilDone(batch: LogBatch) {
+    const { clock, settings, signal, decode } = this.#options;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const decoded = await decode(batch);
+        if (attempt > 1) this.trouble(undefined);
+        return decoded;
+      } catch (error) {
+        if (!(error instanceof TransientError) || attempt >= settings.retryAttemptsMax || signal.aborted) {
+          this.fail(error);
+          throw error;
+        }
+        this.trouble(error);
+        await clock.pause(Math.min(20 * 2 ** (attempt - 1), settings.retryDelayMsMax), signal);
+      }
+    }
+  }
+
+  async #drain(): Promise<void> {
+    if (this.#isDraining) return;
+    this.#isDraining = true;
+    try {
+      while (!this.#queue.isEmpty) {
+        await this.#exclusive(async () => {
+          const chunk = this.#queue.take(this.#options.settings.batchRecordsMax);
+          if (chunk !== undefined) await this.#writeChunk(chunk);
+        });
+      }
+    } catch (error) {
+      this.fail(error);
+    } finally {
+      this.#isDraining = false;
+    }
+  }
+
+  async #writeChunk({ work, finished }: Chunk): Promise<void> {
+    try {
+      const written = await this.#using((writer) => writer.write(work));
+      for (const { lease, nextOffset } of work.advances) lease.nextOffset = nextOffset;
+      if (written !== undefined) this.#note(written);
+    } catch (error) {
+      for (const pending of finished) pending.reject(error);
+      throw error;
+    }
+    for (const pending of finished) pending.resolve();
+    this.#commit(work.advances);
+    await this.#retryAfterWrites();
+  }
+
+  #note({ counts, parks }: Written): void {
+    addCounts(this.#counts, counts);
+    for (const write of parks) this.#noteParked(write);
+    this.#parked.waiting += parks.filter(({ isWaiting, target }) => isWaiting && target.parked === undefined).length;
+  }
+
+  /** A dead letter is worth a line; a record that waits is not. Neither shows a value. */
+  #noteParked({ isWaiting, target, entity, key, code, reason }: ParkWrite): void {
+    if (isWaiting) return;
+    const { topic, partition, offset } = target.place;
+    const fields = {
+      system: this.#options.system,
+      entity,
+      key,
+      topic,
+      partition,
+      offset: offset.toString(),
+      code,
+      reason,
+    };
+    this.#options.logger.warn(fields, 'record set aside as a dead letter');
+  }
+
+  async #retryAfterWrites(): Promise<void> {
+    const { clock } = this.#options;
+    if (this.#parked.waiting === 0 || clock.nowMs() < this.#retryRestUntilMs) return;
+    const startedMs = clock.nowMs();
+    await this.#retryParked(false);
+    const endedMs = clock.nowMs();
+    this.#retryRestUntilMs = endedMs + Math.max(RETRY_REST_MS_MIN, (endedMs - startedMs) * RETRY_REST_FACTOR);
+  }
+
+  /** Keys of this worker's partitions only: each key's records are written under one lease. */
+  async #retryParked(isTimed: boolean): Promise<void> {
+    const { settings, clock } = this.#options;
+    const untilMs = isTimed ? clock.nowMs() : END_OF_TIME_MS;
+    const rows = await this.#using((writer) =>
+      writer.withSession(async (session) => {
+        this.#parked = await parkedCounts(session);
+        return session.run('dueParked', [timeText(untilMs), settings.parkedRecordsMax]);
+      }),
+    );
+    const keys = rows.flatMap(([entity, key, topic, partition]) => {
+      const lease = this.#leases.get(partitionName({ topic: topic as string, partition: Number(partition) }));
+      return lease === undefined ? [] : [{ entity: entity as string, key: key as string, lease }];
+    });
+    if (keys.length === 0) return;
+    const tried = keys.slice(0, settings.batchRecordsMax);
+    const items = tried.map(({ entity, key }) => ({ kind: 'key' as const, entity, key }));
+    const advances = [...new Set(tried.map(({ lease }) => lease))].map((lease) => ({
+      lease,
+      nextOffset: lease.nextOffset,
+    }));
+    const written = await this.#using((writer) => writer.write({ items, advances, isTimedRetry: isTimed }));
+    if (written === undefined) return;
+    this.#note(written);
+    if (written.counts.unparked > 0) this.#parked = await this.#using((writer) => writer.withSession(parkedCounts));
+  }
+
+  async #pruneEcho(): Promise<void> {
+    const { echoRetentionDays } = this.#options.settings;
+    await this.#exclusive(() =>
+      this.#using((writer) =>
+        writer.withSession((session) => session.run('pruneEcho', [echoRetentionDays, PRUNED_ROWS_MAX])),
+      ),
+    );
+  }
+
+  /** For lag display only, so not awaited, and its failure changes nothing. */
+  #commit(advances: readonly Advance[]): void {
+    const nowMs = this.#options.clock.nowMs();
+    if (nowMs - this.#committedAtMs < COMMIT_EVERY_MS && !this.#queue.isEmpty) return;
+    this.#committedAtMs = nowMs;
+    const offsets = advances.map(({ lease: { topic, partition }, nextOffset }) => ({
+      topic,
+      partition,
+      offset: nextOffset,
+    }));
+    this.#consumer?.commit(offsets).catch((error: unknown) => {
+      this.#options.logger.debug({ system: this.#options.system, error }, 'lag not shown');
+    });
+  }
+
+  #using<T>(action: (writer: Writer) => Promise<T>): Promise<T> {
+    if (this.#writer === undefined) throw new Error('the worker is not attached');
+    return action(this.#writer);
+  }
+
+  /** One at a time: the connection has one transaction. */
+  #exclusive<T>(action: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(action);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+}
+
+function isLeaseLost(error: unknown): boolean {
+  return error instanceof SeamError && error.code === LEASE_LOST;
+}

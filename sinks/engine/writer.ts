@@ -1,0 +1,174 @@
+/**
+ * Writes work into the target, each in one transaction, and again after a failure that passes.
+ *
+ * ```
+ *        RecordError: again, split        TransientError: again after a pause, leases checked anew
+ *            ┌───────┐                           ┌────────────┐
+ *            v       │                           v            │
+ *   begin ─> lock leases ─> read ─> plan ─> execute ─> offsets ─> commit ─> done
+ *                 └─> LEASE_LOST: nothing written, the worker starts over
+ * ```
+ * The answer to COMMIT may get lost: the next attempt then finds the new offsets in the leases and is done.
+ */
+import { ContractError, type SeamError, TransientError } from '../../core/errors.ts';
+import type { Clock } from '../../core/ports.ts';
+import type { Dialect, Session } from '../dialects/dialect.ts';
+import type { CompiledTable } from './compile.ts';
+import { addCounts } from './counts.ts';
+import type { Hooks } from './hooks.ts';
+import { type Advance, checkLeases, LEASE_LOST, type Lease, lockLeases, saveOffsets } from './leases.ts';
+import type { DecodeBatch } from './record.ts';
+import type { SinkSettings } from './settings.ts';
+import type { SideTables } from './side-tables.ts';
+import { type Item, type TransactionContext, type Written, writeSplit, writeWhole } from './transaction.ts';
+
+export type Work = {
+  readonly items: readonly Item[];
+  /** Every partition that the items belong to. */
+  readonly advances: readonly Advance[];
+  readonly isTimedRetry: boolean;
+};
+
+export type WriterOptions = {
+  readonly dialect: Dialect;
+  readonly openSession: () => Promise<Session>;
+  readonly side: SideTables;
+  readonly tables: ReadonlyMap<string, CompiledTable>;
+  readonly decode: DecodeBatch;
+  readonly settings: SinkSettings;
+  readonly clock: Clock;
+  readonly hooks: Hooks;
+  readonly signal: AbortSignal;
+  /** undefined: writing goes well again. */
+  readonly onTrouble: (error: SeamError | undefined) => void;
+};
+
+const FIRST_PAUSE_MS = 20;
+
+export class Writer {
+  readonly #options: WriterOptions;
+  #session: Session | undefined;
+
+  constructor(options: WriterOptions, session: Session) {
+    this.#options = options;
+    this.#session = session;
+  }
+
+  get echoTag(): string | undefined {
+    return this.#session?.echoTag;
+  }
+
+  /** undefined: an earlier attempt had committed, and what it counted is unknown. */
+  async write(work: Work): Promise<Written | undefined> {
+    const startedMs = this.#options.clock.nowMs();
+    let isSplit = false;
+    const written = await this.withSession(async (session) => {
+      try {
+        return await this.#transaction(session, work, isSplit);
+      } catch (error) {
+        if (isSplit || this.#options.dialect.errorOf(error).class !== 'record') throw error;
+        isSplit = true;
+        await session.rollback();
+        return this.#transaction(session, work, true);
+      }
+    });
+    const batchMs = this.#options.clock.nowMs() - startedMs;
+    if (written !== undefined) addCounts(written.counts, { batches: 1, batchMs });
+    return written;
+  }
+
+  /** Runs `action` with an open session, again after each failure that passes. */
+  async withSession<T>(action: (session: Session) => Promise<T>): Promise<T> {
+    const { settings, clock, signal, onTrouble } = this.#options;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const result = await action(await this.#open());
+        if (attempt > 1) onTrouble(undefined);
+        return result;
+      } catch (cause) {
+        const error = this.#options.dialect.errorOf(cause);
+        await this.#recover();
+        const isOver = attempt >= settings.retryAttemptsMax || signal.aborted;
+        if (!(error instanceof TransientError) || error.code === LEASE_LOST || isOver) throw error;
+        onTrouble(error);
+        const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (attempt - 1), settings.retryDelayMsMax);
+        await clock.pause(pauseMs, signal);
+      }
+    }
+  }
+
+  /** Reads only. */
+  async checkLeases(leases: readonly Lease[]): Promise<void> {
+    await this.withSession((session) => checkLeases(session, this.#options.side, leases));
+  }
+
+  async close(): Promise<void> {
+    await this.#session?.close();
+    this.#session = undefined;
+  }
+
+  async #open(): Promise<Session> {
+    if (this.#session?.isOpen !== true) this.#session = await this.#options.openSession();
+    return this.#session;
+  }
+
+  /** The session is kept where it can still roll back. */
+  async #recover(): Promise<void> {
+    try {
+      if (this.#session?.isOpen === true) await this.#session.rollback();
+    } catch {
+      await this.close().catch(() => undefined);
+    }
+  }
+
+  async #transaction(session: Session, work: Work, isSplit: boolean): Promise<Written | undefined> {
+    const { hooks, side } = this.#options;
+    await session.begin({ checkAtOnce: isSplit });
+    if ((await lockLeases(session, side, work.advances)) === 'done') {
+      await session.rollback();
+      return undefined;
+    }
+    await hooks.at('after-lock');
+    const context = this.#context(session, work.isTimedRetry);
+    const written = await (isSplit ? writeSplit(context, work.items) : writeWhole(context, work.items));
+    await hooks.at('after-rows');
+    await this.#refuseTooManyParked(session, written);
+    await saveOffsets(session, side, work.advances);
+    await hooks.at('before-commit');
+    await session.commit();
+    await hooks.at('after-commit');
+    return written;
+  }
+
+  #context(session: Session, isTimedRetry: boolean): TransactionContext {
+    const { side, tables, decode, settings, clock } = this.#options;
+    return {
+      session,
+      side,
+      tables,
+      decode,
+      nowMs: clock.nowMs(),
+      parkedRetryMs: settings.parkedRetryMs,
+      keysMax: settings.batchRecordsMax,
+      rewriteEqual: settings.rewriteEqual,
+      isTimedRetry,
+    };
+  }
+
+  async #refuseTooManyParked(session: Session, { counts }: Written): Promise<void> {
+    if (counts.parked === 0) return;
+    const { parkedRecordsMax } = this.#options.settings;
+    const { waiting, deadLetters } = await parkedCounts(session);
+    if (waiting + deadLetters <= parkedRecordsMax) return;
+    throw new ContractError({
+      code: 'PARKED_FULL',
+      message: `more than ${parkedRecordsMax} records are set aside: ${waiting} wait for rows, ${deadLetters} are dead letters`,
+      hint: 'look at them with: seam dead-letter list; or raise parkedRecordsMax',
+    });
+  }
+}
+
+export async function parkedCounts(session: Session): Promise<{ waiting: number; deadLetters: number }> {
+  const [row] = await session.run('parkedCounts', []);
+  return { waiting: Number(row?.[0] ?? 0), deadLetters: Number(row?.[1] ?? 0) };
+}

@@ -1,0 +1,163 @@
+/** A sink: canonical topics → one target system. Joins the engine, a dialect and the log; reads no environment. */
+import { SeamError } from '../core/errors.ts';
+import type { Clock, Log, LogConsumer, Logger } from '../core/ports.ts';
+import type { Target } from '../core/target.ts';
+import type { Connection, Session } from './dialects/dialect.ts';
+import { dialects } from './dialects/index.ts';
+import { describeTarget } from './engine/checks.ts';
+import { compileTarget, type Entities } from './engine/compile.ts';
+import { type Hooks, noHooks } from './engine/hooks.ts';
+import { LEASE_LOST } from './engine/leases.ts';
+import type { DecodeBatch } from './engine/record.ts';
+import type { SinkSettings } from './engine/settings.ts';
+import { type SinkStatus, SinkWorker } from './engine/worker.ts';
+import { Writer } from './engine/writer.ts';
+
+export type SinkOptions = {
+  readonly target: Target;
+  readonly entities: Entities;
+  readonly connection: Connection;
+  /** Entities that this system also captures from the tables written here. */
+  readonly bidirectional: readonly string[];
+  readonly log: Log;
+  readonly groupId: string;
+  /** Names this worker in the leases. */
+  readonly owner: string;
+  readonly decode: DecodeBatch;
+  readonly settings: SinkSettings;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly hooks?: Hooks;
+};
+
+export type RunningSink = {
+  /** Resolves when stopped; rejects with the SeamError that stopped it. */
+  readonly done: Promise<void>;
+  readonly status: () => SinkStatus;
+  readonly stop: () => Promise<void>;
+};
+
+const RESTARTS_MAX = 100;
+const RESTART_PAUSE_MS = 500;
+
+/** Checks the target first: rejects with every fault before anything is read. */
+export async function runSink(options: SinkOptions): Promise<RunningSink> {
+  const { target, settings, clock, decode } = options;
+  const dialect = dialects[target.dialect];
+  const openSession = (): Promise<Session> =>
+    dialect.open(options.connection, {
+      system: target.system,
+      owner: options.owner,
+      statementTimeoutMs: settings.statementTimeoutMs,
+    });
+  const session = await openSession();
+  const stopping = new AbortController();
+  try {
+    const { side, tables } = await describeTarget(session, target, options.entities);
+    const compiled = compileTarget(target, options.entities, tables, options.bidirectional);
+    const admin = await options.log.admin();
+    const worker = new SinkWorker({
+      ...options,
+      system: target.system,
+      admin,
+      entities: new Map(compiled.map(({ entity }) => [entity.topic, entity.entity])),
+      signal: stopping.signal,
+    });
+    const writer = new Writer(
+      {
+        dialect,
+        openSession,
+        side,
+        tables: new Map(compiled.map((table) => [table.entity.entity, table])),
+        decode,
+        settings,
+        clock,
+        hooks: options.hooks ?? noHooks,
+        signal: stopping.signal,
+        onTrouble: (error) => worker.trouble(error),
+      },
+      session,
+    );
+    const consumers = new Consumers(
+      options,
+      compiled.map(({ entity }) => entity.topic),
+      worker,
+      writer,
+      stopping,
+    );
+    const done = consumers.run().finally(() => admin.close());
+    return { done, status: () => worker.status(), stop: () => consumers.stop() };
+  } catch (error) {
+    await session.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+/** A consumer that lost a lease joins the group again with a new one, from where the leases now say. */
+class Consumers {
+  readonly #options: SinkOptions;
+  readonly #topics: readonly string[];
+  readonly #worker: SinkWorker;
+  readonly #writer: Writer;
+  readonly #stopping: AbortController;
+  #consumer: LogConsumer | undefined;
+  #done: Promise<void> | undefined;
+
+  constructor(
+    options: SinkOptions,
+    topics: readonly string[],
+    worker: SinkWorker,
+    writer: Writer,
+    stopping: AbortController,
+  ) {
+    this.#options = options;
+    this.#topics = topics;
+    this.#worker = worker;
+    this.#writer = writer;
+    this.#stopping = stopping;
+  }
+
+  run(): Promise<void> {
+    this.#done = this.#runAll();
+    return this.#done;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#consumer?.stop();
+    await this.#done?.catch(() => undefined);
+  }
+
+  async #runAll(): Promise<void> {
+    const keepingUp = this.#worker.keepUp();
+    try {
+      for (let restarts = 0; ; restarts += 1) {
+        const isOver = await this.#runOne();
+        if (isOver || this.#stopping.signal.aborted || restarts === RESTARTS_MAX) break;
+        await this.#options.clock.pause(RESTART_PAUSE_MS, this.#stopping.signal);
+      }
+    } finally {
+      this.#stopping.abort();
+      await keepingUp;
+      await this.#worker.finish();
+    }
+  }
+
+  /** false: a lease was lost. */
+  async #runOne(): Promise<boolean> {
+    const { log, groupId } = this.#options;
+    this.#consumer = log.consumer({ groupId, topics: this.#topics, assignment: 'same-number-together' });
+    this.#worker.attach(this.#writer, this.#consumer);
+    let failure: unknown;
+    try {
+      await this.#consumer.run(this.#worker);
+    } catch (error) {
+      failure = error;
+      this.#worker.fail(error);
+    }
+    failure = this.#worker.takeFailure() ?? failure;
+    if (failure === undefined) return true;
+    if (failure instanceof SeamError && failure.code === LEASE_LOST) return false;
+    throw failure;
+  }
+}
