@@ -165,6 +165,21 @@ describe('metadata codec', () => {
   });
 });
 
+describe('damaged counts', () => {
+  it('are refused before memory is filled with items that are not there', () => {
+    const codec = createMetaCodec();
+    const whole = codec.encode({
+      ...{ system: 'pos', position: new Uint8Array(20), operation: 'c', commitTimeUs: 1n },
+      ...{ hops: 0, traceId: '0123456789abcdef', absent: [] },
+    });
+    const trillion = Buffer.from([0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01]);
+    const damaged = Buffer.concat([whole.subarray(0, -1), trillion]);
+    const startMs = performance.now();
+    expect(errorOf(() => codec.decode(damaged)).code).toBe('META_DECODE_FAILED');
+    expect(performance.now() - startMs).toBeLessThan(250);
+  });
+});
+
 describe('schema evolution', () => {
   const older = schemaOf('sale');
   const changed = (edit: (schema: { fields: { name: string; type: unknown }[] }) => void): string => {
