@@ -46,7 +46,7 @@ const isolated = ['connectors', 'sinks/targets', 'sinks/dialects'];
 
 /** npm package → where it may be imported: a library behind a port is replaced in one place. */
 const packages: Readonly<Record<string, readonly string[]>> = {
-  kafkajs: ['adapters/kafka', 'stack/services/kafka.ts', 'test'],
+  kafkajs: ['adapters/kafka', 'test'],
   '@kafkajs/confluent-schema-registry': ['adapters'],
   avsc: ['adapters', 'test'],
   pg: ['sinks/dialects', 'adapters', 'ops', 'stack/services', 'demo', 'test'],

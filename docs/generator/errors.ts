@@ -1,0 +1,199 @@
+/** docs/reference/errors.md: every error code, as it stands in the code. */
+import {
+  ConfigError,
+  ContractError,
+  exitCodeOf,
+  InvariantError,
+  RecordError,
+  TransientError,
+} from '../../core/errors.ts';
+import { code, generatedNotice, table } from './markdown.ts';
+import type { SourceFile } from './source-files.ts';
+
+type Found = {
+  readonly kind: string;
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+  readonly file: string;
+};
+
+/** In the order of what an operator does first. */
+const kinds = [
+  {
+    error: ConfigError,
+    title: 'Refuses to start',
+    about: 'A setting, a file or a right is missing or wrong. Nothing was started.',
+  },
+  {
+    error: TransientError,
+    title: 'Tried again',
+    about:
+      'What is needed does not answer, or somebody else has it. A worker tries again with growing pauses, up to a limit, ' +
+      'and then stops without committing: start it again when the cause is gone.',
+  },
+  {
+    error: ContractError,
+    title: 'Stops this table or target',
+    about: 'A schema, a table or a declaration does not fit. Needs a decision.',
+  },
+  {
+    error: RecordError,
+    title: 'Sets the record aside',
+    about: 'One record is at fault: it waits as a dead letter, and with it later records of its key.',
+  },
+  { error: InvariantError, title: 'Crashes', about: 'An assertion failed. This is a bug of Seam: please report it.' },
+];
+
+export function errorsPage(sources: readonly SourceFile[]): string {
+  const constants = constantsIn(sources);
+  const found = sources.flatMap((source) => [...errorsIn(source, constants), ...refusalsIn(source)]);
+  const parts = kinds.map(({ error, title, about }) => {
+    const exit = exitCodeOf(new error({ code: '', message: '' }));
+    return `\n## ${title}: \`${error.name}\`, exit code ${exit}\n\n${about}\n\n${rows(found, error.name)}`;
+  });
+  return [
+    generatedNotice,
+    '# Errors\n\nEvery error has a code that stays, one of five classes that decides what happens, and three lines of text:\n',
+    'what failed, where, and what to do. `<name>` stands for a part that differs each time; it never holds the value of a\n',
+    'personal field.\n',
+    ...parts,
+    '\n## Reasons why a value is refused\n\nA mapping or a target that would have to round, cut or guess refuses the value. The record is set aside ',
+    'with one of these codes.\n\n',
+    rows(found, 'Refusal'),
+  ].join('');
+}
+
+function rows(found: readonly Found[], kind: string): string {
+  const byCode = Map.groupBy(
+    found.filter((error) => error.kind === kind),
+    (error) => error.code,
+  );
+  const merged = [...byCode]
+    .sort(([left], [right]) => (left < right ? -1 : 1))
+    .map(([name, same]) => {
+      const all = (part: 'message' | 'hint' | 'file') =>
+        [...new Set(same.map((error) => error[part]))].filter((text) => text !== '').join('\n');
+      return [code(name), all('message'), ...(kind === 'Refusal' ? [] : [all('hint')]), all('file')];
+    });
+  const header = kind === 'Refusal' ? ['code', 'the value'] : ['code', 'what failed', 'what to do'];
+  return table([...header, 'raised in'], merged);
+}
+
+/** `new SomeError({ code: …, message: …, hint: … })`. One that hands on another error's code is listed where that one is. */
+function errorsIn({ file, text }: SourceFile, constants: ReadonlyMap<string, string>): Found[] {
+  return [...text.matchAll(/new (Config|Transient|Contract|Record|Invariant)Error\(\{/g)].flatMap((match) => {
+    const start = match.index + match[0].length;
+    const parts = properties(text, start + spaceAt(text, start));
+    const written = parts.get('code') ?? '';
+    const name = literal(written) ?? constants.get(written);
+    if (name === undefined) return [];
+    const found = {
+      kind: `${match[1]}Error`,
+      code: name,
+      message: readable(parts.get('message')),
+      hint: readable(parts.get('hint')),
+      file,
+    };
+    return [found];
+  });
+}
+
+function refusalsIn({ file, text }: SourceFile): Found[] {
+  return [...text.matchAll(/new Refusal\(\s*'([A-Z_]+)',\s*/g)].map((match) => {
+    const [message] = expressionAt(text, match.index + match[0].length);
+    return { kind: 'Refusal', code: match[1] as string, message: readable(message), hint: '', file };
+  });
+}
+
+function constantsIn(sources: readonly SourceFile[]): Map<string, string> {
+  const found = sources.flatMap(({ text }) => [...text.matchAll(/^(?:export )?const ([A-Z_]+) = '([A-Z_]+)';$/gm)]);
+  return new Map(found.map(([, name, value]) => [name as string, value as string]));
+}
+
+/** The properties of the object literal whose content starts at `from`, as they are written; `...parts` are looked up. */
+function properties(text: string, from: number): Map<string, string> {
+  const found = new Map<string, string>();
+  for (let at = from; at < text.length && text[at] !== '}'; ) {
+    const [all, spread, name = '', colon] = /^(\.\.\.)?(\w*)\s*(:?)\s*/.exec(text.slice(at)) ?? [''];
+    const [value, end] = expressionAt(text, at + all.length);
+    const elsewhere = spread === undefined ? -1 : text.lastIndexOf(`const ${name} = {`, at);
+    if (elsewhere >= 0) {
+      const start = text.indexOf('{', elsewhere) + 1;
+      for (const [key, expression] of properties(text, start + spaceAt(text, start))) found.set(key, expression);
+    } else if (spread === undefined && name !== '') found.set(name, colon === ':' ? value : name);
+    at = text[end] === ',' ? end + 1 : end;
+    at += spaceAt(text, at);
+  }
+  return found;
+}
+
+const spaceAt = (text: string, at: number): number => /^(\s|\/\/.*\n)*/.exec(text.slice(at))?.[0].length ?? 0;
+
+/** The expression that starts here, up to the comma or bracket that ends it. */
+function expressionAt(text: string, from: number): [string, number] {
+  let depth = 0;
+  for (let at = from; at < text.length; at += 1) {
+    const character = text[at] as string;
+    if (character === "'" || character === '"' || character === '`') at = endOfText(text, at);
+    else if ('({['.includes(character)) depth += 1;
+    else if (depth > 0 && ')}]'.includes(character)) depth -= 1;
+    else if (depth === 0 && ',)}]'.includes(character)) return [text.slice(from, at).trim(), at];
+  }
+  return [text.slice(from), text.length];
+}
+
+function endOfText(text: string, from: number): number {
+  const quote = text[from];
+  for (let at = from + 1; at < text.length; at += 1) {
+    if (text[at] === '\\') at += 1;
+    else if (text[at] === quote) return at;
+    else if (quote === '`' && text.startsWith('${', at)) at = expressionAt(text, at + 2)[1];
+  }
+  return text.length;
+}
+
+const literal = (expression: string): string | undefined => /^'([^']*)'$/.exec(expression)?.[1];
+
+/** As a person meets it: text as it is, what differs each time as `<name>`. */
+function readable(expression: string | undefined): string {
+  if (expression === undefined || expression === 'undefined') return '';
+  let shown = '';
+  for (let at = 0; at < expression.length; at += 1) {
+    const quote = expression[at] as string;
+    if (!`'"\``.includes(quote)) continue;
+    const end = endOfText(expression, at);
+    shown += `${shown === '' ? '' : ' … '}${quote === '`' ? templateText(expression.slice(at + 1, end)) : unescaped(expression.slice(at + 1, end))}`;
+    at = end;
+  }
+  return shown === '' ? placeholder(expression) : shown;
+}
+
+function templateText(template: string): string {
+  let shown = '';
+  for (let at = 0; at < template.length; at += 1) {
+    if (template.startsWith('${', at)) {
+      const [inner, end] = expressionAt(template, at + 2);
+      shown += placeholder(inner);
+      at = end;
+    } else shown += template[at];
+  }
+  return unescaped(shown);
+}
+
+const unescaped = (text: string): string => text.replaceAll(/\\(['"`])/g, '$1').replaceAll('\\n', '\n');
+
+/** What stands for it: `error.cause.message` → `<message>`, `sha256.slice(0, 12)` → `<sha256>`, `n === 1 ? '' : 's'` → `(s)`. */
+function placeholder(expression: string): string {
+  const ending = /\? '' : '(\w+)'$/.exec(expression)?.[1];
+  if (ending !== undefined) return `(${ending})`;
+  const [, object, argument] = /^([\w.?!#]*\w)?[.?!]*\b\w+\((.*)$/s.exec(expression) ?? [];
+  if (object === undefined || object === 'Object') return argument === undefined ? named(expression) : named(argument);
+  return named(object);
+}
+
+function named(expression: string): string {
+  const path = /^[\w.?!#]*?(\w+)(?: as \w+)?\W*$/.exec(expression)?.[1];
+  const word = path ?? /[A-Za-z_]\w*/.exec(expression)?.[0] ?? '…';
+  return `<${word === 'length' ? 'number' : word}>`;
+}
