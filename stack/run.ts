@@ -4,7 +4,7 @@ import { ConfigError, TransientError } from '../core/errors.ts';
 import { type Account, databaseAccount } from './account.ts';
 import { type ArtifactOptions, type ComponentDirectories, ensureComponents } from './artifacts.ts';
 import type { ComponentName } from './components.ts';
-import { secretsDirectoryOf, watchdogName } from './description.ts';
+import { secretsDirectoryOf } from './description.ts';
 import type { StackProgress } from './events.ts';
 import { findJava } from './java.ts';
 import { choosePorts } from './ports.ts';
@@ -16,6 +16,7 @@ import { mariadbComponent, mariadbService } from './services/mariadb.ts';
 import { postgresService } from './services/postgres.ts';
 import { registryService } from './services/registry.ts';
 import type { Service, ServiceContext } from './services/service.ts';
+import { settle } from './settle.ts';
 import type { StackSettings } from './settings.ts';
 import type { DatabaseSpec, ProcessRecord, StateFile } from './state.ts';
 import { endStrays, serviceMark, spawnService, stopProcess, waitUntilReady } from './supervisor.ts';
@@ -132,13 +133,6 @@ async function startOnce(run: Run): Promise<void> {
   await settle([engine(), start(servers)]);
 }
 
-/** Like Promise.all, but nothing of it is still going on when it rejects. */
-async function settle(work: readonly Promise<unknown>[]): Promise<void> {
-  const results = await Promise.allSettled(work);
-  const failed = results.find((result) => result.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
-}
-
 function contextOf(run: Run): ServiceContext {
   const { stateDirectory, state } = run.stateFile;
   const { settings } = run.environment;
@@ -207,29 +201,4 @@ async function portsWereTaken(run: Run): Promise<boolean> {
     for (const record of told) await stopProcess(stateFile, record);
   }
   return changed.length > 0;
-}
-
-/** In the reverse order of dependence: nobody loses what it stands on while it still writes. */
-export async function stopRecords(
-  stateFile: StateFile,
-  records: readonly ProcessRecord[],
-  progress: StackProgress,
-): Promise<void> {
-  const later = ['connect', 'registry', watchdogName];
-  const stages = [
-    records.filter(({ name }) => name === watchdogName),
-    records.filter(({ name }) => name === 'connect'),
-    records.filter(({ name }) => name === 'registry'),
-    records.filter(({ name }) => !later.includes(name)),
-  ];
-  for (const stage of stages) await settle(stage.map((record) => stopRecord(stateFile, record, progress)));
-}
-
-async function stopRecord(stateFile: StateFile, record: ProcessRecord, progress: StackProgress): Promise<void> {
-  const { name } = record;
-  if (record.pid === process.pid) return;
-  const startedAtMs = Date.now();
-  progress({ type: 'stopping', name });
-  const killed = await stopProcess(stateFile, record);
-  progress({ type: 'stopped', name, durationMs: Date.now() - startedAtMs, killed });
 }

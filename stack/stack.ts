@@ -12,9 +12,10 @@ import { isDirectory } from './artifacts.ts';
 import { describe, type StackDescription } from './description.ts';
 import { type StackProgress, silent } from './events.ts';
 import { withFileLock } from './file-lock.ts';
-import { prepareEnvironment, type Run, settleState, startServices, stopRecords } from './run.ts';
+import { prepareEnvironment, type Run, settleState, startServices } from './run.ts';
 import { readStackSettings, type StackSettings } from './settings.ts';
 import { type DatabaseSpec, StateFile } from './state.ts';
+import { stopRecords } from './stop.ts';
 import { endStrays, stopProcess } from './supervisor.ts';
 import { startWatchdog } from './watch.ts';
 
@@ -43,7 +44,7 @@ export type StopOptions = {
   removeData?: boolean;
 };
 
-const lockWaitMsMax = 180_000;
+const lockWaitMsMax = 600_000;
 
 /** Idempotent: reuses what runs and starts what is missing, also a system that was not there the first time. */
 export async function startStack(options: StartOptions): Promise<StackDescription> {

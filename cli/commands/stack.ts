@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { EXIT_CODES } from '../../core/errors.ts';
 import { writeLocalDeployment } from '../../ops/local-deployment.ts';
-import { localSystems } from '../../stack/local-systems.ts';
 import { followLogs, printLogs } from '../../stack/logs.ts';
 import { defaultStateDirectory } from '../../stack/settings.ts';
 import { expectedServices, readStack, type StackDescription, startStack, stopStack } from '../../stack/stack.ts';
@@ -43,12 +42,13 @@ function withState(command: Command): Command {
 async function up(options: Options & { json?: boolean }): Promise<void> {
   const startedAtMs = Date.now();
   const terminal = openTerminal();
+  // Loaded here, because the other stack commands need none of the engines behind it.
+  const { systems } = await import('../../ops/systems.ts');
+  const databases = systems.map(({ system, database }) => ({ name: system, kind: database }));
   try {
     const { stateDirectory } = options;
     const progress = stackProgress(terminal);
-    const description = await interruptible((signal) =>
-      startStack({ stateDirectory, databases: localSystems, progress, signal }),
-    );
+    const description = await interruptible((signal) => startStack({ stateDirectory, databases, progress, signal }));
     const { file } = await writeLocalDeployment(description);
     terminal.line(`${paint.green('up')} in ${seconds(Date.now() - startedAtMs)}; deployment: ${file}`);
     if (options.json) process.stdout.write(`${JSON.stringify(description, null, 2)}\n`);

@@ -7,8 +7,9 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import yauzl from 'yauzl';
+import { stackProgress } from '../../cli/stack-progress.ts';
 import { exitCodeOf, formatError } from '../../core/errors.ts';
 import { ensureComponents } from '../../stack/artifacts.ts';
 import { type ComponentName, components } from '../../stack/components.ts';
@@ -231,6 +232,51 @@ describe('ports', () => {
     await new Promise((resolve) => other.once('listening', resolve));
     expect((await choosePorts(['a'], { a: taken as number })).a).not.toBe(taken);
     await new Promise((resolve) => other.close(resolve));
+  });
+});
+
+describe('progress', () => {
+  const shown = (isLive: boolean) => {
+    const lines: string[] = [];
+    const live: string[] = [];
+    const progress = stackProgress({
+      isLive,
+      line: (text) => void lines.push(text),
+      live: (text) => void (isLive && live.push(text)),
+      close: () => {},
+    });
+    return { lines, live, progress };
+  };
+  const download = (receivedBytes: number): StackEvent => {
+    const counts = { filesDone: 1, filesTotal: 2 };
+    return { type: 'download', name: 'artifacts', receivedBytes, totalBytes: 100_000_000, ...counts };
+  };
+
+  it('is one line per event without a terminal, and one per five seconds for downloads', () => {
+    vi.useFakeTimers();
+    const { lines, progress } = shown(false);
+    for (let megabytes = 0; megabytes < 60; megabytes++) {
+      progress(download(megabytes * 1_000_000));
+      vi.advanceTimersByTime(200);
+    }
+    progress({ type: 'starting', name: 'kafka' });
+    progress({ type: 'ready', name: 'kafka', durationMs: 2_345, address: '127.0.0.1:20001' });
+    vi.useRealTimers();
+    expect(lines).toEqual([
+      '  fetching [██████··················] 25 MB of 100 MB, 1 of 2 files',
+      '  fetching [████████████············] 50 MB of 100 MB, 1 of 2 files',
+      '  kafka starting',
+      expect.stringContaining('kafka ready in 2.3 s'),
+    ]);
+  });
+
+  it('is a live line on a terminal, which shows what is awaited', () => {
+    const { lines, live, progress } = shown(true);
+    progress({ type: 'starting', name: 'kafka' });
+    progress({ type: 'starting', name: 'connect' });
+    progress({ type: 'ready', name: 'kafka', durationMs: 1_000, address: '127.0.0.1:20001' });
+    expect(lines).toHaveLength(1);
+    expect(live.at(-1)).toBe('  waiting for connect 0 s');
   });
 });
 
