@@ -78,7 +78,7 @@ function workerSettings(context: ServiceContext): Record<string, string | number
     'scheduled.rebalance.max.delay.ms': 0,
     'connector.client.config.override.policy': 'All',
     'producer.max.request.size': recordBytesMax,
-    'producer.compression.type': 'lz4',
+    'producer.compression.type': 'zstd',
     'producer.linger.ms': 5,
     'consumer.max.partition.fetch.bytes': recordBytesMax,
     'config.providers': 'dir',
