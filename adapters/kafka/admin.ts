@@ -7,6 +7,8 @@ type Bounds = TopicPartition & { readonly earliest: bigint; readonly latest: big
 
 const LEADER_MS_MAX = 20_000;
 const LEADER_PAUSE_MS = 50;
+const ATTEMPTS_MAX = 5;
+const ATTEMPT_PAUSE_MS = 50;
 
 export class KafkaLogAdmin implements LogAdmin {
   readonly #admin: Admin;
@@ -80,10 +82,21 @@ export class KafkaLogAdmin implements LogAdmin {
   }
 
   async #ask<T>(where: string, ask: () => Promise<T>): Promise<T> {
-    try {
-      return await ask();
-    } catch (error) {
-      throw toSeamError(error, where);
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await ask();
+      } catch (error) {
+        const failure = toSeamError(error, where);
+        if (failure.class !== 'transient' || attempt >= ATTEMPTS_MAX) throw failure;
+        await this.#forget();
+        await this.#clock.pause(ATTEMPT_PAUSE_MS * 2 ** attempt);
+      }
     }
+  }
+
+  /** What kafkajs knows of leaders and coordinators: it keeps it for minutes, also where a broker says that it is wrong. */
+  async #forget(): Promise<void> {
+    await this.#admin.disconnect().catch(() => {});
+    await this.#admin.connect().catch(() => {});
   }
 }

@@ -19,14 +19,14 @@ export async function startKafka(): Promise<TestKafka> {
   };
 }
 
-const silent: Logger = { error: () => {}, warn: () => {}, info: () => {}, debug: () => {} };
+export const quietLogger: Logger = { error: () => {}, warn: () => {}, info: () => {}, debug: () => {} };
 
 export function testLog(
   brokers: readonly string[],
   parts: Partial<Omit<KafkaLogParts, 'settings'>> & { settings?: Partial<KafkaSettings> } = {},
 ): Log {
   const settings = KafkaSettings.parse({ sessionTimeoutMs: 6_000, ...parts.settings, brokers });
-  return kafkaLog({ clock: systemClock, logger: silent, ...parts, settings });
+  return kafkaLog({ clock: systemClock, logger: quietLogger, ...parts, settings });
 }
 
 let names = 0;
@@ -82,9 +82,7 @@ export async function until(isDone: () => boolean | Promise<boolean>, what: stri
 export async function readAll(log: Log, topic: string): Promise<LogBatch[]> {
   const reader = new Reader();
   const consumer = log.consumer({ groupId: uniqueName('read-all'), topics: [topic], assignment: 'spread' });
-  const admin = await log.admin();
-  const ends = new Map((await admin.bounds(topic)).map(({ partition, latest }) => [partition, latest]));
-  await admin.close();
+  const ends = await settledEnds(log, topic);
   const running = consumer.run(reader);
   const reached = new Map<number, bigint>();
   reader.onBatch = async (batch) => {
@@ -100,6 +98,21 @@ export async function readAll(log: Log, topic: string): Promise<LogBatch[]> {
   }, `the end of ${topic}`);
   await stopConsumer(consumer, running);
   return reader.batches;
+}
+
+/** The broker answers a commit first and writes its marker then: the end is where it no longer moves. */
+async function settledEnds(log: Log, topic: string): Promise<Map<number, bigint>> {
+  const admin = await log.admin();
+  const read = async () => new Map((await admin.bounds(topic)).map(({ partition, latest }) => [partition, latest]));
+  let ends = await read();
+  await until(async () => {
+    await systemClock.pause(300);
+    const before = [...ends.values()].join();
+    ends = await read();
+    return [...ends.values()].join() === before;
+  }, `${topic} to rest`);
+  await admin.close();
+  return ends;
 }
 
 export async function stopConsumer(consumer: LogConsumer, running: Promise<void>): Promise<void> {

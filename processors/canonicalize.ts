@@ -1,0 +1,348 @@
+/**
+ * The first stage: raw change events → canonical records. One slice goes through in four passes, so that questions to the
+ * source's database are asked once for all of its records: read, ask for assigned ids, map, ask for echoes, write.
+ */
+import { canonicalHash } from '../core/canonical-hash.ts';
+import type { RecordMeta } from '../core/canonical-record.ts';
+import type { ChangeEvent, Row } from '../core/change-event.ts';
+import { toChangeEvent } from '../core/debezium.ts';
+import { ContractError, RecordError } from '../core/errors.ts';
+import type { Lookups, Refusal } from '../core/mapping.ts';
+import type { LogRecord, OutputRecord } from '../core/ports.ts';
+import { sharedStamp } from '../core/position.ts';
+import { type Codecs, META_HEADER } from './codecs.ts';
+import type { CompiledEntity, CompiledTable } from './compile-mapping.ts';
+import { Counter } from './counter.ts';
+import {
+  DELETED_HASH,
+  type EchoLedger,
+  type IdentityLookup,
+  judge,
+  type LedgerEntry,
+  type LedgerRequest,
+  ledgerKey,
+  needsLedger,
+} from './echo.ts';
+import { type Mapped, mapEvent, TRUNCATE_KEY } from './map-event.ts';
+import type { InputSlice, Rejected, Stage, Transformed } from './stage.ts';
+import { traceIdOf } from './trace.ts';
+
+export type CanonicalizeParts = {
+  readonly groupId: string;
+  /** By raw topic; a topic that has no table here belongs to a captured table that nobody mapped. */
+  readonly tables: ReadonlyMap<string, CompiledTable>;
+  readonly topics: readonly string[];
+  readonly codecs: Codecs;
+  readonly ledger: EchoLedger;
+  readonly identities: IdentityLookup;
+  /** By system and entity: fields that the system's target writes and holds. */
+  readonly bidirectional: ReadonlyMap<string, ReadonlyMap<string, readonly string[]>>;
+  /** Partitions of the canonical topics: a truncation goes to all. */
+  readonly partitionCount: (topic: string) => number;
+  readonly epochs: Readonly<Record<string, number>>;
+  readonly hopsMax: number;
+};
+
+export const CANONICALIZE = 'canonicalize';
+
+export function canonicalizeStage(parts: CanonicalizeParts): Stage {
+  const checkedSchemas = new Set<string>();
+  return {
+    name: CANONICALIZE,
+    groupId: parts.groupId,
+    inputs: parts.topics,
+    async transform(slice) {
+      const table = parts.tables.get(slice.topic);
+      if (table === undefined) throw unmapped(slice.topic);
+      const work = new SliceWork(parts, table, slice, checkedSchemas);
+      return work.run();
+    },
+  };
+}
+
+type Read = { readonly record: LogRecord; readonly event: ChangeEvent; readonly keyRow: Row | null };
+type Said = {
+  readonly read: Read;
+  readonly mapped: Mapped;
+  readonly heldFields: readonly string[] | undefined;
+  hash: string;
+};
+
+class SliceWork {
+  readonly #parts: CanonicalizeParts;
+  readonly #table: CompiledTable;
+  readonly #slice: InputSlice;
+  readonly #checkedSchemas: Set<string>;
+  readonly #held: ReadonlyMap<string, readonly string[]> | undefined;
+  readonly #outputs: OutputRecord[] = [];
+  readonly #rejected: Rejected[] = [];
+  readonly #counter = new Counter();
+  #stop: Transformed['stop'];
+
+  constructor(parts: CanonicalizeParts, table: CompiledTable, slice: InputSlice, checkedSchemas: Set<string>) {
+    this.#parts = parts;
+    this.#table = table;
+    this.#slice = slice;
+    this.#checkedSchemas = checkedSchemas;
+    this.#held = parts.bidirectional.get(table.system);
+  }
+
+  async run(): Promise<Transformed> {
+    const { records } = this.#slice;
+    if (this.#table.entities.length === 0) {
+      this.#counter.add('ignored', records.length);
+      return this.#answer();
+    }
+    const { codecs } = this.#parts;
+    await codecs.loadSchemas(bytesOf(records));
+    const read = this.#read();
+    const said = this.#map(read, await this.#loadIdentities(read));
+    this.#write(said, await this.#loadLedger(said));
+    return this.#answer();
+  }
+
+  #answer(): Transformed {
+    const stop = this.#stop;
+    const answer = { outputs: this.#outputs, rejected: this.#rejected, counts: this.#counter.counts };
+    if (stop === undefined) return answer;
+    const { offset } = this.#slice.records[stop.at] as LogRecord;
+    return { ...answer, rejected: this.#rejected.filter(({ record }) => record.offset < offset), stop };
+  }
+
+  // ---- bytes → events ----------------------------------------------------------------------------------------------
+
+  #read(): Read[] {
+    const { system, table } = this.#table;
+    const context = { system, table, epoch: this.#parts.epochs[system] ?? 0 };
+    const read: Read[] = [];
+    for (let index = 0; index < this.#slice.records.length; index += 1) {
+      const record = this.#slice.records[index] as LogRecord;
+      if (record.value === null) {
+        // follows a delete, which said it already
+        this.#counter.add('passedOver', 1);
+        continue;
+      }
+      try {
+        const event = toChangeEvent(this.#parts.codecs.rawValue(record.value), context);
+        this.#checkColumns(record.value);
+        read.push({ record, event, keyRow: this.#keyRow(record, event) });
+      } catch (error) {
+        if (!this.#setAside(record, error, index)) break;
+      }
+    }
+    return read;
+  }
+
+  /** Read only where it is needed: by deletes, and where an id may have been assigned by the database. */
+  #keyRow(record: LogRecord, event: ChangeEvent): Row | null {
+    if (record.key === null || event.operation !== 'd') return null;
+    return this.#parts.codecs.rawKey(record.key);
+  }
+
+  /** Once for each schema and table. */
+  #checkColumns(value: Uint8Array): void {
+    const schema = `${this.#slice.topic} ${Buffer.from(value.buffer, value.byteOffset, 5).toString('hex')}`;
+    if (this.#checkedSchemas.has(schema)) return;
+    const hidden = this.#parts.codecs.nullHidingColumns(value).filter((column) => this.#table.columns.has(column));
+    if (hidden.length > 0) throw nullsHidden(this.#table, hidden);
+    this.#checkedSchemas.add(schema);
+  }
+
+  /** False: this record and all behind it stay in the log. */
+  #setAside(record: LogRecord, error: unknown, index: number): boolean {
+    if (error instanceof RecordError) {
+      this.#rejected.push({ record, error });
+      return true;
+    }
+    if (!(error instanceof ContractError)) throw error;
+    this.#stop = { at: index, reason: error };
+    return false;
+  }
+
+  // ---- events → canonical records ----------------------------------------------------------------------------------
+
+  async #loadIdentities(read: readonly Read[]): Promise<Lookups> {
+    const { identities, system } = this.#table;
+    if (identities.length === 0) return NO_LOOKUPS;
+    const requests = new Map<string, { entity: string; localKey: string }>();
+    for (const { event, keyRow } of read) {
+      for (const row of [event.before, event.after, keyRow]) {
+        if (row === null) continue;
+        for (const { entity, column } of identities) {
+          const localKey = String(row[column]);
+          requests.set(ledgerKey(entity, localKey), { entity, localKey });
+        }
+      }
+    }
+    const ids = await this.#parts.identities.canonicalIds(system, [...requests.values()]);
+    return { canonicalId: (entity, localKey) => ids.get(ledgerKey(entity, localKey)) };
+  }
+
+  #map(read: readonly Read[], lookups: Lookups): Said[] {
+    const said: Said[] = [];
+    for (const one of read) {
+      try {
+        const { mapped, refused, unchanged } = mapEvent(one.event, one.keyRow, this.#table, lookups);
+        if (unchanged > 0) this.#counter.add('unchanged', unchanged);
+        for (const each of mapped) said.push(this.#said(one, each));
+        if (refused[0] !== undefined) this.#rejected.push({ record: one.record, error: refusalError(refused) });
+      } catch (error) {
+        const index = this.#slice.records.indexOf(one.record);
+        if (!this.#setAside(one.record, error, index)) break;
+      }
+    }
+    return said;
+  }
+
+  #said(read: Read, mapped: Mapped): Said {
+    const heldFields = this.#held?.get(mapped.compiled.description.entity);
+    const asks = needsLedger({ ...tagsOf(read.event), isWritten: heldFields !== undefined });
+    const hash =
+      !asks || mapped.value === null
+        ? DELETED_HASH
+        : Buffer.from(canonicalHash(mapped.value, heldFields as readonly string[])).toString('hex');
+    return { read, mapped, heldFields, hash };
+  }
+
+  async #loadLedger(said: readonly Said[]): Promise<ReadonlyMap<string, LedgerEntry>> {
+    const requests = new Map<string, LedgerRequest>();
+    for (const { read, mapped, heldFields } of said) {
+      if (!needsLedger({ ...tagsOf(read.event), isWritten: heldFields !== undefined })) continue;
+      const { entity } = mapped.compiled.description;
+      requests.set(ledgerKey(entity, mapped.key), { entity, key: mapped.key });
+    }
+    if (requests.size === 0) return NO_ENTRIES;
+    return this.#parts.ledger.lookup(this.#table.system, [...requests.values()]);
+  }
+
+  // ---- canonical records → bytes -----------------------------------------------------------------------------------
+
+  #write(said: readonly Said[], entries: ReadonlyMap<string, LedgerEntry>): void {
+    for (const one of said) {
+      const { entity } = one.mapped.compiled.description;
+      const entry = entries.get(ledgerKey(entity, one.mapped.key));
+      const verdict = judge({
+        ...tagsOf(one.read.event),
+        isWritten: one.heldFields !== undefined,
+        hash: one.hash,
+        entry,
+      });
+      switch (verdict.kind) {
+        case 'echo':
+          this.#counter.add('echoesDropped', 1);
+          break;
+        case 'nothing-new':
+          this.#counter.add('nothingNew', 1);
+          break;
+        case 'news':
+          this.#emit(one, 0);
+          break;
+        case 'derived':
+          this.#counter.add('derived', 1);
+          this.#emit(one, verdict.hops);
+      }
+    }
+  }
+
+  #emit({ read, mapped }: Said, hops: number): void {
+    const { description } = mapped.compiled;
+    if (hops > this.#parts.hopsMax) {
+      this.#rejected.push({ record: read.record, error: tooManyHops(mapped, hops) });
+      return;
+    }
+    let value: Uint8Array | null = null;
+    try {
+      if (mapped.value !== null) value = this.#parts.codecs.encode(description.entity, mapped.value);
+    } catch (error) {
+      if (!(error instanceof RecordError)) throw error;
+      this.#rejected.push({ record: read.record, error });
+      return;
+    }
+    const headers = { [META_HEADER]: this.#parts.codecs.encodeMeta(metaOf(read.event, mapped, hops)) };
+    const output: OutputRecord = { topic: description.topic, key: mapped.key, value, headers };
+    if (mapped.key === TRUNCATE_KEY) {
+      this.#toAllPartitions(output);
+    } else {
+      this.#counter.add(value === null ? 'tombstones' : 'produced', 1);
+      this.#outputs.push(output);
+    }
+  }
+
+  #toAllPartitions(output: OutputRecord): void {
+    this.#counter.add('truncations', 1);
+    const count = this.#parts.partitionCount(output.topic);
+    for (let partition = 0; partition < count; partition += 1) this.#outputs.push({ ...output, partition });
+  }
+}
+
+const NO_LOOKUPS: Lookups = { canonicalId: () => undefined };
+const NO_ENTRIES: ReadonlyMap<string, LedgerEntry> = new Map();
+
+function* bytesOf(records: readonly LogRecord[]): Generator<Uint8Array | null> {
+  for (const { key, value } of records) {
+    yield value;
+    yield key;
+  }
+}
+
+function tagsOf({ isTagged, operation }: ChangeEvent): Pick<ChangeEvent, 'isTagged' | 'operation'> {
+  return { isTagged, operation };
+}
+
+/** A row read by any snapshot says what was, not when it became so: among shared entities it is older than every change. */
+function metaOf(event: ChangeEvent, { compiled, operation, absent }: Mapped, hops: number): RecordMeta {
+  const { system, position, commitTimeUs } = event;
+  const stampUs = event.operation === 'r' ? 0n : commitTimeUs;
+  return {
+    system,
+    position: compiled.isShared ? sharedStamp(system, stampUs, position) : position,
+    operation,
+    commitTimeUs,
+    hops,
+    traceId: traceIdOf(event),
+    absent,
+  };
+}
+
+function refusalError(
+  refused: readonly { readonly compiled: CompiledEntity; readonly refusal: Refusal }[],
+): RecordError {
+  const first = refused[0] as (typeof refused)[number];
+  const { system, table } = first.compiled;
+  return new RecordError({
+    code: first.refusal.code,
+    message: refused
+      .map(({ compiled, refusal }) => `${compiled.description.entity} rejected: ${refusal.reason}`)
+      .join('; '),
+    where: `${system} ${table}`,
+    hint: `correct the row in the source, or what connectors/${system}/mapping.ts makes of it`,
+  });
+}
+
+function tooManyHops({ compiled, key }: Mapped, hops: number): RecordError {
+  const { description, system, table } = compiled;
+  return new RecordError({
+    code: 'HOP_LIMIT',
+    message: `${description.entity} "${key}" was changed ${hops} times in a row because Seam had changed it`,
+    where: `${system} ${table}, hops ${hops}`,
+    hint: `something in ${system} answers what Seam writes with another value: compare its triggers with the mapping`,
+  });
+}
+
+function unmapped(topic: string): ContractError {
+  return new ContractError({
+    code: 'TABLE_UNMAPPED',
+    message: 'a captured table is neither mapped nor ignored',
+    where: topic,
+    hint: 'add it to the mapping of its system, with ignore(reason) where it has no canonical meaning',
+  });
+}
+
+function nullsHidden({ system, table }: CompiledTable, columns: readonly string[]): ContractError {
+  return new ContractError({
+    code: 'NULL_HIDDEN',
+    message: `NULL and the default can't be told apart in ${columns.map((column) => `"${column}"`).join(', ')}`,
+    where: `${system} ${table}`,
+    hint: 'Connect writes the default in place of NULL: drop the default of the column, or make it NOT NULL',
+  });
+}

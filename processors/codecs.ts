@@ -1,0 +1,23 @@
+import type { CanonicalFields, RecordMeta } from '../core/canonical-record.ts';
+import type { Row } from '../core/change-event.ts';
+import type { Envelope } from '../core/debezium.ts';
+
+/** What a canonical record's metadata travels in. */
+export const META_HEADER = 'seam';
+
+/**
+ * Bytes ⇄ records. Everything but `loadSchemas` answers at once. Errors name fields, never values: RecordError where the
+ * bytes are wrong, ContractError where their schema is.
+ */
+export interface Codecs {
+  /** To be awaited before any of these bytes is read. TransientError where the registry is away. */
+  loadSchemas(bytes: Iterable<Uint8Array | null>): Promise<void>;
+  rawValue(bytes: Uint8Array): Envelope;
+  rawKey(bytes: Uint8Array): Row;
+  /** Columns of this raw record's schema in which a NULL may have been replaced by the column's default. */
+  nullHidingColumns(bytes: Uint8Array): readonly string[];
+  encode(entity: string, value: CanonicalFields): Uint8Array;
+  decode(entity: string, bytes: Uint8Array): CanonicalFields;
+  encodeMeta(meta: RecordMeta): Uint8Array;
+  decodeMeta(bytes: Uint8Array): RecordMeta;
+}

@@ -1,0 +1,199 @@
+/**
+ * Runs a stage as a member of its group: reads, transforms, and writes outputs and offsets in one transaction.
+ *
+ *   stopped --run()--> joining --assigned--> running --revoked--> joining        the log tells of every change
+ *   any --stop()--> stopped
+ *   any --fenced, stalled, or a fault of ours--> failed: `run` rejects, nothing of the work under way is committed
+ *
+ * Exactly once rests on three things, in this order: a task's transactional id is opened before its committed offsets are
+ * read, so that nobody can still move them; offsets and outputs are one transaction; a worker that lost its id drops its
+ * work and never repeats it by itself (docs/decisions/0005-exactly-once-tasks.md).
+ */
+import { ContractError, SeamError } from '../core/errors.ts';
+import type { Clock, Log, LogAdmin, LogBatch, LogConsumer, Logger, TopicPartition } from '../core/ports.ts';
+import { Counter } from './counter.ts';
+import type { ProcessorSettings } from './settings.ts';
+import { type CrashHooks, noHooks, reasonOf, type Stage, type StageStatus, type TopicStatus } from './stage.ts';
+import { Task } from './task.ts';
+
+type PartitionOffset = TopicPartition & { readonly offset: bigint };
+
+export type RuntimeParts = {
+  readonly stage: Stage;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly settings: ProcessorSettings;
+  readonly sessionTimeoutMs?: number;
+  readonly hooks?: CrashHooks;
+};
+
+export class StageRuntime {
+  readonly #parts: RuntimeParts;
+  readonly #counters = new Map<string, Counter>();
+  readonly #tasks = new Map<number, Task>();
+  readonly #lost = Promise.withResolvers<never>();
+  #consumer: LogConsumer | undefined;
+  #failure: SeamError | undefined;
+  #isStopped = false;
+
+  constructor(parts: RuntimeParts) {
+    this.#parts = parts;
+    this.#lost.promise.catch(() => {});
+  }
+
+  /** Runs once. Resolves after `stop`, rejects where this worker can't go on. */
+  async run(): Promise<void> {
+    const { stage, log, sessionTimeoutMs } = this.#parts;
+    if (this.#isStopped) return;
+    const consumer = log.consumer({
+      groupId: stage.groupId,
+      topics: stage.inputs,
+      assignment: 'same-number-together',
+      ...(sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs }),
+    });
+    this.#consumer = consumer;
+    const running = consumer.run({
+      assigned: (partitions) => this.#assigned(partitions),
+      revoked: (partitions) => this.#revoked(partitions),
+      batch: (batch) => this.#batch(batch),
+    });
+    try {
+      await Promise.race([running, this.#lost.promise]);
+    } catch (error) {
+      if (error instanceof SeamError) this.#failure = error;
+      throw error;
+    } finally {
+      await consumer.stop().catch(() => {});
+      await running.catch(() => {});
+    }
+  }
+
+  /** Finishes the transactions under way, then leaves the group. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#consumer?.stop();
+  }
+
+  status(): StageStatus {
+    const topics = this.#parts.stage.inputs.map((topic) => this.#topicStatus(topic));
+    const unwell = topics.find(({ state }) => state !== 'running');
+    const failure = this.#failure;
+    return {
+      stage: this.#parts.stage.name,
+      state: failure !== undefined ? 'failed' : unwell === undefined ? 'running' : 'degraded',
+      reason: failure === undefined ? unwell?.reason : reasonOf(failure),
+      tasks: [...this.#tasks.keys()].sort((left, right) => left - right),
+      topics,
+    };
+  }
+
+  #topicStatus(topic: string): TopicStatus {
+    const tasks = [...this.#tasks.values()];
+    const buffers = tasks.flatMap((task) => task.buffers.filter((buffer) => buffer.topic === topic));
+    const stopped = buffers.find(({ isStopped }) => isStopped)?.fault;
+    const waiting = buffers.find(({ fault }) => fault !== undefined)?.fault ?? tasks.find(({ fault }) => fault)?.fault;
+    const fault = stopped ?? waiting;
+    return {
+      topic,
+      state: stopped !== undefined ? 'failed' : fault !== undefined ? 'degraded' : 'running',
+      reason: fault === undefined ? undefined : reasonOf(fault),
+      counts: this.#counters.get(topic)?.counts ?? {},
+    };
+  }
+
+  // ---- what the log tells ------------------------------------------------------------------------------------------
+
+  async #assigned(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]> {
+    const { stage, log, logger } = this.#parts;
+    const byNumber = Map.groupBy(partitions, ({ partition }) => partition);
+    for (const number of byNumber.keys()) this.#tasks.set(number, this.#createTask(number));
+    // all to their end, or a later `stop` would close a writer that is still opening
+    const opened = await Promise.allSettled([...this.#tasks.values()].map((task) => task.open()));
+    for (const outcome of opened) if (outcome.status === 'rejected') throw outcome.reason;
+    const admin = await log.admin();
+    try {
+      const committed = await admin.committedOffsets(stage.groupId, stage.inputs);
+      const starts = await this.#starts(admin, partitions, committed);
+      for (const [number, ofTask] of byNumber) {
+        const known = ofTask.map(({ topic }) => ({
+          topic,
+          committed: offsetOf(committed, { topic, partition: number }),
+        }));
+        this.#tasks.get(number)?.start(known);
+      }
+      logger.info({ stage: stage.name, tasks: [...byNumber.keys()] }, 'partitions assigned');
+      return starts;
+    } finally {
+      await admin.close();
+    }
+  }
+
+  #createTask(number: number): Task {
+    const { stage, log, clock, settings, hooks = noHooks } = this.#parts;
+    return new Task({
+      stage,
+      number,
+      log,
+      clock,
+      hooks,
+      settings,
+      counterOf: (topic) => this.#counterOf(topic),
+      onLost: (error) => this.#lost.reject(error),
+    });
+  }
+
+  /** Where a group reads for the first time it must find the beginning: what is gone already can't be said by anyone. */
+  async #starts(
+    admin: LogAdmin,
+    partitions: readonly TopicPartition[],
+    committed: readonly PartitionOffset[],
+  ): Promise<PartitionOffset[]> {
+    const fresh = new Set(
+      partitions.filter((place) => offsetOf(committed, place) === undefined).map(({ topic }) => topic),
+    );
+    const bounds = (await Promise.all([...fresh].map((topic) => admin.bounds(topic)))).flat();
+    return partitions.map((place) => {
+      const known = offsetOf(committed, place);
+      if (known !== undefined) return { ...place, offset: known };
+      const bound = bounds.find(({ topic, partition }) => topic === place.topic && partition === place.partition);
+      const earliest = bound?.earliest ?? 0n;
+      if (earliest > 0n && !this.#parts.settings.acceptMissingHistory) throw historyMissing(place, earliest);
+      return { ...place, offset: earliest };
+    });
+  }
+
+  async #revoked(partitions: readonly TopicPartition[]): Promise<void> {
+    const numbers = new Set(partitions.map(({ partition }) => partition));
+    const tasks = [...this.#tasks].filter(([number]) => numbers.has(number));
+    await Promise.all(tasks.map(([, task]) => task.stop()));
+    for (const [number] of tasks) this.#tasks.delete(number);
+    this.#parts.logger.info({ stage: this.#parts.stage.name, tasks: [...numbers] }, 'partitions given up');
+  }
+
+  #batch(batch: LogBatch): Promise<void> {
+    return this.#tasks.get(batch.partition)?.add(batch) ?? Promise.resolve();
+  }
+
+  #counterOf(topic: string): Counter {
+    let counter = this.#counters.get(topic);
+    if (counter === undefined) {
+      counter = new Counter();
+      this.#counters.set(topic, counter);
+    }
+    return counter;
+  }
+}
+
+function offsetOf(offsets: readonly PartitionOffset[], place: TopicPartition): bigint | undefined {
+  return offsets.find(({ topic, partition }) => topic === place.topic && partition === place.partition)?.offset;
+}
+
+function historyMissing({ topic, partition }: TopicPartition, earliest: bigint): ContractError {
+  return new ContractError({
+    code: 'HISTORY_MISSING',
+    message: `the log begins at ${earliest}, and this group has read nothing of it yet`,
+    where: `${topic} partition ${partition}`,
+    hint: 'read the source again with a fresh snapshot, then set acceptMissingHistory for the first start',
+  });
+}

@@ -1,0 +1,84 @@
+import { z } from 'zod';
+
+export const ProcessorSettings = z.strictObject({
+  groupPrefix: z.string().min(1).default('seam').meta({
+    description: 'Prefix of the consumer groups and transactional ids. Workers with one prefix share the work.',
+  }),
+  transactionRecordsMax: z
+    .int()
+    .min(1)
+    .max(50_000)
+    .default(5_000)
+    .meta({ description: 'Most records read for one transaction.' }),
+  transactionBytesMax: z
+    .int()
+    .min(1_000)
+    .default(16_000_000)
+    .meta({ description: 'Most bytes read for one transaction; a single record may be larger.' }),
+  bufferRecordsMax: z
+    .int()
+    .min(1)
+    .default(10_000)
+    .meta({ description: 'Records of one partition kept in memory before it is fetched no further.' }),
+  retryDelayMs: z.int().min(1).default(200).meta({ description: 'First pause after a fault that may pass by itself.' }),
+  retryDelayMsMax: z.int().min(10).default(30_000).meta({ description: 'Longest pause between two attempts.' }),
+  retryAttemptsMax: z
+    .int()
+    .min(1)
+    .default(1_000)
+    .meta({ description: 'Attempts after which a topic stops, uncommitted; with the longest pauses over 8 hours.' }),
+  restartDelayMs: z
+    .int()
+    .min(1)
+    .default(1_000)
+    .meta({ description: 'Pause before a stage that lost its place in the group joins again.' }),
+  hopsMax: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(5)
+    .meta({ description: 'How often Seam may cause a change itself before the change is set aside.' }),
+  acceptMissingHistory: z.boolean().default(false).meta({
+    description: 'Start although the beginning of an input topic is gone and nobody can say what was in it.',
+  }),
+  positionEpochs: z
+    .record(z.string(), z.int().min(0).max(65_535))
+    .default({})
+    .meta({ description: 'By system: raised by one when its log started anew (restore, fail-over, fresh snapshot).' }),
+  topicWaitMsMax: z
+    .int()
+    .min(0)
+    .default(120_000)
+    .meta({ description: 'How long to wait for input topics to be created.' }),
+});
+export type ProcessorSettings = z.infer<typeof ProcessorSettings>;
+
+export const TopicSettings = z.strictObject({
+  partitions: z.int().min(1).max(256).default(4).meta({ description: 'Partitions of every topic that is created.' }),
+  rawRetentionMs: z
+    .int()
+    .min(60_000)
+    .default(7 * 86_400_000)
+    .meta({ description: 'How long raw records are kept: the longest outage that is caught up from the log.' }),
+  compactionLagMs: z
+    .int()
+    .min(0)
+    .default(7 * 86_400_000)
+    .meta({ description: 'How long canonical topics keep every version of a record before only the newest is kept.' }),
+  tombstoneRetentionMs: z
+    .int()
+    .min(60_000)
+    .default(7 * 86_400_000)
+    .meta({ description: 'How long canonical topics keep a tombstone: a reader away for longer misses deletes.' }),
+  deadLetterRetentionMs: z
+    .int()
+    .min(60_000)
+    .default(30 * 86_400_000)
+    .meta({ description: 'How long records that were set aside are kept.' }),
+  recordBytesMax: z
+    .int()
+    .min(1_000_000)
+    .default(10_485_760)
+    .meta({ description: 'Largest record of any topic. The brokers must take it too.' }),
+});
+export type TopicSettings = z.infer<typeof TopicSettings>;

@@ -1,0 +1,81 @@
+/**
+ * A stage: topics in, topics out, exactly once. The runtime owns offsets, transactions and faults; a stage only says what
+ * follows from records.
+ */
+import type { ContractError, RecordError, SeamError } from '../core/errors.ts';
+import type { LogRecord, OutputRecord } from '../core/ports.ts';
+
+/** Records of one partition, in its order. */
+export type InputSlice = {
+  readonly topic: string;
+  readonly partition: number;
+  readonly records: readonly LogRecord[];
+};
+
+export type Transformed = {
+  /** In the order of the records they follow from. */
+  readonly outputs: readonly OutputRecord[];
+  /** Set aside in `dead-letter.<stage>`; the others flow. */
+  readonly rejected: readonly Rejected[];
+  /** A broken contract: the record at this index and all behind it stay in the log, and their topic stops. */
+  readonly stop?: { readonly at: number; readonly reason: ContractError };
+  readonly counts: Counts;
+};
+
+export type Rejected = { readonly record: LogRecord; readonly error: RecordError };
+export type Counts = Readonly<Record<string, number>>;
+
+export type Stage = {
+  readonly name: string;
+  readonly groupId: string;
+  readonly inputs: readonly string[];
+  /**
+   * Called again with the same records after a failure, and must answer the same. Rejects with a TransientError where
+   * something beside Kafka is away: this topic waits, the others flow. A ContractError stops the topic.
+   */
+  transform(slice: InputSlice): Promise<Transformed>;
+};
+
+/** Named places where a fault test lets the process die. */
+export type CrashPoint = 'before-produce' | 'before-commit' | 'after-commit';
+export type CrashHooks = { at(point: CrashPoint): void | Promise<void> };
+export const noHooks: CrashHooks = { at: () => {} };
+
+export type WorkState = 'running' | 'degraded' | 'failed' | 'paused';
+
+/** What a person reads of a fault; no value of any record is in it. */
+export type Reason = {
+  readonly code: string;
+  readonly message: string;
+  readonly where?: string;
+  readonly hint?: string;
+};
+
+export type TopicStatus = {
+  readonly topic: string;
+  readonly state: WorkState;
+  readonly reason: Reason | undefined;
+  readonly counts: Counts;
+};
+
+export type StageStatus = {
+  readonly stage: string;
+  readonly state: WorkState;
+  readonly reason: Reason | undefined;
+  /** Numbers of the partitions held. */
+  readonly tasks: readonly number[];
+  readonly topics: readonly TopicStatus[];
+};
+
+export function reasonOf(error: SeamError): Reason {
+  return {
+    code: error.code,
+    message: error.message,
+    ...(error.where === undefined ? {} : { where: error.where }),
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+  };
+}
+
+export function deadLetterTopic(stage: string): string {
+  return `dead-letter.${stage}`;
+}
