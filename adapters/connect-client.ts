@@ -64,7 +64,11 @@ export class ConnectClient {
       where: this.#url,
     };
     if (response.status === REBALANCING || response.status >= 500) {
-      throw new TransientError({ code: 'CONNECT_UNAVAILABLE', ...parts, hint: 'seam stack status; seam stack logs connect' });
+      throw new TransientError({
+        code: 'CONNECT_UNAVAILABLE',
+        ...parts,
+        hint: 'seam stack status; seam stack logs connect',
+      });
     }
     throw new ContractError({ code: 'CONNECT_REFUSED', ...parts });
   }
@@ -74,9 +78,7 @@ export class ConnectClient {
       return await fetch(`${this.#url}${path}`, {
         method,
         signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
-        ...(body === undefined
-          ? {}
-          : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+        ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
       });
     } catch (cause) {
       throw new TransientError({

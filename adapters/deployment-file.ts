@@ -24,7 +24,12 @@ function parseJson(text: string, file: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new ConfigError({ code: 'CONFIG_INVALID', message: `not JSON: ${(cause as Error).message}`, where: file, cause });
+    throw new ConfigError({
+      code: 'CONFIG_INVALID',
+      message: `not JSON: ${(cause as Error).message}`,
+      where: file,
+      cause,
+    });
   }
 }
 

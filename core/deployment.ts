@@ -10,20 +10,23 @@ const Port = z.int().min(1).max(65_535);
 export const DatabaseAccess = z.strictObject({
   kind: z.enum(['postgres', 'mariadb']).meta({ description: 'Kind of database; picks the sink dialect.' }),
   host: Host.meta({ description: 'Host as the workers reach it.' }),
-  port: Port,
+  port: Port.meta({ description: 'Port as the workers reach it.' }),
   database: z.string().min(1).meta({ description: 'Database name.' }),
   connectHost: Host.optional().meta({ description: 'Host as Kafka Connect reaches it, where that differs.' }),
-  connectPort: Port.optional(),
-  passwordDirectory: z
-    .string()
-    .meta({ description: 'Directory with the files `capture`, `sink` and, for set-up only, `admin`: one password each.' }),
+  connectPort: Port.optional().meta({ description: 'Port as Kafka Connect reaches it, where that differs.' }),
+  passwordDirectory: z.string().meta({
+    description: 'Directory with the files `capture`, `sink` and, for set-up only, `admin`: one password each.',
+  }),
   adminUser: z.string().optional().meta({ description: 'User that may run setup.sql; only `seam setup` uses it.' }),
 });
 export type DatabaseAccess = z.infer<typeof DatabaseAccess>;
 
 export const Deployment = z.strictObject({
   kafka: z.strictObject({
-    bootstrapServers: z.string().min(1).meta({ description: 'Comma-separated host:port list, as the workers reach it.' }),
+    bootstrapServers: z
+      .string()
+      .min(1)
+      .meta({ description: 'Comma-separated host:port list, as the workers reach it.' }),
     connectBootstrapServers: z.string().optional().meta({ description: 'The same, as Kafka Connect reaches it.' }),
     partitions: z.int().min(1).max(256).default(4).meta({ description: 'Partitions of every topic Seam makes.' }),
     replicationFactor: z.int().min(1).max(5).default(1).meta({ description: 'Copies of every partition.' }),
@@ -39,5 +42,13 @@ export const Deployment = z.strictObject({
     localSecretsDirectory: z.string().optional().meta({ description: 'The same directory as `seam setup` sees it.' }),
   }),
   systems: z.record(z.string(), DatabaseAccess),
+  processors: z
+    .record(z.string(), z.unknown())
+    .default({})
+    .meta({ description: 'Settings of the processors that differ from their defaults.' }),
+  sinks: z
+    .record(z.string(), z.unknown())
+    .default({})
+    .meta({ description: 'Settings of all sinks that differ from their defaults.' }),
 });
 export type Deployment = z.infer<typeof Deployment>;

@@ -72,11 +72,20 @@ export interface TransactionalWriter {
 }
 
 export interface LogAdmin {
-  createTopics(topics: readonly { readonly topic: string; readonly partitions: number; readonly config?: Record<string, string> }[]): Promise<void>;
+  createTopics(
+    topics: readonly {
+      readonly topic: string;
+      readonly partitions: number;
+      readonly config?: Record<string, string>;
+    }[],
+  ): Promise<void>;
   listTopics(): Promise<readonly string[]>;
   partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>>;
   /** Committed offset of a group by `topic` and partition; absent where nothing was committed. */
-  committedOffsets(groupId: string, topics: readonly string[]): Promise<readonly (TopicPartition & { readonly offset: bigint })[]>;
+  committedOffsets(
+    groupId: string,
+    topics: readonly string[],
+  ): Promise<readonly (TopicPartition & { readonly offset: bigint })[]>;
   /** Beginning and end of every partition. */
   bounds(topic: string): Promise<readonly (TopicPartition & { readonly earliest: bigint; readonly latest: bigint })[]>;
   close(): Promise<void>;

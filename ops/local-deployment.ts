@@ -27,6 +27,8 @@ export async function writeLocalDeployment(stack: StackDescription): Promise<{ f
     registry: { url: stack.registry.url },
     connect: { url: stack.connect.url, secretsDirectory: stack.secretsDirectory },
     systems,
+    processors: {},
+    sinks: {},
   };
   const file = join(stack.stateDirectory, 'deployment.json');
   await writeFile(file, `${JSON.stringify(deployment, null, 2)}\n`, { mode: 0o600 });

@@ -6,6 +6,7 @@ import { readPassword } from '../../adapters/deployment-file.ts';
 import { createLogger } from '../../adapters/logger.ts';
 import { Registry } from '../../adapters/registry.ts';
 import { entities } from '../../avro/generated/entities.ts';
+import { parseConfig } from '../../core/config.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import { ConfigError } from '../../core/errors.ts';
 import { SinkSettings } from '../../sinks/engine/settings.ts';
@@ -38,7 +39,7 @@ export async function startSink(deployment: Deployment, name: string): Promise<R
     groupId: `seam-sink-${name}`,
     owner: `${hostname()}-${process.pid}`,
     decode: createBatchDecoder(new Registry({ url: deployment.registry.url }, systemClock)),
-    settings: SinkSettings.parse({}),
+    settings: parseConfig(SinkSettings, deployment.sinks, 'sinks of the deployment file'),
     clock: systemClock,
     logger,
   });
