@@ -37,7 +37,6 @@ export type RunningSink = {
   readonly stop: () => Promise<void>;
 };
 
-const RESTARTS_MAX = 100;
 const RESTART_PAUSE_MS = 500;
 
 /** Checks the target first: rejects with every fault before anything is read. */
@@ -131,9 +130,8 @@ class Consumers {
   async #runAll(): Promise<void> {
     const keepingUp = this.#worker.keepUp();
     try {
-      for (let restarts = 0; ; restarts += 1) {
-        const isOver = await this.#runOne();
-        if (isOver || this.#stopping.signal.aborted || restarts === RESTARTS_MAX) break;
+      while (!this.#stopping.signal.aborted) {
+        if (await this.#runOne()) break;
         await this.#options.clock.pause(RESTART_PAUSE_MS, this.#stopping.signal);
       }
     } finally {
@@ -155,7 +153,7 @@ class Consumers {
       failure = error;
       this.#worker.fail(error);
     }
-    failure = this.#worker.takeFailure() ?? failure;
+    failure = (await this.#worker.takeFailure()) ?? failure;
     if (failure === undefined) return true;
     if (failure instanceof SeamError && failure.code === LEASE_LOST) return false;
     throw failure;

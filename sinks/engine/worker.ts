@@ -183,7 +183,8 @@ export class SinkWorker implements ConsumerCallbacks {
   }
 
   /** What stopped the consumer, if it was this worker; a lost lease is forgotten, for a fresh start. */
-  takeFailure(): unknown {
+  async takeFailure(): Promise<unknown> {
+    await this.revoked([...this.#leases.values()]);
     const failure = this.#failure;
     if (isLeaseLost(failure)) this.#failure = undefined;
     return failure;
@@ -295,7 +296,12 @@ export class SinkWorker implements ConsumerCallbacks {
   #note({ counts, parks }: Written): void {
     addCounts(this.#counts, counts);
     for (const write of parks) this.#noteParked(write);
-    this.#parked.waiting += parks.filter(({ isWaiting, target }) => isWaiting && target.parked === undefined).length;
+    const added = parks.filter(({ target }) => target.parked === undefined);
+    const waiting = added.filter(({ isWaiting }) => isWaiting).length;
+    this.#parked = {
+      waiting: this.#parked.waiting + waiting,
+      deadLetters: this.#parked.deadLetters + added.length - waiting,
+    };
   }
 
   /** A dead letter is worth a line; a record that waits is not. Neither shows a value. */

@@ -108,7 +108,9 @@ export class Writer {
   }
 
   async #open(): Promise<Session> {
-    if (this.#session?.isOpen !== true) this.#session = await this.#options.openSession();
+    if (this.#session?.isOpen === true) return this.#session;
+    await this.close().catch(() => undefined);
+    this.#session = await this.#options.openSession();
     return this.#session;
   }
 
@@ -123,6 +125,7 @@ export class Writer {
 
   async #transaction(session: Session, work: Work, isSplit: boolean): Promise<Written | undefined> {
     const { hooks, side } = this.#options;
+    await hooks.at('before-lock');
     await session.begin({ checkAtOnce: isSplit });
     if ((await lockLeases(session, side, work.advances)) === 'done') {
       await session.rollback();

@@ -1,7 +1,16 @@
 /** A small legacy shop on every kind of database, and a target that writes it. */
 import type { DialectName, TargetTable } from '../../core/target.ts';
 import { adds, fixed, to, update, upsert } from '../../core/target.ts';
-import { code, codeZeroPadded, decimalFits, instant, integerFits, maxLength, unlimited, zeroPadded } from '../../core/columns.ts';
+import {
+  code,
+  codeZeroPadded,
+  decimalFits,
+  instant,
+  integerFits,
+  maxLength,
+  unlimited,
+  zeroPadded,
+} from '../../core/columns.ts';
 import type { TestDatabase } from './databases.ts';
 
 const TYPES: Readonly<Record<DialectName, Readonly<Record<string, string>>>> = {
@@ -25,7 +34,9 @@ const TYPES: Readonly<Record<DialectName, Readonly<Record<string, string>>>> = {
   },
 };
 
-const DROPS = ['prc', 'item', 'led', 'cust', 'mv', 'stk', 'inv', 'ord', 'writes'].map((table) => `DROP TABLE IF EXISTS shop.${table}`);
+const DROPS = ['prc', 'item', 'led', 'cust', 'mv', 'stk', 'inv', 'ord', 'writes'].map(
+  (table) => `DROP TABLE IF EXISTS shop.${table}`,
+);
 
 const CREATES = [
   `CREATE TABLE shop.item (prod_cd VARCHAR(14) PRIMARY KEY, descr VARCHAR(20), spec LARGE, img BYTES, cost WIDE, actv SMALLINT NOT NULL) ENGINE`,
@@ -43,7 +54,9 @@ const SIDE_TABLES = ['sink_offset', 'applied', 'echo', 'effect', 'identity', 'pa
 /** Empty tables, no ledger, no leases. */
 export async function resetShop({ dialect, execute }: TestDatabase): Promise<void> {
   const types = TYPES[dialect];
-  const creates = CREATES.map((sql) => sql.replaceAll(/\b(LARGE|BYTES|WIDE|ZONED|CLOCK|ASSIGNED|ENGINE)\b/g, (word) => types[word] ?? word));
+  const creates = CREATES.map((sql) =>
+    sql.replaceAll(/\b(LARGE|BYTES|WIDE|ZONED|CLOCK|ASSIGNED|ENGINE)\b/g, (word) => types[word] ?? word),
+  );
   const empties = SIDE_TABLES.map((table) => `DELETE FROM seam.${table}`);
   await execute([...DROPS, ...creates, ...empties].join(dialect === 'mariadb' ? '\n--;;\n' : ';\n'));
 }
@@ -90,14 +103,24 @@ export const points = upsert('shop.led', 'points-entry', {
   key: { ent: to('entryId', maxLength(40)) },
   columns: { ...customer, pts: to('points', integerFits(32)), ts: to('earnedAt', instantFor('postgres')) },
   onDelete: 'delete',
-  effects: [adds({ name: 'points', table: 'shop.cust', key: customer, column: 'pts', amount: 'points', whenMissing: 'wait' })],
+  effects: [
+    adds({ name: 'points', table: 'shop.cust', key: customer, column: 'pts', amount: 'points', whenMissing: 'wait' }),
+  ],
 });
 
 export const movement = upsert('shop.mv', 'stock-movement', {
   key: { mvmt: to('movementId', maxLength(40)) },
   columns: { loc: location, prod: product, qty: to('quantity', decimalFits(12, 3)) },
   onDelete: 'delete',
-  effects: [adds({ name: 'stock', table: 'shop.stk', key: { loc: location, prod: product }, column: 'qoh', amount: 'quantity' })],
+  effects: [
+    adds({
+      name: 'stock',
+      table: 'shop.stk',
+      key: { loc: location, prod: product },
+      column: 'qoh',
+      amount: 'quantity',
+    }),
+  ],
 });
 
 export const invoice = upsert('shop.inv', 'invoice-request', {
@@ -122,5 +145,7 @@ export const order = upsert('shop.ord', 'sales-order', {
 
 function instantFor(dialect: DialectName) {
   const convert = instant();
-  return dialect === 'postgres' ? (value: Parameters<typeof convert>[0]) => String(convert(value)).replace('+00', '') : convert;
+  return dialect === 'postgres'
+    ? (value: Parameters<typeof convert>[0]) => String(convert(value)).replace('+00', '')
+    : convert;
 }

@@ -18,6 +18,7 @@ export type BenchOptions = {
   readonly bidirectional?: readonly string[];
   readonly hooks?: Hooks;
   readonly owner?: string;
+  readonly groupId?: string;
 };
 
 const SETTLE_LIMIT_MS = 20_000;
@@ -53,7 +54,7 @@ export class SinkBench {
       connection: this.#database.sink,
       bidirectional: this.#options.bidirectional ?? [],
       log: this.log,
-      groupId: 'test',
+      groupId: this.#options.groupId ?? 'test',
       owner: this.#options.owner ?? 'test-worker',
       decode: decodeTestBatch,
       settings: SinkSettings.parse({ parkedRetryMs: 100, ...this.#options.settings }),
@@ -72,7 +73,9 @@ export class SinkBench {
     for (;;) {
       const { partitions: leased, state, reason } = this.sink.status();
       const isRead = partitions.every((partition) => {
-        const lease = leased.find(({ topic, partition: number }) => topic === partition.topic && number === partition.partition);
+        const lease = leased.find(
+          ({ topic, partition: number }) => topic === partition.topic && number === partition.partition,
+        );
         return lease !== undefined && lease.nextOffset === BigInt(this.log.read(partition).length);
       });
       if (isRead) return;

@@ -73,6 +73,7 @@ export class TestLog implements Log {
   readonly #partitionsPerTopic: number;
   readonly #partitions = new Map<string, Stored[]>();
   readonly #consumers = new Set<TestConsumer>();
+  #favoured: string | undefined;
 
   constructor(partitionsPerTopic = 2) {
     this.#partitionsPerTopic = partitionsPerTopic;
@@ -116,8 +117,15 @@ export class TestLog implements Log {
     return topics.flatMap((topic) => numbers.map((partition) => ({ topic, partition })));
   }
 
-  consumer({ topics }: { readonly topics: readonly string[] }): LogConsumer {
-    const consumer = new TestConsumer(this, this.partitionsOf(topics), () => this.#consumers.delete(consumer));
+  /** From now on new consumers of other groups get no partitions; running ones aren't told. */
+  favour(groupId: string): void {
+    this.#favoured = groupId;
+  }
+
+  consumer({ topics, groupId }: { readonly topics: readonly string[]; readonly groupId: string }): LogConsumer {
+    const isFavoured = this.#favoured === undefined || this.#favoured === groupId;
+    const partitions = isFavoured ? this.partitionsOf(topics) : [];
+    const consumer = new TestConsumer(this, partitions, () => this.#consumers.delete(consumer));
     this.#consumers.add(consumer);
     return consumer;
   }
@@ -171,14 +179,19 @@ class TestConsumer implements LogConsumer {
           const name = `${partition.topic}/${partition.partition}`;
           const from = next.get(name) ?? 0n;
           const all = this.#log.read(partition);
-          const records = all.slice(Number(from), Number(from) + FETCHED_RECORDS_MAX).map((one, index) => logRecord(one, from + BigInt(index)));
+          const records = all
+            .slice(Number(from), Number(from) + FETCHED_RECORDS_MAX)
+            .map((one, index) => logRecord(one, from + BigInt(index)));
           if (records.length === 0) return [];
           const nextOffset = from + BigInt(records.length);
           next.set(name, nextOffset);
           return [{ ...partition, records, nextOffset, highWatermark: BigInt(all.length) }];
         });
         if (batches.length > 0) await Promise.all(batches.map((batch) => callbacks.batch(batch)));
-        else await new Promise<void>((resolve) => { this.#wake = resolve; });
+        else
+          await new Promise<void>((resolve) => {
+            this.#wake = resolve;
+          });
       }
       await callbacks.revoked(this.#partitions);
     } finally {

@@ -2,7 +2,7 @@
 import mariadb, { type Connection as DriverConnection, type UpsertResult } from 'mariadb';
 import type { SqlValue } from '../../../core/target.ts';
 import type { Connection, TableShape } from '../dialect.ts';
-import { errorOf, unreachable } from './error-codes.ts';
+import { errorOf, STATEMENT_OUTDATED, unreachable } from './error-codes.ts';
 import { type Built, columnOf } from './sql.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -67,9 +67,10 @@ export class MariadbClient {
   }
 
   async end(): Promise<void> {
-    if (this.isOpen) await this.#connection.end().catch(() => undefined);
-    else this.#connection.destroy();
+    const isAlive = this.#connection.isValid();
     this.#isLost = true;
+    if (isAlive) await this.#connection.end().catch(() => undefined);
+    else this.#connection.destroy();
   }
 
   async #guarded<T>(query: Promise<T>): Promise<T> {
@@ -82,6 +83,8 @@ export class MariadbClient {
     try {
       return await query;
     } catch (error) {
+      // Prepared anew by the next session.
+      if ((error as { errno?: number }).errno === STATEMENT_OUTDATED) this.#isLost = true;
       throw isSilent ? unreachable('no answer', error) : errorOf(error);
     } finally {
       clearTimeout(timer);

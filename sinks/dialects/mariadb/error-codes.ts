@@ -4,8 +4,12 @@ import { ROW_MISSING } from '../dialect.ts';
 
 type Disposition = 'transient' | 'record' | 'row-missing' | 'contract';
 
+export const STATEMENT_OUTDATED = 0;
+
 /** By error number; what isn't listed stops the target. */
 const DISPOSITIONS: Readonly<Record<number, Disposition>> = {
+  // The bulk protocol's answer, without number or text, when a table was altered since the statement was prepared.
+  [STATEMENT_OUTDATED]: 'transient',
   1021: 'transient', // disk full
   1037: 'transient', // out of memory
   1040: 'transient', // too many connections
