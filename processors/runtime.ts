@@ -26,11 +26,13 @@ export type RuntimeParts = {
   readonly settings: ProcessorSettings;
   readonly sessionTimeoutMs?: number;
   readonly hooks?: CrashHooks;
+  /** By topic; handed in where counts go on over several memberships. */
+  readonly counters?: Map<string, Counter>;
 };
 
 export class StageRuntime {
   readonly #parts: RuntimeParts;
-  readonly #counters = new Map<string, Counter>();
+  readonly #counters: Map<string, Counter>;
   readonly #tasks = new Map<number, Task>();
   readonly #lost = Promise.withResolvers<never>();
   #consumer: LogConsumer | undefined;
@@ -39,6 +41,7 @@ export class StageRuntime {
 
   constructor(parts: RuntimeParts) {
     this.#parts = parts;
+    this.#counters = parts.counters ?? new Map();
     this.#lost.promise.catch(() => {});
   }
 

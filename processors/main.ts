@@ -1,0 +1,211 @@
+/** The processors: both stages in one worker. Joins the stages with Avro and the registry; reads no environment. */
+import { type CanonicalCodec, createCanonicalCodec } from '../adapters/avro/canonical-codec.ts';
+import { createMetaCodec } from '../adapters/avro/meta-codec.ts';
+import { createRawDecoder } from '../adapters/avro/raw-codec.ts';
+import { schemaIdOf, schemaIds } from '../adapters/avro/wire.ts';
+import type { Registry } from '../adapters/registry.ts';
+import type { EntityName } from '../avro/generated/records.ts';
+import { ConfigError } from '../core/errors.ts';
+import type { SourceMapping } from '../core/mapping.ts';
+import type { Clock, Log, Logger } from '../core/ports.ts';
+import type { Step } from '../core/step.ts';
+import { CANONICALIZE, canonicalizeStage } from './canonicalize.ts';
+import type { Codecs } from './codecs.ts';
+import { type CompiledTable, compileSource, type Entities } from './compile-mapping.ts';
+import type { EchoLedger, IdentityLookup } from './echo.ts';
+import { checkSteps, FLOW, flowStage } from './flow.ts';
+import type { ProcessorSettings } from './settings.ts';
+import { type CrashHooks, deadLetterTopic, type Reason, type StageStatus, type WorkState } from './stage.ts';
+import { StageSupervisor } from './supervise.ts';
+import { rawTopic } from './topics.ts';
+
+export { ProcessorSettings, TopicSettings } from './settings.ts';
+export type { StageStatus } from './stage.ts';
+export { type PlannedTopic, rawTopic, topicPlan } from './topics.ts';
+
+export type ProcessorOptions = {
+  readonly log: Log;
+  readonly registry: Registry;
+  readonly mappings: readonly SourceMapping[];
+  readonly steps: readonly Step[];
+  readonly entities: Entities;
+  /** adapters/side-schema.ts, with access to every system whose target writes what is also captured, or assigns keys. */
+  readonly sideSchemas: EchoLedger & IdentityLookup;
+  /** By system and entity: what its target writes and captures as well, with the fields held (core/target.ts `heldFields`). */
+  readonly bidirectional: ReadonlyMap<string, ReadonlyMap<string, readonly string[]>>;
+  readonly settings: ProcessorSettings;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly sessionTimeoutMs?: number;
+  readonly hooks?: CrashHooks;
+};
+
+export type ProcessorStatus = {
+  readonly state: WorkState;
+  readonly reason: Reason | undefined;
+  /** Summed over all topics, by `<stage>.<name>`. */
+  readonly counts: Readonly<Record<string, number>>;
+  readonly stages: readonly StageStatus[];
+};
+
+export type RunningProcessors = {
+  /** Resolves when stopped; rejects with the error that stopped it. */
+  readonly done: Promise<void>;
+  readonly status: () => ProcessorStatus;
+  readonly stop: () => Promise<void>;
+};
+
+const TOPIC_PAUSE_MS = 500;
+
+/** Checks mappings, steps, schemas and topics first: rejects with every fault before anything is read. */
+export async function runProcessors(options: ProcessorOptions): Promise<RunningProcessors> {
+  const tables = tablesByTopic(options);
+  checkSteps(options.steps, options.entities);
+  const codecs = await createCodecs(options.registry, Object.keys(options.entities) as EntityName[]);
+  const partitionCounts = await waitForTopics(options, [...tables.keys()]);
+  const partitionCount = (topic: string) => partitionCounts.get(topic) as number;
+  const stages = [
+    canonicalizeStage({
+      groupId: `${options.settings.groupPrefix}-${CANONICALIZE}`,
+      tables,
+      topics: [...tables.keys(), ...(await unmappedTopics(options))],
+      codecs,
+      ledger: options.sideSchemas,
+      identities: options.sideSchemas,
+      bidirectional: options.bidirectional,
+      partitionCount,
+      epochs: options.settings.positionEpochs,
+      hopsMax: options.settings.hopsMax,
+    }),
+    ...(options.steps.length === 0
+      ? []
+      : [flowStage({ ...options, groupId: `${options.settings.groupPrefix}-${FLOW}`, codecs, partitionCount })]),
+  ];
+  return start(stages.map((stage) => new StageSupervisor({ ...options, stage })));
+}
+
+function start(supervisors: readonly StageSupervisor[]): RunningProcessors {
+  const stop = async () => {
+    await Promise.all(supervisors.map((supervisor) => supervisor.stop()));
+  };
+  const running = supervisors.map(async (supervisor) => {
+    try {
+      await supervisor.run();
+    } catch (error) {
+      // half a chain is none: what feeds the other stage is gone
+      await stop();
+      throw error;
+    }
+  });
+  const done = Promise.allSettled(running).then((outcomes) => {
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  });
+  done.catch(() => {});
+  return { done, stop, status: () => statusOf(supervisors.map((supervisor) => supervisor.status())) };
+}
+
+function statusOf(stages: readonly StageStatus[]): ProcessorStatus {
+  const unwell = stages.find(({ state }) => state === 'failed') ?? stages.find(({ state }) => state !== 'running');
+  const counts: Record<string, number> = {};
+  for (const { stage, topics } of stages) {
+    for (const [name, count] of topics.flatMap((topic) => Object.entries(topic.counts))) {
+      counts[`${stage}.${name}`] = (counts[`${stage}.${name}`] ?? 0) + count;
+    }
+  }
+  return { state: unwell?.state ?? 'running', reason: unwell?.reason, counts, stages };
+}
+
+/** Of mapped tables; an ignored one is not read at all. */
+function tablesByTopic({ mappings, entities }: ProcessorOptions): Map<string, CompiledTable> {
+  const tables = new Map<string, CompiledTable>();
+  const writers = new Map<string, string>();
+  for (const mapping of mappings) {
+    for (const [name, table] of compileSource(mapping, entities)) {
+      if (table.entities.length > 0) tables.set(rawTopic(mapping.system, name), table);
+      for (const { description, isShared } of table.entities) {
+        const other = writers.get(description.entity);
+        if (!isShared && other !== undefined && other !== mapping.system) throw twoWriters(description.entity);
+        writers.set(description.entity, mapping.system);
+      }
+    }
+  }
+  return tables;
+}
+
+/** Captured tables that nobody mapped are read too: their topic stops with what to do, instead of filling up unseen. */
+async function unmappedTopics({ log, mappings }: ProcessorOptions): Promise<string[]> {
+  const admin = await log.admin();
+  const topics = await admin.listTopics().finally(() => admin.close());
+  const known = new Set(
+    mappings.flatMap(({ system, tables }) => Object.keys(tables).map((table) => rawTopic(system, table))),
+  );
+  const systems = new Set(mappings.map(({ system }) => system));
+  return topics.filter((topic) => {
+    const [raw, system, ...table] = topic.split('.');
+    return raw === 'raw' && systems.has(system ?? '') && table.length === 2 && !known.has(topic);
+  });
+}
+
+/** Partitions of what is written; rejects with every topic that still lacks when the wait is over. */
+async function waitForTopics(
+  options: ProcessorOptions,
+  inputs: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const { log, clock, entities, settings } = options;
+  const letters = [CANONICALIZE, FLOW].map(deadLetterTopic);
+  const needed = [...inputs, ...Object.values(entities).map(({ topic }) => topic), ...letters];
+  const endMs = clock.nowMs() + settings.topicWaitMsMax;
+  const admin = await log.admin();
+  try {
+    for (;;) {
+      const counts = await admin.partitionCounts(needed);
+      const missing = needed.filter((topic) => !counts.has(topic));
+      if (missing.length === 0) return counts;
+      if (clock.nowMs() >= endMs) throw topicsMissing(missing);
+      await clock.pause(TOPIC_PAUSE_MS);
+    }
+  } finally {
+    await admin.close();
+  }
+}
+
+async function createCodecs(registry: Registry, names: readonly EntityName[]): Promise<Codecs> {
+  const raw = createRawDecoder(registry.lookup);
+  const meta = createMetaCodec();
+  const canonical = new Map<string, { readonly codec: CanonicalCodec; readonly schemaId: number }>();
+  for (const name of names) {
+    const schemaId = await registry.registerCanonical(name);
+    canonical.set(name, { codec: createCanonicalCodec(name, registry.lookup), schemaId });
+  }
+  const of = (entity: string) => canonical.get(entity) as { codec: CanonicalCodec; schemaId: number };
+  return {
+    loadSchemas: (bytes) => registry.load(schemaIds(bytes)),
+    rawValue: (bytes) => raw.value(bytes),
+    rawKey: (bytes) => raw.key(bytes),
+    nullHidingColumns: (bytes) => raw.nullHidingColumns(schemaIdOf(bytes)),
+    encode(entity, value) {
+      const { codec, schemaId } = of(entity);
+      return codec.encode(value, schemaId);
+    },
+    decode: (entity, bytes) => of(entity).codec.decode(bytes),
+    encodeMeta: (record) => meta.encode(record),
+    decodeMeta: (bytes) => meta.decode(bytes),
+  };
+}
+
+function twoWriters(entity: string): ConfigError {
+  return new ConfigError({
+    code: 'ENTITY_HAS_TWO_WRITERS',
+    message: `${entity} is mapped by two systems: their positions don't compare`,
+    where: 'connectors',
+    hint: `declare ${entity} shared in its Avro schema, or map it in its owner alone`,
+  });
+}
+
+function topicsMissing(topics: readonly string[]): ConfigError {
+  return new ConfigError({
+    code: 'TOPICS_MISSING',
+    message: `${topics.length} topics don't exist: ${topics.join(', ')}`,
+    hint: 'create the topics of the plan (seam setup), and check that the connectors run',
+  });
+}

@@ -1,0 +1,45 @@
+/** Every topic that processors read and write, with its settings: created before the first record. */
+import type { SourceMapping } from '../core/mapping.ts';
+import type { LogAdmin } from '../core/ports.ts';
+import { CANONICALIZE } from './canonicalize.ts';
+import type { Entities } from './compile-mapping.ts';
+import { FLOW } from './flow.ts';
+import type { TopicSettings } from './settings.ts';
+import { deadLetterTopic } from './stage.ts';
+
+export type PlannedTopic = Parameters<LogAdmin['createTopics']>[0][number] & {
+  readonly kind: 'raw' | 'canonical' | 'dead-letter';
+};
+
+export function rawTopic(system: string, table: string): string {
+  return `raw.${system}.${table}`;
+}
+
+/** Of captured tables only: an ignored table is captured, or it would not have to be ignored. */
+export function topicPlan(
+  mappings: readonly SourceMapping[],
+  entities: Entities,
+  settings: TopicSettings,
+): PlannedTopic[] {
+  const { partitions } = settings;
+  const limit = { 'max.message.bytes': String(settings.recordBytesMax) };
+  const raw = mappings.flatMap(({ system, tables }) => Object.keys(tables).map((table) => rawTopic(system, table)));
+  return [
+    ...raw.map((topic): PlannedTopic => {
+      const retention = { 'cleanup.policy': 'delete', 'retention.ms': String(settings.rawRetentionMs) };
+      return { kind: 'raw', topic, partitions, config: { ...limit, ...retention } };
+    }),
+    ...Object.values(entities).map(({ topic }): PlannedTopic => {
+      const compaction = {
+        'cleanup.policy': 'compact',
+        'min.compaction.lag.ms': String(settings.compactionLagMs),
+        'delete.retention.ms': String(settings.tombstoneRetentionMs),
+      };
+      return { kind: 'canonical', topic, partitions, config: { ...limit, ...compaction } };
+    }),
+    ...[CANONICALIZE, FLOW].map((stage): PlannedTopic => {
+      const retention = { 'cleanup.policy': 'delete', 'retention.ms': String(settings.deadLetterRetentionMs) };
+      return { kind: 'dead-letter', topic: deadLetterTopic(stage), partitions, config: { ...limit, ...retention } };
+    }),
+  ];
+}
