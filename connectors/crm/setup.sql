@@ -30,6 +30,8 @@ CREATE TABLE IF NOT EXISTS seam.signal (
 );
 GRANT USAGE ON SCHEMA seam TO seam_cdc;
 GRANT SELECT, INSERT, UPDATE, DELETE ON seam.heartbeat, seam.signal TO seam_cdc;
+-- What Seam wrote here itself, so that its echo is told from news.
+GRANT SELECT ON seam.applied, seam.echo, seam.identity TO seam_cdc;
 
 -- 3. What the log tells: these tables only. Made here and not by the connector, whose user could not.
 DO $$ BEGIN

@@ -36,6 +36,13 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON seam.heartbeat TO 'seam_cdc'@'%';
 --;;
 GRANT SELECT, INSERT, UPDATE, DELETE ON seam.signal TO 'seam_cdc'@'%';
 --;;
+-- What Seam wrote here itself, so that its echo is told from news.
+GRANT SELECT ON seam.applied TO 'seam_cdc'@'%';
+--;;
+GRANT SELECT ON seam.echo TO 'seam_cdc'@'%';
+--;;
+GRANT SELECT ON seam.identity TO 'seam_cdc'@'%';
+--;;
 -- 3. The user that writes: rows of the target tables, and Seam's own ledger beside them. No DDL, no TRUNCATE.
 CREATE USER IF NOT EXISTS 'seam_sink'@'%' IDENTIFIED BY :'sink_password';
 --;;
