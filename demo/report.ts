@@ -82,9 +82,9 @@ function stagesOf(parts: Parts): DayReport['stages'] {
     'history loaded': { records: parts.history.saleLines, seconds: parts.seconds.history ?? 0 },
   };
   for (const [name, counter] of [
-    ['translated', 'canonicalize.in'],
-    ['canonical', 'canonicalize.out'],
-    ['stepped', 'flow.out'],
+    ['translated', 'canonicalize.received'],
+    ['canonical', 'canonicalize.produced'],
+    ['stepped', 'flow.produced'],
     ['applied', 'applied'],
   ] as const) {
     stages[name] = { records: counted(parts.workers, counter), seconds: Math.round(busySeconds * 10) / 10 };

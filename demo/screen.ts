@@ -105,7 +105,7 @@ function lineText(day: Day, before: Sample, now: Sample): string {
 }
 
 function doneBy(worker: WorkerView): number {
-  return worker.totals.applied ?? worker.totals['canonicalize.in'] ?? 0;
+  return worker.totals.applied ?? worker.totals['canonicalize.received'] ?? 0;
 }
 
 function total(sample: Sample, counter: string): number {

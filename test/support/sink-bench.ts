@@ -66,10 +66,11 @@ export class SinkBench {
     return this;
   }
 
-  /** Until every record was read and the offsets are saved. */
-  async settled(): Promise<void> {
+  /** Until every record (of these partitions) was read and the offsets are saved. */
+  async settled(numbers?: readonly number[]): Promise<void> {
     const deadlineMs = Date.now() + SETTLE_LIMIT_MS;
-    const partitions = this.log.partitionsOf(this.#target.tables.map(({ entity }) => entities[entity].topic));
+    const topics = this.#target.tables.map(({ entity }) => entities[entity].topic);
+    const partitions = this.log.partitionsOf(topics).filter(({ partition }) => numbers?.includes(partition) ?? true);
     for (;;) {
       const { partitions: leased, state, reason } = this.sink.status();
       const isRead = partitions.every((partition) => {

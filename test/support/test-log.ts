@@ -73,7 +73,7 @@ export class TestLog implements Log {
   readonly #partitionsPerTopic: number;
   readonly #partitions = new Map<string, Stored[]>();
   readonly #consumers = new Set<TestConsumer>();
-  #favoured: string | undefined;
+  readonly #assigned = new Map<string, readonly number[]>();
 
   constructor(partitionsPerTopic = 2) {
     this.#partitionsPerTopic = partitionsPerTopic;
@@ -117,14 +117,16 @@ export class TestLog implements Log {
     return topics.flatMap((topic) => numbers.map((partition) => ({ topic, partition })));
   }
 
-  /** From now on new consumers of other groups get no partitions; running ones aren't told. */
-  favour(groupId: string): void {
-    this.#favoured = groupId;
+  /** From now on new consumers of this group get these partitions, and those of groups not named none; running ones aren't told. */
+  assign(groupId: string, numbers: readonly number[]): void {
+    this.#assigned.set(groupId, numbers);
   }
 
   consumer({ topics, groupId }: { readonly topics: readonly string[]; readonly groupId: string }): LogConsumer {
-    const isFavoured = this.#favoured === undefined || this.#favoured === groupId;
-    const partitions = isFavoured ? this.partitionsOf(topics) : [];
+    const numbers = this.#assigned.size === 0 ? undefined : (this.#assigned.get(groupId) ?? []);
+    const partitions = this.partitionsOf(topics).filter(
+      ({ partition }) => numbers === undefined || numbers.includes(partition),
+    );
     const consumer = new TestConsumer(this, partitions, () => this.#consumers.delete(consumer));
     this.#consumers.add(consumer);
     return consumer;
