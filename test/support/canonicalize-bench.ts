@@ -1,0 +1,134 @@
+/** The canonicalize stage with real mappings and codecs, fed with envelopes from memory instead of Debezium's bytes. */
+import { createCanonicalCodec } from '../../adapters/avro/canonical-codec.ts';
+import { createMetaCodec } from '../../adapters/avro/meta-codec.ts';
+import { entities } from '../../avro/generated/entities.ts';
+import type { EntityName } from '../../avro/generated/records.ts';
+import { schemaOf } from '../../avro/index.ts';
+import type { CanonicalFields, RecordMeta } from '../../core/canonical-record.ts';
+import type { Row } from '../../core/change-event.ts';
+import type { DebeziumSource, Envelope } from '../../core/debezium.ts';
+import type { SourceMapping } from '../../core/mapping.ts';
+import type { LogRecord } from '../../core/ports.ts';
+import { type CanonicalizeParts, canonicalizeStage } from '../../processors/canonicalize.ts';
+import type { Codecs } from '../../processors/codecs.ts';
+import { compileSource } from '../../processors/compile-mapping.ts';
+import { ledgerKey, type LedgerEntry } from '../../processors/echo.ts';
+import type { Transformed } from '../../processors/stage.ts';
+import { rawTopic } from '../../processors/topics.ts';
+
+export type Given = {
+  readonly op: string;
+  readonly before?: Row | null;
+  readonly after?: Row | null;
+  readonly key?: Row;
+  readonly tagged?: boolean;
+  readonly snapshot?: boolean;
+};
+
+/** Made of real bytes, read back. */
+export type Written = {
+  readonly entity: string;
+  readonly key: string;
+  readonly value: CanonicalFields | null;
+  readonly meta: RecordMeta;
+  readonly partition: number | undefined;
+};
+
+const SCHEMA_ID = 7;
+export const PARTITIONS = 3;
+
+export type BenchOptions = {
+  readonly bidirectional?: CanonicalizeParts['bidirectional'];
+  readonly ledger?: ReadonlyMap<string, LedgerEntry>;
+  readonly identities?: ReadonlyMap<string, string>;
+  readonly hidden?: readonly string[];
+};
+
+export class CanonicalizeBench {
+  readonly #given = new Map<string, { envelope: Envelope; key: Row | null }>();
+  readonly #mapping: SourceMapping;
+  readonly #options: BenchOptions;
+  /** What the databases were asked. */
+  readonly asked: string[] = [];
+  readonly #meta = createMetaCodec();
+
+  constructor(mapping: SourceMapping, options: BenchOptions = {}) {
+    this.#mapping = mapping;
+    this.#options = options;
+  }
+
+  /** One slice; offsets go on from `from`, and so do positions. */
+  async run(table: string, given: readonly Given[], from = 0): Promise<Transformed & { readonly written: Written[] }> {
+    const records = given.map((one, index) => this.#record(table, one, from + index));
+    const transformed = await this.#stage().transform({
+      topic: rawTopic(this.#mapping.system, table),
+      partition: 0,
+      records,
+    });
+    return { ...transformed, written: transformed.outputs.map((output) => this.#read(output)) };
+  }
+
+  #stage() {
+    const { system } = this.#mapping;
+    const tables = new Map(
+      [...compileSource(this.#mapping, entities)].map(([table, compiled]) => [rawTopic(system, table), compiled]),
+    );
+    return canonicalizeStage({
+      groupId: 'test',
+      tables,
+      topics: [...tables.keys()],
+      codecs: this.#codecs(),
+      ledger: {
+        lookup: async (_system, requests) => {
+          for (const { entity, key } of requests) this.asked.push(ledgerKey(entity, key));
+          return this.#options.ledger ?? new Map();
+        },
+      },
+      identities: { canonicalIds: async () => this.#options.identities ?? new Map() },
+      bidirectional: this.#options.bidirectional ?? new Map(),
+      partitionCount: () => PARTITIONS,
+      epochs: {},
+      hopsMax: 5,
+    });
+  }
+
+  #record(table: string, { op, before = null, after = null, key, tagged, snapshot }: Given, offset: number): LogRecord {
+    const source: DebeziumSource = {
+      connector: 'postgresql',
+      ts_ms: BigInt(1_000 + offset),
+      snapshot: snapshot ? 'true' : 'false',
+      sequence: `["${offset}","${offset}"]`,
+      origin: tagged ? 'seam_x_1' : null,
+    };
+    const name = `${table} ${offset}`;
+    this.#given.set(name, { envelope: { op, before, after, source }, key: key ?? null });
+    const bytes = Buffer.from(name);
+    return { offset: BigInt(offset), key: bytes, value: bytes, headers: {}, timestampMs: 0 };
+  }
+
+  #codecs(): Codecs {
+    const of = (entity: string) => createCanonicalCodec(entity as EntityName, () => schemaOf(entity as EntityName));
+    const given = (bytes: Uint8Array) => this.#given.get(Buffer.from(bytes).toString());
+    return {
+      loadSchemas: async () => {},
+      rawValue: (bytes) => given(bytes)?.envelope as Envelope,
+      rawKey: (bytes) => given(bytes)?.key ?? {},
+      nullHidingColumns: () => this.#options.hidden ?? [],
+      encode: (entity, value) => of(entity).encode(value, SCHEMA_ID),
+      decode: (entity, bytes) => of(entity).decode(bytes),
+      encodeMeta: (meta) => this.#meta.encode(meta),
+      decodeMeta: (bytes) => this.#meta.decode(bytes),
+    };
+  }
+
+  #read({ topic, key, value, headers, partition }: Transformed['outputs'][number]): Written {
+    const entity = topic.slice('canonical.'.length);
+    return {
+      entity,
+      key: key as string,
+      value: value === null ? null : this.#codecs().decode(entity, value),
+      meta: this.#meta.decode(headers.seam as Uint8Array),
+      partition,
+    };
+  }
+}
