@@ -43,7 +43,7 @@ const DIFFERENCES_SHOWN = 50;
 
 export function reportOf(parts: Parts): DayReport {
   const { verified, stock, points, flow, topics, quietRecords } = parts;
-  const echoesDropped = counted(parts.workers, 'echoesDropped');
+  const echoesDropped = counted(parts.workers, 'canonicalize.echoesDropped');
   const everyTopicFilled = Object.values(topics).every((records) => records > 0);
   const everyStageReached = Object.values(flow).every((count) => count > 0);
   return {

@@ -79,7 +79,7 @@ function screenText(day: Day, before: Sample, now: Sample): string {
   for (const worker of now.workers) lines.push(workerLine(worker, before, now));
   lines.push(
     '',
-    `echoes dropped ${pc.bold(String(total(now, 'echoesDropped')))}   derived changes passed on ${pc.bold(String(total(now, 'derived')))}`,
+    `echoes dropped ${pc.bold(String(total(now, 'canonicalize.echoesDropped')))}   derived changes passed on ${pc.bold(String(total(now, 'canonicalize.derived')))}`,
   );
   lines.push(pc.dim('ctrl-c ends the day early, proves it and cleans up'), '');
   return lines.join('\n');
@@ -101,7 +101,7 @@ function lineText(day: Day, before: Sample, now: Sample): string {
   const records = [...now.topics.values()].reduce((sum, end) => sum + end, 0);
   const earlier = [...before.topics.values()].reduce((sum, end) => sum + end, 0);
   const rate = perSecond(records - earlier, before, now).toFixed(0);
-  return `trading: ${sold} baskets sold, ${rate} canonical records a second, ${total(now, 'echoesDropped')} echoes dropped`;
+  return `trading: ${sold} baskets sold, ${rate} canonical records a second, ${total(now, 'canonicalize.echoesDropped')} echoes dropped`;
 }
 
 function doneBy(worker: WorkerView): number {

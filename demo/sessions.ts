@@ -18,7 +18,10 @@ const CONNECTIONS_PER_SYSTEM = 4;
 export function openSessions(stack: StackDescription): Sessions {
   const postgres = (system: string) => {
     const database = databaseOf(stack, system);
-    return new pg.Pool({ connectionString: database.adminUrl, max: CONNECTIONS_PER_SYSTEM });
+    const pool = new pg.Pool({ connectionString: database.adminUrl, max: CONNECTIONS_PER_SYSTEM });
+    // an idle connection that breaks with its server is replaced by the next query
+    pool.on('error', () => {});
+    return pool;
   };
   const maria = (system: string) => {
     const { host, port, adminUser, adminPassword, name } = databaseOf(stack, system);
