@@ -8,6 +8,7 @@ import { ROW_MISSING, type Session } from '../dialects/dialect.ts';
 import type { CompiledTable } from './compile.ts';
 import { addCounts, type Counts, noCounts } from './counts.ts';
 import { execute, writeParked } from './execute.ts';
+import type { Hooks } from './hooks.ts';
 import { type ParkWrite, park } from './parking.ts';
 import { plan } from './plan.ts';
 import { type EntityKey, type ParkedRecords, readLedger, readParked, readPlanState } from './read-state.ts';
@@ -26,6 +27,7 @@ export type TransactionContext = {
   readonly side: SideTables;
   readonly tables: ReadonlyMap<string, CompiledTable>;
   readonly decode: DecodeBatch;
+  readonly hooks: Hooks;
   readonly nowMs: number;
   readonly parkedRetryMs: number;
   readonly keysMax: number;
@@ -116,6 +118,7 @@ async function writeKeys(
     state,
     isTimedRetry: context.isTimedRetry,
   });
+  await context.hooks.at('after-plan');
   await execute(context, planned);
   return { counts: planned.counts, parks: planned.parks };
 }

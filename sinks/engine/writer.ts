@@ -144,8 +144,9 @@ export class Writer {
   }
 
   #context(session: Session, isTimedRetry: boolean): TransactionContext {
-    const { side, tables, decode, settings, clock } = this.#options;
+    const { side, tables, decode, settings, clock, hooks } = this.#options;
     return {
+      hooks,
       session,
       side,
       tables,

@@ -1,8 +1,9 @@
 /** What every kind of target database must keep: guard, rows, totals. */
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { type DialectSuite, describeDialects } from '../support/dialect-suite.ts';
 import { billed, earned, memberOf, moved, phone, product } from '../support/shop-records.ts';
-import { contact, invoice, item, itemHidden, member, movement, points, price } from '../support/shop-tables.ts';
+import { contact, invoice, item, itemHidden, member, movement, points, price, types } from '../support/shop-tables.ts';
 import { eventually } from '../support/sink-bench.ts';
 import { record, truncation } from '../support/test-log.ts';
 
@@ -174,6 +175,126 @@ describeDialects((suite) => {
       );
       await bench.settled();
       expect(await suite.rows('SELECT prod_cd FROM shop.item')).toEqual([{ prod_cd: '9' }]);
+    });
+  });
+
+  describe('values', () => {
+    const textOf = (column: string) => (suite.name === 'postgres' ? `${column}::text` : `CAST(${column} AS CHAR)`);
+    const hexOf = (column: string) =>
+      suite.name === 'postgres' ? `encode(${column}, 'hex')` : `LOWER(HEX(${column}))`;
+    const stored = () =>
+      first(`SELECT ${['i64', 'num', 'd', 'zoned', 'clock'].map((column) => `${textOf(column)} AS ${column}`).join(', ')},
+        txt, MD5(txt) AS md5, ${hexOf('bin')} AS bin FROM shop.typ`);
+    const put = (fields: Record<string, string | bigint | Uint8Array | null>, at: number) =>
+      record('member', { memberId: '1', ...fields }, { at });
+
+    it('survive: 64 bits, 65 digits, any script, a megabyte, bytes, microseconds', async () => {
+      const bench = await suite.start([types]);
+      const large = `${'“é\\\'"{}😀中文,NULL%_\n\t'.repeat(60_000)}`;
+      const decimal = `${'9'.repeat(45)}.${'1234567890'.repeat(2)}`;
+      const bytes = Uint8Array.from({ length: 256 }, (_, index) => index);
+      await suite.write(
+        bench,
+        put(
+          {
+            pointsBalance: 9_007_199_254_740_993n,
+            email: decimal,
+            fullName: large,
+            reference: bytes,
+            birthDate: '1899-12-31',
+            tier: '2031-02-03 04:05:06.123456',
+            status: '1970-01-01 00:00:00.000001',
+          },
+          1,
+        ),
+      );
+      expect(large.length).toBeGreaterThan(900_000);
+      const row = await stored();
+      expect(row?.md5).toBe(createHash('md5').update(large, 'utf8').digest('hex'));
+      expect(row).toMatchObject({
+        i64: '9007199254740993',
+        num: decimal,
+        bin: Buffer.from(bytes).toString('hex'),
+        d: '1899-12-31',
+        clock: '1970-01-01 00:00:00.000001',
+      });
+      expect(String(row?.zoned)).toMatch(/^2031-02-03 04:05:06.123456/);
+    });
+
+    it.each([
+      ['pointsBalance', 9_007_199_254_740_993n, 9_007_199_254_740_992n],
+      ['email', '9007199254740993.00000000000000000001', '9007199254740993.00000000000000000002'],
+      ['fullName', 'text', 'Text'],
+      ['fullName', 'text', 'text '],
+      ['fullName', '', null],
+      ['tier', '2031-02-03 04:05:06.123456', '2031-02-03 04:05:06.123457'],
+      ['reference', new Uint8Array([1]), new Uint8Array([1, 0])],
+    ])('that differ least still differ: %s %s → %s', async (field, before, after) => {
+      const bench = await suite.start([types]);
+      const others = { pointsBalance: 1n, email: '1' };
+      await suite.write(bench, put({ ...others, [field]: before }, 1));
+      const held = await stored();
+      await suite.write(bench, put({ ...others, [field]: after }, 2));
+      expect(await stored()).not.toEqual(held);
+      await suite.write(bench, put({ ...others, [field]: before }, 3));
+      expect(await stored()).toEqual(held);
+    });
+
+    it.each([
+      ['email', '0.000000000000000000001'],
+      ['email', '9'.repeat(60)],
+      ['pointsBalance', '1.5'],
+      ['tier', '2031-02-03 04:05:06.1234567'],
+      ['birthDate', '2031-02-30'],
+    ])('that a column would change are refused: %s %s', async (field, value) => {
+      const bench = await suite.start([types]);
+      await suite.write(bench, put({ [field]: value }, 1));
+      expect(await suite.count('shop.typ')).toBe(0);
+      expect(await suite.count('seam.parked')).toBe(1);
+    });
+  });
+
+  describe('a shared entity', () => {
+    const phoneHere = async () => (await first('SELECT tel FROM shop.cust'))?.tel;
+    const isMarked = async () =>
+      Boolean((await first("SELECT seam_wrote FROM seam.applied WHERE entity = 'member-contact'"))?.seam_wrote);
+    const edit = (text: string) => suite.execute(`UPDATE shop.cust SET tel = '${text}'`);
+
+    it('gets its own newer value back, which Seam had overwritten', async () => {
+      const bench = await suite.start([member, contact]);
+      await suite.write(bench, memberOf({}, { at: 1 }));
+      await edit('clerk 10');
+      await suite.write(bench, phone('7', 'tills 5', { at: 5, system: 'pos' }));
+      expect(await phoneHere()).toBe('tills 5');
+      await suite.write(bench, phone('7', 'clerk 10', { at: 10, system: 'shop' }));
+      expect(await phoneHere()).toBe('clerk 10');
+      expect(await isMarked()).toBe(true);
+      await suite.write(bench, phone('7', 'clerk 10', { at: 11, system: 'shop' }));
+      expect(await isMarked()).toBe(false);
+    });
+
+    it('is left alone by its own records otherwise', async () => {
+      const bench = await suite.start([member, contact]);
+      await suite.write(bench, memberOf({}, { at: 1 }));
+      await edit('clerk 12');
+      await suite.write(bench, phone('7', 'clerk 10', { at: 10, system: 'shop' }));
+      expect(await phoneHere()).toBe('clerk 12');
+      expect(bench.counts).toMatchObject({ own: 1 });
+      await suite.write(bench, phone('7', 'tills 9', { at: 9, system: 'pos' }));
+      expect(await phoneHere()).toBe('clerk 12');
+    });
+
+    it('falls to the newest commit, ties to the system', async () => {
+      const bench = await suite.start([member, contact]);
+      await suite.write(bench, memberOf({}, { at: 1 }));
+      await suite.write(
+        bench,
+        phone('7', 'from pos', { at: 5, system: 'pos' }),
+        phone('7', 'from crm', { at: 5, system: 'crm' }),
+      );
+      expect(await phoneHere()).toBe('from pos');
+      await suite.write(bench, phone('7', null, { at: 6, system: 'crm', gone: true }));
+      expect(await phoneHere()).toBe(null);
     });
   });
 

@@ -5,7 +5,6 @@ import {
   code,
   codeZeroPadded,
   decimalFits,
-  instant,
   integerFits,
   maxLength,
   unlimited,
@@ -34,7 +33,7 @@ const TYPES: Readonly<Record<DialectName, Readonly<Record<string, string>>>> = {
   },
 };
 
-const DROPS = ['prc', 'item', 'led', 'cust', 'mv', 'stk', 'inv', 'ord', 'writes'].map(
+const DROPS = ['typ', 'prc', 'item', 'led', 'cust', 'mv', 'stk', 'inv', 'ord', 'writes'].map(
   (table) => `DROP TABLE IF EXISTS shop.${table}`,
 );
 
@@ -46,6 +45,7 @@ const CREATES = [
   `CREATE TABLE shop.mv (mvmt VARCHAR(40) PRIMARY KEY, loc CHAR(6) NOT NULL, prod VARCHAR(14) NOT NULL, qty DECIMAL(12, 3) NOT NULL) ENGINE`,
   `CREATE TABLE shop.stk (loc CHAR(6) NOT NULL, prod VARCHAR(14) NOT NULL, qoh DECIMAL(14, 3), PRIMARY KEY (loc, prod)) ENGINE`,
   `CREATE TABLE shop.inv (inv_id ASSIGNED PRIMARY KEY, ext VARCHAR(40) NOT NULL, amt DECIMAL(12, 2), stat CHAR(1), born VARCHAR(10)) ENGINE`,
+  `CREATE TABLE shop.typ (id VARCHAR(20) PRIMARY KEY, i64 BIGINT, num WIDE, txt LARGE, bin BYTES, d DATE, zoned ZONED, clock CLOCK) ENGINE`,
   `CREATE TABLE shop.ord (ord_no VARCHAR(24) PRIMARY KEY, qty DECIMAL(12, 3) NOT NULL CHECK (qty < 1000), stat CHAR(1), msg LARGE, at ZONED, made VARCHAR(10)) ENGINE`,
 ];
 
@@ -101,7 +101,7 @@ export const contact = update('shop.cust', 'member-contact', {
 
 export const points = upsert('shop.led', 'points-entry', {
   key: { ent: to('entryId', maxLength(40)) },
-  columns: { ...customer, pts: to('points', integerFits(32)), ts: to('earnedAt', instantFor('postgres')) },
+  columns: { ...customer, pts: to('points', integerFits(32)) },
   onDelete: 'delete',
   effects: [
     adds({ name: 'points', table: 'shop.cust', key: customer, column: 'pts', amount: 'points', whenMissing: 'wait' }),
@@ -131,6 +131,21 @@ export const invoice = upsert('shop.inv', 'invoice-request', {
   assignedKey: { column: 'inv_id' },
 });
 
+/** Columns of every kind; the fields that carry their values are text to the test, whatever the entity means by them. */
+export const types = upsert('shop.typ', 'member', {
+  key: { id: to('memberId') },
+  columns: {
+    i64: to('pointsBalance'),
+    num: to('email'),
+    txt: to('fullName'),
+    bin: to('reference'),
+    d: to('birthDate'),
+    zoned: to('tier'),
+    clock: to('status'),
+  },
+  onDelete: 'delete',
+});
+
 /** Its quantity must stay below 1000: a CHECK of the table. */
 export const order = upsert('shop.ord', 'sales-order', {
   key: { ord_no: to('orderId', maxLength(24)) },
@@ -142,10 +157,3 @@ export const order = upsert('shop.ord', 'sales-order', {
   onInsert: { made: fixed('seam') },
   onDelete: 'delete',
 });
-
-function instantFor(dialect: DialectName) {
-  const convert = instant();
-  return dialect === 'postgres'
-    ? (value: Parameters<typeof convert>[0]) => String(convert(value)).replace('+00', '')
-    : convert;
-}

@@ -79,13 +79,15 @@ export class TestLog implements Log {
     this.#partitionsPerTopic = partitionsPerTopic;
   }
 
+  /** To a partition that its key doesn't name: partitions were added to the topic. */
+  appendTo(partition: number, one: CanonicalRecord): void {
+    this.#store(one, partition, storedOf(one));
+    for (const consumer of this.#consumers) consumer.wake();
+  }
+
   append(...records: readonly CanonicalRecord[]): void {
     for (const one of records) {
-      const stored = {
-        key: one.key,
-        value: one.value === null ? null : serialize(one.value),
-        meta: serialize(one.meta),
-      };
+      const stored = storedOf(one);
       if (one.meta.operation === 't') {
         for (let number = 0; number < this.#partitionsPerTopic; number += 1) this.#store(one, number, stored);
       } else {
@@ -207,6 +209,10 @@ class TestConsumer implements LogConsumer {
     this.#isStopped = true;
     this.#wake();
   }
+}
+
+function storedOf({ key, value, meta }: CanonicalRecord): Stored {
+  return { key, value: value === null ? null : serialize(value), meta: serialize(meta) };
 }
 
 function logRecord({ key, value, meta }: Stored, offset: bigint): LogRecord {
