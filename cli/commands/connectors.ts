@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { ConnectClient } from '../../adapters/connect-client.ts';
 import { applyConnectors, type ConnectorFile, planConnectors } from '../../ops/operations/connectors.ts';
+import { createTopics } from '../../ops/operations/topics.ts';
 import { chosenSystems, confirmed, deploymentOf, withDeployment } from '../deployment-option.ts';
 
 type Options = { deployment: string; yes?: boolean; json?: boolean };
@@ -18,6 +19,8 @@ export function register(program: Command): void {
       if (options.json) process.stdout.write(`${JSON.stringify(plans)}\n`);
       else for (const plan of plans) process.stdout.write(planText(plan));
       if (plans.every((plan) => plan.action === 'unchanged') || !confirmed(options)) return;
+      // Connect would make the topics itself, with its own idea of how long they keep what
+      await createTopics(deployment);
       await applyConnectors(deployment, plans);
       process.stdout.write('all connectors run\n');
     });
