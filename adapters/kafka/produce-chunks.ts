@@ -1,6 +1,7 @@
-import type { Message, TopicMessages } from 'kafkajs';
+import type { IHeaders, Message, TopicMessages } from 'kafkajs';
 import type { OutputRecord } from '../../core/ports.ts';
 import { partitionOf } from './partitioner.ts';
+import { ProducedMessage } from './produce-request.ts';
 
 /** kafkajs makes one record batch of all that it gets for a partition, and brokers refuse a batch above 1 MB by default. */
 const PARTITION_BYTES_MAX = 900_000;
@@ -32,12 +33,8 @@ export function* produceChunks(
       yield chunk.topicMessages();
       chunk = new Chunk();
     }
-    chunk.add(
-      record.topic,
-      partition,
-      { key, value: record.value, headers: record.headers, partition } as Message,
-      sizeBytes,
-    );
+    const message = new ProducedMessage(key, bufferOf(record.value), record.headers as IHeaders);
+    chunk.add(record.topic, partition, message, sizeBytes);
   }
   if (!chunk.isEmpty) yield chunk.topicMessages();
 }
@@ -76,8 +73,12 @@ class Chunk {
 
 /** Dead letters keep the key's bytes as they came: a raw topic's key is Avro, no text. */
 function keyBytes(key: string | Uint8Array | null): Buffer | null {
-  if (key === null) return null;
-  return typeof key === 'string' ? Buffer.from(key, 'utf8') : Buffer.from(key.buffer, key.byteOffset, key.byteLength);
+  return typeof key === 'string' ? Buffer.from(key, 'utf8') : bufferOf(key);
+}
+
+function bufferOf(bytes: Uint8Array | null): Buffer | null {
+  if (bytes === null || Buffer.isBuffer(bytes)) return bytes;
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function sizeOf(record: OutputRecord, key: Buffer | null): number {

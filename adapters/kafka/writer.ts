@@ -15,6 +15,7 @@
 import type { Producer, Transaction } from 'kafkajs';
 import { TransientError } from '../../core/errors.ts';
 import type { Clock, TransactionalWriter } from '../../core/ports.ts';
+import { forgetCoordinators } from './client-repairs.ts';
 import { kafkaTypeOf, toSeamError } from './errors.ts';
 import type { PartitionCounts } from './partition-counts.ts';
 import { produceChunks } from './produce-chunks.ts';
@@ -103,8 +104,9 @@ export class KafkaTransactionalWriter implements TransactionalWriter {
       try {
         return await transaction.sendOffsets(offsets);
       } catch (error) {
-        const isBusy = BUSY.has(kafkaTypeOf(error));
-        if (!isBusy || clock.nowMs() - startedMs > BUSY_MS_MAX) throw error;
+        const type = kafkaTypeOf(error);
+        if (!BUSY.has(type) || clock.nowMs() - startedMs > BUSY_MS_MAX) throw error;
+        if (type !== 'CONCURRENT_TRANSACTIONS') forgetCoordinators();
         await clock.pause(pauseMs);
       }
     }

@@ -1,0 +1,177 @@
+/** Kafka's record batches as we write and read them: what goes in comes out, and nothing that was aborted. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { crc32c } from '../../adapters/kafka/crc32c.ts';
+import { readFetchResponse } from '../../adapters/kafka/fetch-response.ts';
+import { ProducedMessage, writeProduceRequest } from '../../adapters/kafka/produce-request.ts';
+import { holds } from '../support/holds.ts';
+
+const bytes = (max: number) => fc.uint8Array({ maxLength: max }).map((array) => Buffer.from(array));
+const sized = fc.oneof(
+  bytes(70),
+  fc.constantFrom(63, 64, 8_191, 8_192, 20_000).map((size) => Buffer.alloc(size, 7)),
+);
+const headers = fc.dictionary(
+  fc.string({ maxLength: 5 }).filter((name) => name !== '__proto__'),
+  bytes(200),
+  { maxKeys: 3 },
+);
+const message = fc
+  .tuple(fc.option(bytes(70)), fc.option(sized), headers)
+  .map(([key, value, named]) => new ProducedMessage(key, value, named));
+
+const HEADER_BYTES = 61;
+
+/** The one batch of a produce request, as a log would hold it from this offset. */
+function batchOf(messages: readonly ProducedMessage[], offset: bigint, producerId = 1n): Buffer {
+  const request = writeProduceRequest({
+    ...{ acks: -1, timeout: 1, transactionalId: 'tx', producerId, producerEpoch: 3 },
+    topicData: [{ topic: 't', partitions: [{ partition: 0, firstSequence: 0, messages }] }],
+  });
+  const prefix = 2 + 2 + 2 + 4 + 4 + 2 + 1 + 4 + 4 + 4;
+  const batch = Buffer.from(request.subarray(prefix));
+  batch.writeBigInt64BE(offset, 0);
+  return batch;
+}
+
+type Aborted = { readonly producerId: bigint; readonly firstOffset: bigint };
+
+function fetchResponse(batches: readonly Buffer[], aborted: readonly Aborted[] = []): Buffer {
+  const records = Buffer.concat(batches);
+  const head = Buffer.alloc(10 + 4 + 3 + 4 + 4 + 2 + 8 + 8 + 8 + 4 + 16 * aborted.length + 4 + 4);
+  let at = 10; // throttle time, error, session
+  at = head.writeInt32BE(1, at);
+  at = head.writeInt16BE(1, at);
+  at += head.write('t', at);
+  at = head.writeInt32BE(1, at);
+  at = head.writeInt32BE(0, at);
+  at = head.writeInt16BE(0, at);
+  at = head.writeBigInt64BE(1_000n, at) + 16;
+  at = head.writeInt32BE(aborted.length, at);
+  for (const { producerId, firstOffset } of aborted) {
+    at = head.writeBigInt64BE(producerId, at);
+    at = head.writeBigInt64BE(firstOffset, at);
+  }
+  at = head.writeInt32BE(-1, at);
+  head.writeInt32BE(records.length, at);
+  return Buffer.concat([head, records]);
+}
+
+function read(response: Buffer) {
+  return readFetchResponse(response).responses[0]?.partitions[0]?.messages ?? [];
+}
+
+describe('record batches', () => {
+  it('come back as they were written', () => {
+    holds(
+      fc.property(
+        fc.array(message, { minLength: 1, maxLength: 80 }),
+        fc.bigInt({ min: 0n, max: 2n ** 60n }),
+        (messages, offset) => {
+          const found = read(fetchResponse([batchOf(messages, offset)]));
+          expect(
+            found.map((one) => new ProducedMessage(one.key as Buffer, one.value as Buffer, one.headers as never)),
+          ).toEqual(messages);
+          expect(found.map((record) => record.offset)).toEqual(messages.map((_, index) => offset + BigInt(index)));
+        },
+      ),
+      100,
+    );
+  });
+
+  it('that were cut off by the fetch’s limit are left for the next fetch', () => {
+    const first = batchOf([new ProducedMessage(null, Buffer.from('a'), {})], 0n);
+    const second = batchOf([new ProducedMessage(null, Buffer.from('b'), {})], 1n);
+    for (let size = 0; size < second.length; size += 1) {
+      expect(read(fetchResponse([first, second.subarray(0, size)])).map(({ value }) => String(value))).toEqual(['a']);
+    }
+  });
+
+  it('that compaction emptied, or robbed of their end, still tell where to go on', () => {
+    const empty = Buffer.alloc(HEADER_BYTES);
+    batchOf([new ProducedMessage(null, null, {})], 5n).copy(empty, 0, 0, HEADER_BYTES);
+    empty.writeInt32BE(HEADER_BYTES - 12, 8);
+    empty.writeInt32BE(9, 23); // last offset delta
+    empty.writeInt32BE(0, 57);
+    expect(read(fetchResponse([empty]))).toMatchObject([{ offset: 14n, isControlRecord: true }]);
+    const robbed = batchOf([new ProducedMessage(Buffer.from('k'), null, {})], 20n);
+    robbed.writeInt32BE(4, 23);
+    expect(
+      read(fetchResponse([robbed])).map(({ offset, isControlRecord = false }) => [offset, isControlRecord]),
+    ).toEqual([
+      [20n, false],
+      [24n, true],
+    ]);
+  });
+
+  it('are checked by CRC-32C', () => {
+    expect(crc32c(Buffer.from('123456789'), 0, 9)).toBe(0xe3069283);
+    holds(
+      fc.property(fc.uint8Array({ maxLength: 100 }), (array) => {
+        let crc = -1;
+        for (const byte of array) {
+          crc ^= byte;
+          for (let bit = 0; bit < 8; bit += 1) crc = (crc & 1) === 0 ? crc >>> 1 : (crc >>> 1) ^ 0x82f63b78;
+        }
+        expect(crc32c(array, 0, array.length)).toBe((crc ^ -1) >>> 0);
+      }),
+    );
+  });
+});
+
+describe('aborted transactions', () => {
+  /** Producers take turns; each ends its transaction with a marker, committed or aborted, and begins the next. */
+  const turns = fc.array(fc.record({ producer: fc.integer({ min: 1, max: 4 }), end: fc.option(fc.boolean()) }), {
+    maxLength: 40,
+  });
+
+  it('show no record, however they overlap and wherever the reader starts', () => {
+    holds(
+      fc.property(turns, fc.nat(50), (made, start) => {
+        const batches: { offset: bigint; bytes: Buffer; text: string | null }[] = [];
+        const begun = new Map<number, bigint[]>();
+        const visible = new Set<string>();
+        const aborted: (Aborted & { end: bigint })[] = [];
+        for (const [index, { producer, end }] of [
+          ...made,
+          ...[1, 2, 3, 4].map((producer) => ({ producer, end: true })),
+        ].entries()) {
+          const offset = BigInt(index);
+          const producerId = BigInt(producer);
+          const open = begun.get(producer) ?? [];
+          if (end === null) {
+            batches.push({
+              offset,
+              bytes: batchOf([new ProducedMessage(null, Buffer.from(`${index}`), {})], offset, producerId),
+              text: `${index}`,
+            });
+            begun.set(producer, [...open, offset]);
+            continue;
+          }
+          batches.push({ offset, bytes: markerOf(offset, producerId, end), text: null });
+          begun.delete(producer);
+          if (end) for (const one of open) visible.add(String(one));
+          else if (open[0] !== undefined) aborted.push({ producerId, firstOffset: open[0], end: offset });
+        }
+        const from = batches.filter(({ offset }) => offset >= BigInt(start));
+        // as the broker lists them: in the order in which they ended, those that end behind the start
+        const listed = aborted.filter(({ end }) => end >= BigInt(start));
+        const found = read(
+          fetchResponse(
+            from.map(({ bytes: one }) => one),
+            listed,
+          ),
+        );
+        const texts = found.filter(({ isControlRecord }) => !isControlRecord).map(({ value }) => String(value));
+        expect(texts).toEqual(from.flatMap(({ text }) => (text !== null && visible.has(text) ? [text] : [])));
+      }),
+    );
+  });
+
+  function markerOf(offset: bigint, producerId: bigint, isCommit: boolean): Buffer {
+    const key = Buffer.from([0, 0, 0, isCommit ? 1 : 0]);
+    const batch = batchOf([{ key, value: Buffer.alloc(6), headers: {} }], offset, producerId);
+    batch.writeInt16BE(0x30, 21);
+    return batch;
+  }
+});
