@@ -21,7 +21,6 @@ import {
   type LedgerEntry,
   type LedgerRequest,
   ledgerKey,
-  needsLedger,
 } from './echo.ts';
 import { type Mapped, mapEvent, TRUNCATE_KEY } from './map-event.ts';
 import type { InputSlice, Rejected, Stage, Transformed } from './stage.ts';
@@ -61,12 +60,9 @@ export function canonicalizeStage(parts: CanonicalizeParts): Stage {
 }
 
 type Read = { readonly record: LogRecord; readonly event: ChangeEvent; readonly keyRow: Row | null };
-type Said = {
-  readonly read: Read;
-  readonly mapped: Mapped;
-  readonly heldFields: readonly string[] | undefined;
-  hash: string;
-};
+type Said = { readonly read: Read; readonly mapped: Mapped; readonly question: Question | undefined };
+/** Asked of a record that may be an echo. `isWritten`: a target of this system writes the entity, so the ledger knows. */
+type Question = { readonly isWritten: boolean; readonly hash: string };
 
 class SliceWork {
   readonly #parts: CanonicalizeParts;
@@ -78,6 +74,7 @@ class SliceWork {
   readonly #rejected: Rejected[] = [];
   readonly #counter = new Counter();
   #stop: Transformed['stop'];
+  #lastSchema: number | undefined;
 
   constructor(parts: CanonicalizeParts, table: CompiledTable, slice: InputSlice, checkedSchemas: Set<string>) {
     this.#parts = parts;
@@ -139,13 +136,16 @@ class SliceWork {
     return this.#parts.codecs.rawKey(record.key);
   }
 
-  /** Once for each schema and table. */
+  /** Once for each schema of the topic, which is the first five bytes of a record. */
   #checkColumns(value: Uint8Array): void {
-    const schema = `${this.#slice.topic} ${Buffer.from(value.buffer, value.byteOffset, 5).toString('hex')}`;
-    if (this.#checkedSchemas.has(schema)) return;
+    const schema = ((value[1] ?? 0) << 24) | ((value[2] ?? 0) << 16) | ((value[3] ?? 0) << 8) | (value[4] ?? 0);
+    if (schema === this.#lastSchema) return;
+    this.#lastSchema = schema;
+    const name = `${this.#slice.topic} ${schema}`;
+    if (this.#checkedSchemas.has(name)) return;
     const hidden = this.#parts.codecs.nullHidingColumns(value).filter((column) => this.#table.columns.has(column));
     if (hidden.length > 0) throw nullsHidden(this.#table, hidden);
-    this.#checkedSchemas.add(schema);
+    this.#checkedSchemas.add(name);
   }
 
   /** False: this record and all behind it stay in the log. */
@@ -184,7 +184,7 @@ class SliceWork {
       try {
         const { mapped, refused, unchanged } = mapEvent(one.event, one.keyRow, this.#table, lookups);
         if (unchanged > 0) this.#counter.add('unchanged', unchanged);
-        for (const each of mapped) said.push(this.#said(one, each));
+        for (const each of mapped) said.push({ read: one, mapped: each, question: this.#question(one.event, each) });
         if (refused[0] !== undefined) this.#rejected.push({ record: one.record, error: refusalError(refused) });
       } catch (error) {
         const index = this.#slice.records.indexOf(one.record);
@@ -194,20 +194,19 @@ class SliceWork {
     return said;
   }
 
-  #said(read: Read, mapped: Mapped): Said {
-    const heldFields = this.#held?.get(mapped.compiled.description.entity);
-    const asks = needsLedger({ ...tagsOf(read.event), isWritten: heldFields !== undefined });
-    const hash =
-      !asks || mapped.value === null
-        ? DELETED_HASH
-        : Buffer.from(canonicalHash(mapped.value, heldFields as readonly string[])).toString('hex');
-    return { read, mapped, heldFields, hash };
+  /** Untagged streamed changes, which nearly all are, are news without a question. */
+  #question({ isTagged, operation }: ChangeEvent, { compiled, value }: Mapped): Question | undefined {
+    if (!isTagged && operation !== 'r') return undefined;
+    const heldFields = this.#held?.get(compiled.description.entity);
+    if (heldFields === undefined) return isTagged ? NOT_WRITTEN : undefined;
+    if (value === null) return { isWritten: true, hash: DELETED_HASH };
+    return { isWritten: true, hash: Buffer.from(canonicalHash(value, heldFields)).toString('hex') };
   }
 
   async #loadLedger(said: readonly Said[]): Promise<ReadonlyMap<string, LedgerEntry>> {
     const requests = new Map<string, LedgerRequest>();
-    for (const { read, mapped, heldFields } of said) {
-      if (!needsLedger({ ...tagsOf(read.event), isWritten: heldFields !== undefined })) continue;
+    for (const { mapped, question } of said) {
+      if (!question?.isWritten) continue;
       const { entity } = mapped.compiled.description;
       requests.set(ledgerKey(entity, mapped.key), { entity, key: mapped.key });
     }
@@ -219,14 +218,14 @@ class SliceWork {
 
   #write(said: readonly Said[], entries: ReadonlyMap<string, LedgerEntry>): void {
     for (const one of said) {
-      const { entity } = one.mapped.compiled.description;
-      const entry = entries.get(ledgerKey(entity, one.mapped.key));
-      const verdict = judge({
-        ...tagsOf(one.read.event),
-        isWritten: one.heldFields !== undefined,
-        hash: one.hash,
-        entry,
-      });
+      if (one.question === undefined) {
+        this.#emit(one, 0);
+        continue;
+      }
+      const { compiled, key } = one.mapped;
+      const { isTagged, operation } = one.read.event;
+      const entry = entries.get(ledgerKey(compiled.description.entity, key));
+      const verdict = judge({ isTagged, operation, ...one.question, entry });
       switch (verdict.kind) {
         case 'echo':
           this.#counter.add('echoesDropped', 1);
@@ -275,6 +274,7 @@ class SliceWork {
   }
 }
 
+const NOT_WRITTEN: Question = { isWritten: false, hash: DELETED_HASH };
 const NO_LOOKUPS: Lookups = { canonicalId: () => undefined };
 const NO_ENTRIES: ReadonlyMap<string, LedgerEntry> = new Map();
 
@@ -283,10 +283,6 @@ function* bytesOf(records: readonly LogRecord[]): Generator<Uint8Array | null> {
     yield value;
     yield key;
   }
-}
-
-function tagsOf({ isTagged, operation }: ChangeEvent): Pick<ChangeEvent, 'isTagged' | 'operation'> {
-  return { isTagged, operation };
 }
 
 /** A row read by any snapshot says what was, not when it became so: among shared entities it is older than every change. */

@@ -21,6 +21,8 @@ export type CompiledEntity = {
   readonly key: readonly CompiledField[];
   /** All fields, key included, in the order of the Avro schema. */
   readonly fields: readonly CompiledField[];
+  /** A value of the entity with every field null. */
+  readonly blank: Readonly<Record<string, null>>;
   /** Several systems write it and the newest commit wins. */
   readonly isShared: boolean;
   readonly where: ((row: Row) => boolean) | undefined;
@@ -74,6 +76,7 @@ function compileEntity({ system, table, mapping }: Declared, entities: Entities,
     table,
     key: description.key.map((name) => fields.find((field) => field.name === name) as CompiledField),
     fields,
+    blank: Object.fromEntries(fields.map(({ name }) => [name, null])),
     isShared: owner === 'shared',
     where: mapping.where,
     onDelete: mapping.onDelete,

@@ -68,11 +68,6 @@ const NEWS: Verdict = { kind: 'news' };
 const ECHO: Verdict = { kind: 'echo' };
 const NOTHING_NEW: Verdict = { kind: 'nothing-new' };
 
-/** Only these need the ledger: the others are decided without a question to the database. */
-export function needsLedger({ isTagged, operation, isWritten }: Omit<Suspect, 'hash' | 'entry'>): boolean {
-  return isWritten && (isTagged || operation === 'r');
-}
-
 export function judge(suspect: Suspect): Verdict {
   const { isTagged, operation, isWritten, hash, entry } = suspect;
   if (!isTagged) return operation === 'r' && isWritten && isCurrent(entry, hash) ? NOTHING_NEW : NEWS;

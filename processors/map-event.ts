@@ -180,22 +180,23 @@ class Sink implements MapResult {
   }
 
   #key(compiled: CompiledEntity, row: Row): string {
-    const values: CanonicalValue[] = [];
-    for (const field of compiled.key) values.push(this.#value(field, row) as CanonicalValue);
-    return keyText(values);
+    let key: string | undefined;
+    for (const field of compiled.key) key = joined(key, this.#value(field, row) as CanonicalValue);
+    return key as string;
   }
 
   #fields(compiled: CompiledEntity, row: Row): Fields {
-    const value: Record<string, CanonicalValue> = {};
+    // a copy has its final shape at once: adding ten fields one by one costs as much as reading them
+    const value: Record<string, CanonicalValue> = { ...compiled.blank };
     let absent: string[] | undefined;
     for (const field of compiled.fields) {
       const read = this.#value(field, row);
-      if (read === ABSENT) {
-        value[field.name] = null;
-        absent ??= [];
-        absent.push(field.name);
-      } else {
+      if (read !== ABSENT) {
         value[field.name] = read as CanonicalValue;
+      } else if (absent === undefined) {
+        absent = [field.name];
+      } else {
+        absent.push(field.name);
       }
     }
     return { value, absent: absent ?? NONE_ABSENT };
@@ -219,8 +220,16 @@ function passes(compiled: CompiledEntity, row: Row): boolean {
 }
 
 function keyOf(compiled: CompiledEntity, value: CanonicalFields): string {
-  if (compiled.key.length === 1) return keyText([value[(compiled.key[0] as CompiledField).name] as CanonicalValue]);
-  return keyText(compiled.key.map(({ name }) => value[name] as CanonicalValue));
+  let key: string | undefined;
+  for (const { name } of compiled.key) key = joined(key, value[name] as CanonicalValue);
+  return key as string;
+}
+
+/** `keyText`, value by value; nearly none has anything to escape. */
+function joined(key: string | undefined, value: CanonicalValue): string {
+  const text = typeof value === 'string' ? value : String(value);
+  const escaped = text.includes('|') || text.includes('\\') ? keyText([text]) : text;
+  return key === undefined ? escaped : `${key}|${escaped}`;
 }
 
 function saysNothing(compiled: CompiledEntity, value: CanonicalFields): boolean {

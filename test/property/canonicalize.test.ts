@@ -5,6 +5,7 @@ import crm from '../../connectors/crm/mapping.ts';
 import erp from '../../connectors/erp/mapping.ts';
 import finance from '../../connectors/finance/mapping.ts';
 import pos from '../../connectors/pos/mapping.ts';
+import { keyText } from '../../core/canonical-record.ts';
 import type { Row } from '../../core/change-event.ts';
 import { UNAVAILABLE } from '../../core/change-event.ts';
 import { bigInteger, decimal, integer, optional, text } from '../../core/converters.ts';
@@ -108,6 +109,17 @@ describe('a history of one table', () => {
       }
       expect(sliced).toEqual(whole.written);
       expect((await new CanonicalizeBench(survey).run('s.survey', events)).outputs).toEqual(whole.outputs);
+    });
+  });
+
+  it('names its keys as every other producer does', async () => {
+    await holdsAsync(fc.tuple(fc.string(), fc.string()), async ([prod, comp]) => {
+      const row = { id: 1, wk: 3, prod, comp, units: 1n, price: '1.00', state: 'final' };
+      const { written } = await new CanonicalizeBench(survey).run('s.survey', [
+        { op: 'c', after: row },
+        { op: 'd', before: row, key: row },
+      ]);
+      for (const { key } of written) expect(key).toBe(keyText([3, prod, comp]));
     });
   });
 
