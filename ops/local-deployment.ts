@@ -5,6 +5,9 @@ import { join } from 'node:path';
 import type { Deployment } from '../core/deployment.ts';
 import type { StackDescription } from '../stack/stack.ts';
 
+/** Enough to share work between two workers; each one more costs every fetch and every transaction on a small machine. */
+const LOCAL_PARTITIONS = 2;
+
 export async function writeLocalDeployment(stack: StackDescription): Promise<{ file: string; deployment: Deployment }> {
   const systems: Deployment['systems'] = {};
   for (const database of Object.values(stack.databases)) {
@@ -23,7 +26,7 @@ export async function writeLocalDeployment(stack: StackDescription): Promise<{ f
     };
   }
   const deployment: Deployment = {
-    kafka: { bootstrapServers: stack.kafka.bootstrapServers, partitions: 4, replicationFactor: 1 },
+    kafka: { bootstrapServers: stack.kafka.bootstrapServers, partitions: LOCAL_PARTITIONS, replicationFactor: 1 },
     registry: { url: stack.registry.url },
     connect: { url: stack.connect.url, secretsDirectory: stack.secretsDirectory },
     systems,

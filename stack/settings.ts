@@ -9,6 +9,8 @@ export type StackSettings = {
   mavenUrl: string;
   /** `JAVA_HOME`, when set. */
   javaHome: string | undefined;
+  /** How the servers' Java code is compiled: for minutes, or for hours. */
+  javaPace: 'quick' | 'sustained';
   /** Handed to every service: `PATH`, and what the platform itself needs. */
   baseEnvironment: Record<string, string>;
 };
@@ -28,6 +30,7 @@ export function readStackSettings(environment: Environment): StackSettings {
     cacheDirectory: path.resolve(environment.SEAM_CACHE || defaultCacheDirectory(environment)),
     mavenUrl: (environment.SEAM_MAVEN_URL || mavenCentral).replace(/\/+$/, ''),
     javaHome: environment.JAVA_HOME || undefined,
+    javaPace: environment.SEAM_JAVA === 'sustained' ? 'sustained' : 'quick',
     baseEnvironment,
   };
 }

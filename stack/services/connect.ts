@@ -39,7 +39,7 @@ export function connectService(context: ServiceContext): Service {
       name: 'connect',
       file: context.java,
       args: [
-        ...javaOptions('1g', folder),
+        ...javaOptions('1g', folder, context.settings.javaPace),
         '-cp',
         classPath,
         'org.apache.kafka.connect.cli.ConnectDistributed',

@@ -5,6 +5,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { host } from '../ports.ts';
 import { runProgram } from '../run-program.ts';
+import type { StackSettings } from '../settings.ts';
 import { jarsFolder } from '../unpack.ts';
 import { probeBroker } from './kafka-probe.ts';
 import { componentOf, portOf, probeTimeoutMs, type Service, type ServiceContext, toProperties } from './service.ts';
@@ -38,7 +39,7 @@ export function kafkaService(context: ServiceContext): Service {
     command: () => ({
       name: 'kafka',
       file: context.java,
-      args: [...javaOptions('512m', folder), '-cp', classPath, 'kafka.Kafka', properties],
+      args: [...javaOptions('512m', folder, context.settings.javaPace), '-cp', classPath, 'kafka.Kafka', properties],
       env: context.settings.baseEnvironment,
       cwd: folder,
       stopSignal: 'SIGTERM',
@@ -48,11 +49,16 @@ export function kafkaService(context: ServiceContext): Service {
   };
 }
 
-export function javaOptions(heap: string, folder: string): string[] {
+/**
+ * Quick: only the first compiler. A demo or test of a few minutes on two cores otherwise spends a good part of its time on
+ * compiling; a server that runs for hours, or a benchmark, wants both (`SEAM_JAVA=sustained`).
+ */
+export function javaOptions(heap: string, folder: string, pace: StackSettings['javaPace']): string[] {
   const logging = `-Dlog4j2.configurationFile=${path.join(folder, 'log4j2.yaml')}`;
   return [
     `-Xmx${heap}`,
     '-Xms128m',
+    ...(pace === 'quick' ? ['-XX:TieredStopAtLevel=1'] : []),
     '-XX:+UseSerialGC',
     '-XX:+ExitOnOutOfMemoryError',
     '-Djava.awt.headless=true',
