@@ -1,4 +1,4 @@
-/** What became of records, since the worker started; a record is in one of the first seven. */
+/** What became of records, since the worker started; each is in one of the first seven. */
 export type Counts = {
   applied: number;
   deleted: number;
@@ -11,6 +11,8 @@ export type Counts = {
   superseded: number;
   parked: number;
   unparked: number;
+  /** Rows made without a field that neither their record nor an older one at hand carried: a gap to be filled by a backfill. */
+  incomplete: number;
   batches: number;
   /** Time in transactions. */
   batchMs: number;
@@ -23,6 +25,7 @@ export function noCounts(): Counts {
     unchanged: 0,
     stale: 0,
     own: 0,
+    incomplete: 0,
     superseded: 0,
     parked: 0,
     unparked: 0,

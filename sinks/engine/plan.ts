@@ -16,7 +16,7 @@ import type { NoRow, RowValues } from './evaluate.ts';
 import type { ParkWrite } from './parking.ts';
 import { park, parkUndecodable } from './parking.ts';
 import type { Candidate, Undecodable } from './record.ts';
-import { isOwnOfShared, type Outcome, type Refused } from './reduce.ts';
+import { deadLettersBefore, isOwnOfShared, type Outcome, type Refused } from './reduce.ts';
 import { RowPlan, type RowWrites } from './row-plan.ts';
 import { rowId } from './row-id.ts';
 import { type EffectRow, entityKey, NO_HASH } from './side-tables.ts';
@@ -131,9 +131,11 @@ class Planner {
     if (write.target.parked === undefined) addCounts(this.#counts, { parked: 1 });
   }
 
-  countSifted({ own, stale, refused, isUnchanged, superseded, decided, table, key }: Outcome): void {
+  countSifted(outcome: Outcome): void {
+    const { own, stale, refused, isUnchanged, superseded, decided, table, key } = outcome;
     addCounts(this.#counts, { own: own.length, stale: stale.length });
     this.#setAsideRefused(table.entity.entity, key, refused);
+    this.#release(deadLettersBefore(outcome));
     this.#release(own);
     this.#release(stale);
     if (decided === undefined) {
@@ -186,6 +188,9 @@ class Planner {
     const localKey = this.#state.identities.get(entityKey(entity, key));
     this.#effects.change(table, key, row.kind === 'row' ? row.shares : []);
     if (row.kind === 'row') {
+      const isNew = ledger === undefined || ledger.deleted;
+      if (isNew && row.absent.size > 0 && table.declaration.mode === 'upsert')
+        addCounts(this.#counts, { incomplete: 1 });
       this.#rows.put(table, key, row, { localKey, wasDeleted: ledger?.deleted === true, isWriteBack: isOwn });
       if (table.declaration.mode === 'upsert') this.#present.add(rowId(table.shape.table, table.key, row.key));
     } else {

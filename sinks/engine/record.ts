@@ -42,3 +42,8 @@ export const META_HEADER = 'seam';
  * TransientError (registry away) is thrown, and the batch is tried again.
  */
 export type DecodeBatch = (batch: LogBatch) => Promise<readonly (CanonicalRecord | RecordError)[]>;
+
+/** The same record of the log, read once more: it keeps its parked row. */
+export function samePlace(left: Place, right: Place): boolean {
+  return left.offset === right.offset && left.partition === right.partition && left.topic === right.topic;
+}

@@ -4,6 +4,7 @@
  * Candidates are the key's parked records and the batch's, in arrival order. Older than the ledger or than the entity's last
  * truncation: stale. Of the rest the newest by position decides; equal positions fall to the later arrival. A record that
  * a column refuses is set aside, and the next older one decides: the target shows the key as it was before the bad record.
+ * Dead letters don't decide until somebody asks for them.
  */
 import { comparePositions } from '../../core/position.ts';
 import { Refusal } from '../../core/mapping.ts';
@@ -39,6 +40,8 @@ export type Outcome = {
   /** Older than the deciding one. */
   readonly superseded: readonly Candidate[];
   readonly refused: readonly Refused[];
+  /** Parked, and neither stale nor older than the deciding record. */
+  readonly deadLetters: readonly Candidate[];
   readonly stale: readonly Candidate[];
   readonly own: readonly Candidate[];
   readonly isUnchanged: boolean;
@@ -48,6 +51,7 @@ export function reduceKey(request: KeyRequest): Outcome {
   const { own, stale, fresh } = sift(request);
   const refused: Refused[] = [];
   const outcome = (rest: Partial<Outcome>): Outcome => ({
+    deadLetters: fresh.slice(rest.superseded?.length ?? 0).filter(isDeadLetter),
     table: request.table,
     key: request.key,
     ledger: request.ledger,
@@ -62,6 +66,7 @@ export function reduceKey(request: KeyRequest): Outcome {
   });
   for (let index = fresh.length - 1; index >= 0; index -= 1) {
     const by = fresh[index] as Candidate;
+    if (isDeadLetter(by)) continue;
     try {
       const { row, hash, isPartial } = evaluateCandidate(request, fresh, index);
       if (isSameAsLedger(request, by, row, hash))
@@ -74,6 +79,18 @@ export function reduceKey(request: KeyRequest): Outcome {
     }
   }
   return outcome({});
+}
+
+/** Tried again only on request; until then it is there for newer records that lack its fields. */
+function isDeadLetter({ parked }: Candidate): boolean {
+  return parked !== undefined && !parked.isWaiting;
+}
+
+/** Parked before, and made needless by a newer record that carries all fields, though that one is refused as well. */
+export function deadLettersBefore({ refused, deadLetters }: Outcome): readonly Candidate[] {
+  const newest = refused[0]?.candidate.record.meta;
+  if (newest === undefined || newest.absent.length > 0) return [];
+  return deadLetters.filter(({ record }) => comparePositions(record.meta.position, newest.position) <= 0);
 }
 
 function sift({ table, ledger, truncatedAt, candidates, key }: KeyRequest) {
@@ -113,7 +130,10 @@ function evaluateCandidate(request: KeyRequest, fresh: readonly Candidate[], ind
     return { row: 'ledger-only' as const, hash: hashOf(table, merged), isPartial: false };
   }
   const row = evaluate(table, key, merged);
-  return { row, hash: row.kind === 'row' ? row.hash : NO_HASH, isPartial };
+  if (row.kind === 'none') return { row, hash: NO_HASH, isPartial };
+  // Read once more, without the record that filled its absent fields: what was known of the contents still holds.
+  const isLedgers = ledger !== undefined && comparePositions(candidate.record.meta.position, ledger.position) === 0;
+  return { row, hash: isLedgers && row.hash.length === 0 ? ledger.hash : row.hash, isPartial };
 }
 
 function isSameAsLedger(
@@ -124,7 +144,9 @@ function isSameAsLedger(
 ): boolean {
   if (ledger === undefined || comparePositions(by.record.meta.position, ledger.position) !== 0) return false;
   if (key === TRUNCATE_KEY) return true;
-  const isDeletion = by.record.value === null || (row !== 'ledger-only' && row.kind === 'none');
-  if (isDeletion) return ledger.deleted;
-  return !ledger.deleted && !rewriteEqual && hash.length > 0 && Buffer.compare(hash, ledger.hash) === 0;
+  if (by.record.value === null || (row !== 'ledger-only' && row.kind === 'none')) return ledger.deleted;
+  if (ledger.deleted || rewriteEqual) return false;
+  // A partial record may be a corrected one in the fields that it does carry.
+  if (row !== 'ledger-only' && row.kind === 'row' && row.hash.length === 0) return false;
+  return Buffer.compare(hash, ledger.hash) === 0;
 }

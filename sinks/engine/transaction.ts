@@ -12,7 +12,7 @@ import type { Hooks } from './hooks.ts';
 import { type ParkWrite, park } from './parking.ts';
 import { plan } from './plan.ts';
 import { type EntityKey, type ParkedRecords, readLedger, readParked, readPlanState } from './read-state.ts';
-import type { Candidate, DecodeBatch, Undecodable } from './record.ts';
+import { type Candidate, type DecodeBatch, samePlace, type Undecodable } from './record.ts';
 import { isOwnNews, type Outcome, reduceKey } from './reduce.ts';
 import { entityKey, type LedgerRow, type SideTables, TRUNCATE_KEY } from './side-tables.ts';
 
@@ -168,13 +168,26 @@ function reduceRequest(
   const outcome = reduceKey({
     table,
     key,
-    candidates: [...(parked.candidates.get(name) ?? []), ...candidates],
+    candidates: inArrivalOrder(parked.candidates.get(name) ?? [], candidates),
     unreadable: parked.unreadable.get(name) ?? [],
     ledger: ledger.get(name),
     truncatedAt: truncated.get(entity),
     rewriteEqual: context.rewriteEqual,
   });
   return [outcome];
+}
+
+/** A parked record that is read once more (a replay) is one record, and is tried again. */
+function inArrivalOrder(parked: readonly Candidate[], arrived: readonly Candidate[]): readonly Candidate[] {
+  if (parked.length === 0) return arrived;
+  const again = new Map<Candidate, Candidate>();
+  for (const one of arrived) {
+    const known = parked.find(({ place }) => samePlace(place, one.place));
+    if (known?.parked !== undefined) again.set(known, { ...one, parked: { ...known.parked, isWaiting: true } });
+  }
+  const places = [...again.values()].map(({ place }) => place);
+  const fresh = arrived.filter(({ place }) => !places.some((known) => samePlace(known, place)));
+  return [...parked.map((one) => again.get(one) ?? one), ...fresh];
 }
 
 /** An operator asked to read them again, and they still can't be. */
@@ -221,9 +234,11 @@ async function setAside(context: TransactionContext, item: Item, error: RecordEr
 }
 
 /** A record that carries all fields makes the older ones of its key needless, or a key that stays bad would fill the table. */
-function supersededBy({ record }: Candidate, parked: readonly Candidate[]): bigint[] {
+function supersededBy({ record, place }: Candidate, parked: readonly Candidate[]): bigint[] {
   if (record.meta.absent.length > 0) return [];
-  const older = parked.filter((one) => comparePositions(one.record.meta.position, record.meta.position) < 0);
+  const older = parked.filter(
+    (one) => comparePositions(one.record.meta.position, record.meta.position) <= 0 && !samePlace(one.place, place),
+  );
   return older.flatMap(({ parked: state }) => (state === undefined ? [] : [state.id]));
 }
 
