@@ -39,18 +39,22 @@ async function openPostgres(connection: ReadConnection): Promise<TargetReader> {
   await client.connect();
   const selected = async (sql: string, entity: string) =>
     (await client.query({ text: sql, values: [entity], rowMode: 'array' })).rows;
+  const kinds = async (table: string): Promise<ColumnKinds> => {
+    const [schema, name] = split(table, 'public');
+    const found = await client.query(
+      'SELECT column_name AS name, data_type AS type FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2',
+      [schema, name],
+    );
+    return new Map(found.rows.map((row) => [row.name as string, postgresKind(row.type as string)]));
+  };
   return {
-    async kinds(table) {
-      const [schema, name] = split(table, 'public');
-      const found = await client.query(
-        'SELECT column_name AS name, data_type AS type FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2',
-        [schema, name],
-      );
-      return new Map(found.rows.map((row) => [row.name as string, postgresKind(row.type as string)]));
-    },
+    kinds,
     async *rows(table, columns) {
       const [schema, name] = split(table, 'public');
-      const expressions = columns.map((column) => `"${column}"::text`).join(', ');
+      const known = await kinds(table);
+      const expressions = columns
+        .map((column) => (known.get(column) === 'bytes' ? `encode("${column}", 'hex')` : `"${column}"::text`))
+        .join(', ');
       const cursor = client.query(
         new Cursor(`SELECT ${expressions} FROM "${schema}"."${name}"`, [], { rowMode: 'array' }),
       );
