@@ -78,6 +78,7 @@ function ledgerKey(writes: readonly { readonly entity: string; readonly key: str
 
 function ledgerValues(writes: readonly LedgerWrite[]): Values[] {
   return [
+    ...(writes.some(({ raw }) => raw !== undefined) ? recordValues(writes) : []),
     column(
       'position',
       writes.map(({ meta }) => meta.position),
@@ -101,6 +102,19 @@ function ledgerValues(writes: readonly LedgerWrite[]): Values[] {
     column(
       'commit_time_us',
       writes.map(({ meta }) => meta.commitTimeUs),
+    ),
+  ];
+}
+
+function recordValues(writes: readonly LedgerWrite[]): Values[] {
+  return [
+    column(
+      'record_value',
+      writes.map(({ raw }) => raw?.value ?? null),
+    ),
+    column(
+      'record_meta',
+      writes.map(({ raw }) => raw?.meta ?? null),
     ),
   ];
 }

@@ -5,7 +5,9 @@
  * the key `seam_wrote`. It may have overwritten a newer change that the target itself had made but whose record had not come
  * round yet. So when the target's own record arrives, is newest, and Seam wrote the row before, the row is written back where
  * it differs, and stays marked: what was overwritten might be newer still. Where the row equals the record, both agree and
- * the mark goes. Unmarked, own records only move the ledger. However the edits interleave, every system ends with the newest.
+ * the mark goes. Unmarked, own records only move the ledger. An own record that is older than the ledger's was written over
+ * the winner all the same, where clocks differ or a log has whole seconds: the winner, which the ledger keeps, is written
+ * again. However the edits interleave, every system ends with the newest.
  */
 import type { RecordMeta } from '../../core/canonical-record.ts';
 import { ROW_MISSING } from '../dialects/dialect.ts';
@@ -15,7 +17,7 @@ import { EffectPlan, type EffectWrites } from './effect-plan.ts';
 import type { NoRow, RowValues } from './evaluate.ts';
 import type { ParkWrite } from './parking.ts';
 import { park, parkUndecodable } from './parking.ts';
-import type { Candidate, Undecodable } from './record.ts';
+import type { Candidate, RawRecord, Undecodable } from './record.ts';
 import { deadLettersBefore, isOwnOfShared, type Outcome, type Refused } from './reduce.ts';
 import { RowPlan, type RowWrites } from './row-plan.ts';
 import { rowId } from './row-id.ts';
@@ -44,6 +46,8 @@ export type LedgerWrite = {
   readonly hash: Uint8Array;
   readonly deleted: boolean;
   readonly seamWrote: boolean;
+  /** Only of a shared entity: the record, to be brought back over an older change that the target made later. */
+  readonly raw: RawRecord | undefined;
   /** undefined: there is no row yet. */
   readonly prior: Uint8Array | undefined;
 };
@@ -175,6 +179,7 @@ class Planner {
       deleted: isGone,
       // The write-back itself may find the row equal: `execute.ts` then takes the mark away.
       seamWrote: !isOwn || row !== 'ledger-only',
+      raw: table.entity.owner === 'shared' ? by.raw : undefined,
       prior: ledger?.position,
     });
     addCounts(this.#counts, isOwn ? { own: 1 } : isGone ? { deleted: 1 } : { applied: 1 });

@@ -26,15 +26,38 @@ export type EntityKey = { readonly entity: string; readonly key: string };
 export async function readLedger(session: Session, side: SideTables, keys: readonly EntityKey[]) {
   const rows = await session.lookup(side.applied, {
     match: keyColumns(keys),
-    columns: ['position', 'hash', 'deleted', 'seam_wrote'],
+    columns: ['position', 'hash', 'deleted', 'seam_wrote', 'record_value', 'record_meta'],
   });
   const ledger = new Map<string, LedgerRow>();
   for (const { index, values } of rows) {
     const { entity, key } = keys[index] as EntityKey;
-    const [position, hash, deleted, seamWrote] = values as [Uint8Array, Uint8Array, SqlValue, SqlValue];
-    ledger.set(entityKey(entity, key), { position, hash, deleted: Boolean(deleted), seamWrote: Boolean(seamWrote) });
+    const [position, hash] = values as [Uint8Array, Uint8Array];
+    const [, , deleted, seamWrote, value, meta] = values;
+    ledger.set(entityKey(entity, key), {
+      position,
+      hash,
+      deleted: Boolean(deleted),
+      seamWrote: Boolean(seamWrote),
+      raw: meta === null ? undefined : { value: value as Uint8Array | null, meta: meta as Uint8Array },
+    });
   }
   return ledger;
+}
+
+/** Records of other systems behind ledger rows of shared entities: what an own, older change may have to give way to. */
+export async function readWinners(
+  decode: DecodeBatch,
+  system: string,
+  wanted: readonly (EntityKey & { readonly topic: string; readonly raw: RawRecord })[],
+): Promise<ReadonlyMap<string, Candidate>> {
+  const winners = new Map<string, Candidate>();
+  for (const { entity, key, topic, raw } of wanted) {
+    const place = { topic, partition: -1, offset: -1n };
+    const record = await decodeOne(decode, place, key, raw);
+    if (record instanceof SeamError || record.meta.system === system) continue;
+    winners.set(entityKey(entity, key), { record, place, raw, parked: undefined });
+  }
+  return winners;
 }
 
 export type ParkedRecords = {

@@ -23,6 +23,8 @@ export type KeyRequest = {
   /** Position of the entity's newest truncation. */
   readonly truncatedAt: Uint8Array | undefined;
   readonly rewriteEqual: boolean;
+  /** Of a shared entity: the ledger's own record, where another system made it. */
+  readonly winner?: Candidate | undefined;
 };
 
 export type Refused = { readonly candidate: Candidate; readonly refusal: Refusal };
@@ -69,7 +71,8 @@ export function reduceKey(request: KeyRequest): Outcome {
     if (isDeadLetter(by)) continue;
     try {
       const { row, hash, isPartial } = evaluateCandidate(request, fresh, index);
-      if (isSameAsLedger(request, by, row, hash))
+      const isOverwritten = request.winner !== undefined && stale.some((one) => isOwnOfShared(request.table, one));
+      if (!isOverwritten && isSameAsLedger(request, by, row, hash))
         return outcome({ isUnchanged: true, superseded: fresh.slice(0, index + 1) });
       const isBehind = isPartial && request.unreadable.length > 0;
       return outcome({ decided: { by, row, hash }, isBehind, superseded: fresh.slice(0, index) });
@@ -78,7 +81,16 @@ export function reduceKey(request: KeyRequest): Outcome {
       refused.push({ candidate: by, refusal: error });
     }
   }
-  return outcome({});
+  const restored = restore(request, stale);
+  return outcome(restored === undefined ? {} : { decided: restored });
+}
+
+/** The target changed a shared row after the winner was written there, and counts as older all the same: the winner returns. */
+function restore({ table, key, winner, ledger }: KeyRequest, stale: readonly Candidate[]): Outcome['decided'] {
+  if (winner === undefined || ledger === undefined || !stale.some((one) => isOwnOfShared(table, one))) return undefined;
+  const { value, meta } = winner.record;
+  const row = evaluate(table, key, { fields: value, absent: meta.absent });
+  return { by: winner, row, hash: ledger.hash };
 }
 
 /** Tried again only on request; until then it is there for newer records that lack its fields. */

@@ -1,3 +1,4 @@
+import type { RawRecord } from './record.ts';
 import type { TableShape } from '../dialects/dialect.ts';
 import type { SIDE_TABLES } from '../dialects/dialect.ts';
 
@@ -13,6 +14,8 @@ export type LedgerRow = {
   readonly hash: Uint8Array;
   readonly deleted: boolean;
   readonly seamWrote: boolean;
+  /** Of a shared entity: the record that was applied. */
+  readonly raw: RawRecord | undefined;
 };
 
 /** The row of `seam.effect`: what a key has contributed to which total. */

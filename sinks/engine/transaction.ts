@@ -11,9 +11,16 @@ import { execute, writeParked } from './execute.ts';
 import type { Hooks } from './hooks.ts';
 import { type ParkWrite, park } from './parking.ts';
 import { plan } from './plan.ts';
-import { type EntityKey, type ParkedRecords, readLedger, readParked, readPlanState } from './read-state.ts';
+import {
+  type EntityKey,
+  type ParkedRecords,
+  readLedger,
+  readParked,
+  readPlanState,
+  readWinners,
+} from './read-state.ts';
 import { type Candidate, type DecodeBatch, samePlace, type Undecodable } from './record.ts';
-import { isOwnNews, type Outcome, reduceKey } from './reduce.ts';
+import { isOwnNews, isOwnOfShared, type Outcome, reduceKey } from './reduce.ts';
 import { entityKey, type LedgerRow, type SideTables, TRUNCATE_KEY } from './side-tables.ts';
 
 /** `key`: a key whose parked records are tried again. */
@@ -109,7 +116,9 @@ async function writeKeys(
   const parked = await readParked(session, side, requests, context.decode);
   const ledger = await readLedger(session, side, [...requests, ...truncateKeys(requests)]);
   const truncated = truncatedPositions(context, requests, ledger, parked);
-  const outcomes = requests.flatMap((request) => reduceRequest(context, request, { ledger, parked, truncated }));
+  const winners = await loadWinners(context, requests, ledger);
+  const known = { ledger, parked, truncated, winners };
+  const outcomes = requests.flatMap((request) => reduceRequest(context, request, known));
   const state = await readPlanState(session, side, outcomes);
   const stillUnreadable = context.isTimedRetry ? waitingOf(parked) : [];
   const planned = plan({
@@ -122,6 +131,27 @@ async function writeKeys(
   await execute(context, planned);
   return { counts: planned.counts, parks: planned.parks };
 }
+
+/** For keys of shared entities of which the batch brings an own change older than the ledger's. */
+async function loadWinners(
+  { tables, decode }: TransactionContext,
+  requests: readonly Request[],
+  ledger: ReadonlyMap<string, LedgerRow>,
+): Promise<ReadonlyMap<string, Candidate>> {
+  const overtaken = requests.flatMap(({ entity, key, candidates }) => {
+    const table = tables.get(entity);
+    const row = ledger.get(entityKey(entity, key));
+    if (table === undefined || row?.raw === undefined) return [];
+    const isOvertaken = candidates.some(
+      (one) => isOwnOfShared(table, one) && comparePositions(one.record.meta.position, row.position) < 0,
+    );
+    return isOvertaken ? [{ entity, key, table, topic: table.entity.topic, raw: row.raw }] : [];
+  });
+  const [first] = overtaken;
+  return first === undefined ? NO_WINNERS : readWinners(decode, first.table.system, overtaken);
+}
+
+const NO_WINNERS: ReadonlyMap<string, Candidate> = new Map();
 
 function truncateKeys(requests: readonly EntityKey[]): EntityKey[] {
   return [...new Set(requests.map(({ entity }) => entity))].map((entity) => ({ entity, key: TRUNCATE_KEY }));
@@ -155,12 +185,13 @@ type Known = {
   readonly ledger: ReadonlyMap<string, LedgerRow>;
   readonly parked: ParkedRecords;
   readonly truncated: ReadonlyMap<string, Uint8Array>;
+  readonly winners: ReadonlyMap<string, Candidate>;
 };
 
 function reduceRequest(
   context: TransactionContext,
   { entity, key, candidates }: Request,
-  { ledger, parked, truncated }: Known,
+  { ledger, parked, truncated, winners }: Known,
 ): Outcome[] {
   const table = context.tables.get(entity);
   if (table === undefined) return [];
@@ -173,6 +204,7 @@ function reduceRequest(
     ledger: ledger.get(name),
     truncatedAt: truncated.get(entity),
     rewriteEqual: context.rewriteEqual,
+    winner: winners.get(name),
   });
   return [outcome];
 }

@@ -273,6 +273,18 @@ describeDialects((suite) => {
       expect(await isMarked()).toBe(false);
     });
 
+    it('goes back to the winner where its own later edit counts as the older one', async () => {
+      const bench = await suite.start([member, contact]);
+      await suite.write(bench, memberOf({}, { at: 1 }));
+      await suite.write(bench, phone('7', 'tills 10', { at: 10, system: 'pos' }));
+      await edit('clerk, whose clock is late');
+      await suite.write(bench, phone('7', 'clerk, whose clock is late', { at: 9, system: 'shop' }));
+      expect(await phoneHere()).toBe('tills 10');
+      await edit('clerk 11');
+      await suite.write(bench, phone('7', 'clerk 11', { at: 11, system: 'shop' }));
+      expect(await phoneHere()).toBe('clerk 11');
+    });
+
     it('is left alone by its own records otherwise', async () => {
       const bench = await suite.start([member, contact]);
       await suite.write(bench, memberOf({}, { at: 1 }));

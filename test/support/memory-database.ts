@@ -32,7 +32,17 @@ const SIDE_TABLES: readonly TableDefinition[] = [
   {
     table: 'seam.applied',
     key: ['entity', 'key'],
-    columns: ['position', 'hash', 'deleted', 'hops', 'seam_wrote', 'commit_time_us', 'applied_at'],
+    columns: [
+      'position',
+      'hash',
+      'deleted',
+      'hops',
+      'seam_wrote',
+      'commit_time_us',
+      'applied_at',
+      'record_value',
+      'record_meta',
+    ],
   },
   { table: 'seam.echo', key: ['entity', 'key', 'hash'], columns: ['hops', 'written_at'] },
   { table: 'seam.effect', key: ['effect', 'key'], columns: ['group_key', 'amount'] },

@@ -14,6 +14,7 @@ CREATE TABLE IF NOT EXISTS seam.sink_offset (
 ) ENGINE = InnoDB;
 --;;
 -- The ledger: per key the newest record that was applied. A deleted key keeps its position, or a late record would bring it back.
+-- record_*: of a shared entity the record itself, to bring it back over an older change made here.
 -- The key `\truncate` of an entity is the newest truncation. An empty hash: the contents aren't wholly known, or the key is deleted.
 CREATE TABLE IF NOT EXISTS seam.applied (
   entity         VARCHAR(60) CHARACTER SET ascii COLLATE ascii_nopad_bin NOT NULL,
@@ -25,6 +26,8 @@ CREATE TABLE IF NOT EXISTS seam.applied (
   seam_wrote     TINYINT NOT NULL,
   commit_time_us BIGINT NOT NULL,
   applied_at     DATETIME(6) NOT NULL,
+  record_value   LONGBLOB NULL,
+  record_meta    BLOB NULL,
   PRIMARY KEY (entity, `key`)
 ) ENGINE = InnoDB;
 --;;

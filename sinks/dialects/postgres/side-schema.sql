@@ -14,6 +14,7 @@ CREATE TABLE IF NOT EXISTS seam.sink_offset (
 );
 
 -- The ledger: per key the newest record that was applied. A deleted key keeps its position, or a late record would bring it back.
+-- record_*: of a shared entity the record itself, to bring it back over an older change made here.
 -- The key `\truncate` of an entity is the newest truncation. An empty hash: the contents aren't wholly known, or the key is deleted.
 CREATE TABLE IF NOT EXISTS seam.applied (
   entity         text COLLATE "C" NOT NULL,
@@ -25,6 +26,8 @@ CREATE TABLE IF NOT EXISTS seam.applied (
   seam_wrote     boolean NOT NULL,
   commit_time_us bigint NOT NULL,
   applied_at     timestamptz NOT NULL,
+  record_value   bytea,
+  record_meta    bytea,
   PRIMARY KEY (entity, key)
 ) WITH (fillfactor = 90);
 
