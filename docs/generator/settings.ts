@@ -36,7 +36,8 @@ const environment: Readonly<Record<string, string>> = {
   SEAM_CACHE: "Folder of fetched and unpacked artifacts; the user's cache folder when it is not set.",
   SEAM_MAVEN_URL: 'Maven repository to fetch artifacts from; Maven Central when it is not set.',
   JAVA_HOME: 'The Java to run the local stack with; the first suitable one of `PATH` when it is not set.',
-  SEAM_JAVA: 'With `sustained`, the local stack compiles its Java servers for hours and not for minutes: for benchmarks.',
+  SEAM_JAVA:
+    'With `sustained`, the local stack compiles its Java servers for hours and not for minutes: for benchmarks.',
   XDG_CACHE_HOME: "The user's cache folder, by the convention of Linux.",
   LOCALAPPDATA: "The user's cache folder, by the convention of Windows.",
   NO_COLOR: 'When set, output has no colours.',
