@@ -52,7 +52,7 @@ export function canonicalizeStage(parts: CanonicalizeParts): Stage {
     inputs: parts.topics,
     async transform(slice) {
       const table = parts.tables.get(slice.topic);
-      if (table === undefined) throw unmapped(slice.topic);
+      if (table === undefined) throw unmapped();
       const work = new SliceWork(parts, table, slice, checkedSchemas);
       return work.run();
     },
@@ -100,10 +100,10 @@ class SliceWork {
 
   #answer(): Transformed {
     const stop = this.#stop;
-    const answer = { outputs: this.#outputs, rejected: this.#rejected, counts: this.#counter.counts };
+    const answer = { outputs: this.#outputs, rejected: inOrder(this.#rejected), counts: this.#counter.counts };
     if (stop === undefined) return answer;
     const { offset } = this.#slice.records[stop.at] as LogRecord;
-    return { ...answer, rejected: this.#rejected.filter(({ record }) => record.offset < offset), stop };
+    return { ...answer, rejected: answer.rejected.filter(({ record }) => record.offset < offset), stop };
   }
 
   // ---- bytes → events ----------------------------------------------------------------------------------------------
@@ -278,6 +278,13 @@ const NOT_WRITTEN: Question = { isWritten: false, hash: DELETED_HASH };
 const NO_LOOKUPS: Lookups = { canonicalId: () => undefined };
 const NO_ENTRIES: ReadonlyMap<string, LedgerEntry> = new Map();
 
+/** Passes refuse one after another, and may refuse one record for several entities: it is set aside once, in its place. */
+function inOrder(rejected: readonly Rejected[]): Rejected[] {
+  const byOffset = new Map<bigint, Rejected>();
+  for (const one of rejected) if (!byOffset.has(one.record.offset)) byOffset.set(one.record.offset, one);
+  return [...byOffset.values()].sort((left, right) => (left.record.offset < right.record.offset ? -1 : 1));
+}
+
 function* bytesOf(records: readonly LogRecord[]): Generator<Uint8Array | null> {
   for (const { key, value } of records) {
     yield value;
@@ -325,11 +332,10 @@ function tooManyHops({ compiled, key }: Mapped, hops: number): RecordError {
   });
 }
 
-function unmapped(topic: string): ContractError {
+function unmapped(): ContractError {
   return new ContractError({
     code: 'TABLE_UNMAPPED',
     message: 'a captured table is neither mapped nor ignored',
-    where: topic,
     hint: 'add it to the mapping of its system, with ignore(reason) where it has no canonical meaning',
   });
 }

@@ -1,7 +1,7 @@
 /**
  * kafkajs 2.2.4 is unmaintained; what would lose or repeat records, and what costs most of a transaction's time, is repaired
  * here, once for the process, at the narrowest place that its modules offer. The version is pinned, and
- * test/contract/kafka-log.test.ts fails where a repair that matters for correctness no longer takes.
+ * test/contract/kafka-{log,transactions}.test.ts fail where a repair that matters for correctness no longer takes.
  */
 import { createRequire } from 'node:module';
 import { ContractError } from '../../core/errors.ts';

@@ -1,6 +1,6 @@
 /**
  * Reads Kafka's answer to a Fetch (version 11), in place of kafkajs' own reader, which hands out aborted records and stops
- * for good on compacted topics (test/contract/kafka-log.test.ts holds both):
+ * for good on compacted topics (test/contract/kafka-transactions.test.ts holds both):
  *
  * - Aborted transactions come in the order in which they ended; kafkajs takes it for the order in which they began, and
  *   starts at most one at each record. After a worker is killed several open transactions of one partition are aborted

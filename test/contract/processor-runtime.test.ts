@@ -23,6 +23,7 @@ import {
   textOf,
   uniqueName,
   until,
+  writeRecords,
 } from '../support/kafka.ts';
 import type { MemberOptions } from '../support/runtime-member.ts';
 
@@ -54,10 +55,9 @@ async function makeTopics(count: number, partitions = PARTITIONS): Promise<strin
   return topics;
 }
 
-/** Keeps writing until stopped; resolves with how many records each topic got. */
+/** Keeps writing until stopped; `written`: how many records each topic got. */
 class Source {
   readonly #topics: readonly string[];
-  readonly #writer = log.writer(uniqueName('source'));
   #isStopped = false;
   written = 0;
   readonly #running: Promise<void>;
@@ -68,8 +68,6 @@ class Source {
   }
 
   async #run(): Promise<void> {
-    const [offsetTopic] = await makeTopics(1, 1);
-    await this.#writer.open();
     while (!this.#isStopped) {
       const records: OutputRecord[] = [];
       for (const topic of this.#topics) {
@@ -78,12 +76,10 @@ class Source {
           records.push({ topic, key: `key ${number % 17}`, value: Buffer.from(String(number)), headers: {} });
         }
       }
-      const offsets = [{ topic: offsetTopic as string, partition: 0, offset: 0n }];
-      await this.#writer.commit({ records, groupId: 'source', offsets });
+      await writeRecords(log, records);
       this.written += 100;
       await systemClock.pause(50);
     }
-    await this.#writer.close();
   }
 
   async stop(): Promise<void> {
@@ -210,18 +206,11 @@ describe('faults', () => {
     };
   }
 
-  async function write(topic: string, texts: readonly string[]): Promise<void> {
-    const writer = log.writer(uniqueName('writer'));
-    await writer.open();
-    const records = texts.map((text) => ({
-      topic,
-      key: text,
-      value: Buffer.from(text),
-      headers: { kept: Buffer.from('header') },
-    }));
-    await writer.commit({ records, groupId: uniqueName('group'), offsets: [{ topic, partition: 0, offset: 0n }] });
-    await writer.close();
-  }
+  const write = (topic: string, values: readonly string[]) =>
+    writeRecords(
+      log,
+      values.map((text) => ({ topic, key: text, value: Buffer.from(text), headers: { kept: Buffer.from('header') } })),
+    );
 
   const copyTo = (output: string, records: readonly LogRecord[]): Transformed => ({
     outputs: records.map((record) => ({ topic: output, key: String(record.key), value: record.value, headers: {} })),

@@ -4,16 +4,31 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { systemClock } from '../../adapters/clock.ts';
 import { type KafkaLogParts, KafkaSettings, kafkaLog } from '../../adapters/kafka/log.ts';
-import type { ConsumerCallbacks, Log, LogBatch, LogConsumer, LogRecord, Logger } from '../../core/ports.ts';
+import { TransientError } from '../../core/errors.ts';
+import type {
+  ConsumerCallbacks,
+  Log,
+  LogBatch,
+  LogConsumer,
+  LogRecord,
+  Logger,
+  OutputRecord,
+} from '../../core/ports.ts';
 import { startStack, stopStack } from '../../stack/stack.ts';
 
-export type TestKafka = { readonly brokers: string[]; readonly stateDirectory: string; stop(): Promise<void> };
+export type TestKafka = {
+  readonly brokers: string[];
+  readonly registryUrl: string;
+  readonly stateDirectory: string;
+  stop(): Promise<void>;
+};
 
-export async function startKafka(): Promise<TestKafka> {
+export async function startKafka(others: readonly string[] = []): Promise<TestKafka> {
   const stateDirectory = await mkdtemp(path.join(tmpdir(), 'seam-kafka-'));
-  const stack = await startStack({ stateDirectory, databases: [], only: ['kafka'], ownerPid: process.pid });
+  const stack = await startStack({ stateDirectory, databases: [], only: ['kafka', ...others], ownerPid: process.pid });
   return {
     brokers: stack.kafka.bootstrapServers.split(','),
+    registryUrl: stack.registry.url,
     stateDirectory,
     stop: () => stopStack({ stateDirectory, removeData: true }),
   };
@@ -75,6 +90,44 @@ export async function until(isDone: () => boolean | Promise<boolean>, what: stri
   while (!(await isDone())) {
     if (Date.now() > endMs) throw new Error(`gave up waiting: ${what}`);
     await systemClock.pause(20);
+  }
+}
+
+export async function makeTopicIn(log: Log, partitions = 1, config: Record<string, string> = {}): Promise<string> {
+  const topic = uniqueName('topic');
+  const admin = await log.admin();
+  await admin.createTopics([{ topic, partitions, config }]);
+  await admin.close();
+  return topic;
+}
+
+export function record(topic: string, key: string | null, value: string | null, partition?: number): OutputRecord {
+  const bytes = value === null ? null : Buffer.from(value);
+  const base = { topic, key, value: bytes, headers: { seam: Buffer.from([1, 2]) } };
+  return partition === undefined ? base : { ...base, partition };
+}
+
+export function numbers(count: number, from = 0): string[] {
+  return Array.from({ length: count }, (_, index) => String(from + index));
+}
+
+/** Records that belong to no input. Again where a new topic's broker isn't ready yet; whoever reads sees them once. */
+export async function writeRecords(
+  log: Log,
+  records: readonly OutputRecord[],
+  id = uniqueName('writer'),
+): Promise<void> {
+  const [{ topic } = { topic: '' }] = records;
+  const writer = log.writer(id);
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await writer.open();
+      await writer.commit({ records, groupId: id, offsets: [{ topic, partition: 0, offset: 0n }] });
+      return await writer.close();
+    } catch (error) {
+      if (!(error instanceof TransientError) || attempt === 20) throw error;
+      await systemClock.pause(100);
+    }
   }
 }
 
