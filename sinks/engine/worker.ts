@@ -9,7 +9,7 @@
  * | failed   | stopped; nothing was written past the reason                       | (a new start)                  |
  * | paused   | no partitions: stopped, or others have them all                    | running                        |
  */
-import { RecordError, SeamError, TransientError } from '../../core/errors.ts';
+import { SeamError } from '../../core/errors.ts';
 import type {
   Clock,
   ConsumerCallbacks,
@@ -20,11 +20,12 @@ import type {
   TopicPartition,
 } from '../../core/ports.ts';
 import { addCounts, type Counts, noCounts } from './counts.ts';
+import { Decoder } from './decoder.ts';
 import { timeText } from './execute.ts';
 import { type Advance, LEASE_LOST, type Lease, partitionName, takeLease } from './leases.ts';
 import type { ParkWrite } from './parking.ts';
-import { type Chunk, BatchQueue, type QueuedItem } from './queue.ts';
-import { type DecodeBatch, META_HEADER } from './record.ts';
+import { BatchQueue, type Chunk } from './queue.ts';
+import type { DecodeBatch } from './record.ts';
 import type { SinkSettings } from './settings.ts';
 import { parkedCounts, type Writer } from './writer.ts';
 import type { Written } from './transaction.ts';
@@ -66,6 +67,7 @@ const END_OF_TIME_MS = Date.UTC(9999, 0);
 
 export class SinkWorker implements ConsumerCallbacks {
   readonly #options: WorkerOptions;
+  readonly #decoder: Decoder;
   readonly #queue = new BatchQueue();
   readonly #leases = new Map<string, Lease>();
   readonly #highWatermarks = new Map<string, bigint>();
@@ -84,6 +86,11 @@ export class SinkWorker implements ConsumerCallbacks {
 
   constructor(options: WorkerOptions) {
     this.#options = options;
+    this.#decoder = new Decoder({
+      ...options,
+      onTrouble: (error) => this.trouble(error),
+      onFailure: (error) => this.fail(error),
+    });
   }
 
   /** Before the consumer runs. */
@@ -140,7 +147,7 @@ export class SinkWorker implements ConsumerCallbacks {
   async batch(batch: LogBatch): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     const name = partitionName(batch);
-    const items = await this.#decode(batch);
+    const items = await this.#decoder.decode(batch);
     const lease = this.#leases.get(name);
     if (lease === undefined) return;
     this.#highWatermarks.set(name, batch.highWatermark);
@@ -220,47 +227,6 @@ export class SinkWorker implements ConsumerCallbacks {
       for (const bound of await this.#options.admin.bounds(topic)) earliest.set(partitionName(bound), bound.earliest);
     }
     return earliest;
-  }
-
-  async #decode(batch: LogBatch): Promise<QueuedItem[]> {
-    const { topic, partition, records } = batch;
-    const decoded = await this.#decodeUntilDone(batch);
-    return records.map((record, index) => {
-      const answer = decoded[index];
-      const place = { topic, partition, offset: record.offset };
-      const raw = { value: record.value, meta: record.headers[META_HEADER] ?? null };
-      if (answer !== undefined && !(answer instanceof RecordError)) {
-        return {
-          offset: record.offset,
-          item: { kind: 'record', candidate: { record: answer, place, raw, parked: undefined } },
-        };
-      }
-      const error = answer ?? new RecordError({ code: 'DECODE_FAILED', message: 'the decoder gave no answer' });
-      const entity = this.#options.entities.get(topic) ?? topic;
-      const key = Buffer.from(record.key ?? []).toString('utf8');
-      return {
-        offset: record.offset,
-        item: { kind: 'undecodable', undecodable: { entity, key, place, raw, error, parked: undefined } },
-      };
-    });
-  }
-
-  async #decodeUntilDone(batch: LogBatch) {
-    const { clock, settings, signal, decode } = this.#options;
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        const decoded = await decode(batch);
-        if (attempt > 1) this.trouble(undefined);
-        return decoded;
-      } catch (error) {
-        if (!(error instanceof TransientError) || attempt >= settings.retryAttemptsMax || signal.aborted) {
-          this.fail(error);
-          throw error;
-        }
-        this.trouble(error);
-        await clock.pause(Math.min(20 * 2 ** (attempt - 1), settings.retryDelayMsMax), signal);
-      }
-    }
   }
 
   async #drain(): Promise<void> {

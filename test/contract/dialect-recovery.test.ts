@@ -4,10 +4,12 @@ import { canonicalHash } from '../../core/canonical-hash.ts';
 import { ContractError, TransientError } from '../../core/errors.ts';
 import { heldFields, to, update, upsert } from '../../core/target.ts';
 import type { CrashPoint } from '../../sinks/engine/hooks.ts';
+import type { DecodeBatch } from '../../sinks/engine/record.ts';
 import { type DialectSuite, describeDialects } from '../support/dialect-suite.ts';
 import { memberOf, moved, product } from '../support/shop-records.ts';
 import { contact, item, member, movement } from '../support/shop-tables.ts';
 import { eventually, SinkBench } from '../support/sink-bench.ts';
+import { decodeTestBatch } from '../support/test-log.ts';
 
 const CRASH_POINTS: readonly CrashPoint[] = [
   'before-lock',
@@ -132,6 +134,20 @@ describeDialects((suite) => {
       await expect(bench.sink.done).rejects.toMatchObject({ code: 'TARGET_UNREACHABLE' });
       expect(bench.lines.some(({ message }) => message === 'sink degraded')).toBe(true);
       expect(await suite.count('shop.mv')).toBe(0);
+    });
+
+    it('waits for a registry that is away, and sets nothing aside', async () => {
+      let left = 3;
+      const decode: DecodeBatch = async (records) => {
+        left -= 1;
+        if (left >= 0) throw new TransientError({ code: 'REGISTRY_UNREACHABLE', message: 'no registry' });
+        return decodeTestBatch(records);
+      };
+      const bench = await suite.start([movement], { decode });
+      await suite.write(bench, ...batch());
+      expect(bench.lines.map(({ message }) => message)).toContain('sink degraded');
+      expect(bench.sink.status()).toMatchObject({ state: 'running', deadLetters: 0, waiting: 0 });
+      expect(await suite.count('shop.mv')).toBe(2);
     });
 
     it('goes on after a table was altered under it', async () => {

@@ -4,6 +4,7 @@ import { systemClock } from '../../adapters/clock.ts';
 import type { Logger } from '../../core/ports.ts';
 import type { Target, TargetTable } from '../../core/target.ts';
 import type { Hooks } from '../../sinks/engine/hooks.ts';
+import type { DecodeBatch } from '../../sinks/engine/record.ts';
 import { SinkSettings } from '../../sinks/engine/settings.ts';
 import type { Counts } from '../../sinks/engine/counts.ts';
 import { type RunningSink, runSink } from '../../sinks/main.ts';
@@ -19,6 +20,7 @@ export type BenchOptions = {
   readonly hooks?: Hooks;
   readonly owner?: string;
   readonly groupId?: string;
+  readonly decode?: DecodeBatch;
 };
 
 const SETTLE_LIMIT_MS = 20_000;
@@ -56,7 +58,7 @@ export class SinkBench {
       log: this.log,
       groupId: this.#options.groupId ?? 'test',
       owner: this.#options.owner ?? 'test-worker',
-      decode: decodeTestBatch,
+      decode: this.#options.decode ?? decodeTestBatch,
       settings: SinkSettings.parse({ parkedRetryMs: 100, ...this.#options.settings }),
       clock: systemClock,
       logger: this.#logger(),

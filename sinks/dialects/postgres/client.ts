@@ -1,4 +1,4 @@
-/** One connection: statements prepared by text, values as text, a silent server noticed. */
+/** One connection: values as text, a silent server noticed. */
 import pg from 'pg';
 import type { SqlValue } from '../../../core/target.ts';
 import type { Connection, Values } from '../dialect.ts';
@@ -31,7 +31,6 @@ const types = {
 export class PostgresClient {
   readonly #client: pg.Client;
   readonly #statementTimeoutMs: number;
-  readonly #names = new Map<string, string>();
   #lost: Error | undefined;
 
   private constructor(client: pg.Client, statementTimeoutMs: number) {
@@ -79,8 +78,9 @@ export class PostgresClient {
     return (await this.#guarded(this.#client.query(text))).command;
   }
 
+  /** Planned anew each time: a plan kept from when a table was empty would scan it for as long as the session lives. */
   async query(text: string, values: readonly SqlValue[] | readonly unknown[]): Promise<pg.QueryArrayResult> {
-    const config = { name: this.#nameOf(text), text, values: [...values], rowMode: 'array' as const };
+    const config = { text, values: [...values], rowMode: 'array' as const };
     return this.#guarded(this.#client.query(config));
   }
 
@@ -92,14 +92,6 @@ export class PostgresClient {
   async end(): Promise<void> {
     if (this.isOpen) await this.#client.end().catch(() => undefined);
     this.#lost ??= new Error('closed');
-  }
-
-  #nameOf(text: string): string {
-    const known = this.#names.get(text);
-    if (known !== undefined) return known;
-    const name = `seam${this.#names.size}`;
-    this.#names.set(text, name);
-    return name;
   }
 
   /** Half-open connections never answer: the socket is closed then, and the query fails. */

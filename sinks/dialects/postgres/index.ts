@@ -20,8 +20,6 @@ export const postgres: Dialect = {
       lock_timeout: timeoutMs,
       // A paused worker must not keep its locks: the next owner of the partition waits for them.
       idle_in_transaction_session_timeout: timeoutMs,
-      // A plan made while a table was empty would scan it for as long as the session lives.
-      plan_cache_mode: 'force_custom_plan',
     });
     try {
       return new PostgresSession(client, await setOrigin(client.raw, settings.system, connection.user));
