@@ -14,6 +14,7 @@ import { Deployment } from '../../core/deployment.ts';
 import { type LocalSettings, readLocalSettings } from '../../deploy/local-settings.ts';
 import { pluginComponents } from '../../deploy/plugins.ts';
 import { systems } from '../../ops/systems.ts';
+import { systems as sources } from '../../connectors/index.ts';
 import { targets } from '../../sinks/index.ts';
 import lock from '../../stack/artifacts.lock.json' with { type: 'json' };
 import versions from '../../stack/versions.json' with { type: 'json' };
@@ -171,12 +172,18 @@ describe('secrets', () => {
     }
   });
 
-  test('a sink gets the password that it writes with, setup all, the processors none', () => {
+  test('a sink gets the password that it writes with, setup all, the processors those that they read ledgers with', () => {
     for (const { system } of targets) {
       const target = `${deployment.systems[system]?.passwordDirectory}/sink`;
       expect(secretsOf(`sink-${system}`)).toEqual([{ source: `${system}-sink`, target }]);
     }
-    expect(secretsOf('processors')).toEqual([]);
+    const both = sources.filter(({ system }) => targets.some((target) => target.system === system));
+    expect(secretsOf('processors')).toEqual(
+      both.map(({ system }) => ({
+        source: `${system}-capture`,
+        target: `${deployment.systems[system]?.passwordDirectory}/capture`,
+      })),
+    );
     expect(secretsOf('seam')).toEqual(secretsOf('setup'));
     expect(
       secretsOf('setup')
