@@ -72,10 +72,10 @@ function shapeOf(shapes: ReadonlyMap<string, TableShape>, table: string): TableS
 
 function compileColumn(name: string, column: Column, shape: TableShape): CompiledColumn {
   const found = shape.columns.get(name);
-  const fit = found === undefined ? undefined : fitOf(found);
+  const fits = found === undefined ? undefined : fitOf(found);
   const write = (fields: CanonicalFields): SqlValue => {
     const value = convert(name, column, fields);
-    if (fit !== undefined && !fit(value)) throw new Refusal('VALUE_ROUNDED', `"${name}" would round the value`);
+    if (fits !== undefined && !fits(value)) throw new Refusal('VALUE_ROUNDED', `"${name}" would round the value`);
     return value;
   };
   return { name, fields: column.fields, write };

@@ -1,6 +1,6 @@
 /** Records that wait for others, and dead letters: one bad record stops one key, nothing else. */
 import { describe, expect, it } from 'vitest';
-import { describeDialects } from '../support/dialect-suite.ts';
+import { describeDialects, notSupported } from '../support/dialect-suite.ts';
 import { earned, memberOf, ordered, phone, product } from '../support/shop-records.ts';
 import { contact, item, itemHidden, member, order, points, price } from '../support/shop-tables.ts';
 import { eventually } from '../support/sink-bench.ts';
@@ -40,6 +40,51 @@ describeDialects((suite) => {
       await suite.write(bench, product({}, { at: 2 }));
       await eventually(async () => (await suite.rows('SELECT * FROM shop.prc')).length === 2, 'the child lands');
       expect(await suite.rows('SELECT * FROM seam.parked')).toEqual([]);
+    });
+
+    it('lets no row take the place of another that has its value of a second unique index', async () => {
+      await suite.execute('CREATE UNIQUE INDEX descr_unique ON shop.item (descr)');
+      const bench = await suite.start([item]);
+      await suite.write(bench, product({ description: 'taken' }, { at: 1 }));
+      await suite.write(
+        bench,
+        product({ productId: '2', description: 'taken' }, { at: 2 }),
+        product({ productId: '3', description: 'free' }, { at: 2 }),
+      );
+      await suite.write(bench, product({ productId: '3', description: 'freed' }, { at: 3 }));
+      expect(await suite.rows('SELECT prod_cd, descr FROM shop.item ORDER BY 1')).toEqual([
+        { prod_cd: '1', descr: 'taken' },
+        { prod_cd: '3', descr: 'freed' },
+      ]);
+      expect(await suite.rows('SELECT reason_code FROM seam.parked')).toEqual([{ reason_code: 'TARGET_REFUSED' }]);
+    });
+
+    it('finds the one record that a constraint checked at the commit refuses', async (context) => {
+      if (suite.name === 'mariadb') return notSupported(context, 'MariaDB checks every constraint at once');
+      await suite.execute('ALTER TABLE shop.prc ALTER CONSTRAINT prc_prod_cd_fkey DEFERRABLE INITIALLY DEFERRED');
+      const bench = await suite.start([itemHidden, price]);
+      const priced = (productId: string) =>
+        record('price', { productId, zone: 'AA', amount: '1.00', currency: 'USD', validFrom: '2020-01-01' }, { at: 1 });
+      await suite.write(bench, product({ productId: '2' }, { at: 1 }));
+      await suite.write(bench, priced('1'), priced('2'));
+      expect(await suite.rows('SELECT prod_cd FROM shop.prc')).toEqual([{ prod_cd: '2' }]);
+      expect(await suite.rows('SELECT reason_code FROM seam.parked')).toEqual([{ reason_code: 'PARENT_MISSING' }]);
+    });
+
+    it('lets a parent wait that is deleted before its children', async () => {
+      const bench = await suite.start([{ ...item, accepts: undefined }, price]);
+      const priced = (gone: boolean, at: number) =>
+        record(
+          'price',
+          { productId: '1', zone: 'AA', amount: '1.00', currency: 'USD', validFrom: '2020-01-01' },
+          { at, gone },
+        );
+      await suite.write(bench, product({}, { at: 1 }), priced(false, 1));
+      await suite.write(bench, product({}, { at: 2, gone: true }));
+      expect(await suite.count('shop.item')).toBe(1);
+      await suite.write(bench, priced(true, 3));
+      await eventually(async () => (await suite.count('shop.item')) === 0, 'the parent goes');
+      expect(await suite.count('seam.parked')).toBe(0);
     });
 
     it('sets one bad record aside and lands the rest of its batch', async () => {

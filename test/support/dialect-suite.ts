@@ -1,5 +1,5 @@
 /** The frame of every dialect contract: the same tests for each kind of database in `sinks/dialects/index.ts`, on real ones. */
-import { afterAll, beforeAll, beforeEach, describe } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, type TestContext } from 'vitest';
 import type { CanonicalRecord } from '../../core/canonical-record.ts';
 import type { DialectName, TargetTable } from '../../core/target.ts';
 import { dialects } from '../../sinks/dialects/index.ts';
@@ -77,4 +77,9 @@ export function describeDialects(define: (suite: DialectSuite) => void): void {
       define(suite);
     });
   }
+}
+
+/** A feature that this kind of database lacks: said, never left out silently. */
+export function notSupported(context: TestContext, reason: string): void {
+  context.skip(`not supported: ${reason}`);
 }

@@ -132,13 +132,13 @@ function sqlTypeOf(
     case 'integer':
       return columnType.includes('unsigned') ? 'BIGINT UNSIGNED' : 'BIGINT';
     case 'decimal':
-      return `DECIMAL(${parts['precision']}, ${parts['scale']})`;
+      return `DECIMAL(${parts.precision}, ${parts.scale})`;
     case 'text':
-      return `VARCHAR(1000) CHARACTER SET ${parts['charset']} COLLATE ${parts['collation']}`;
+      return `VARCHAR(1000) CHARACTER SET ${parts.charset} COLLATE ${parts.collation}`;
     case 'date':
       return 'DATE';
     case 'timestamp':
-      return `DATETIME(${parts['secondDigits']})`;
+      return `DATETIME(${parts.secondDigits})`;
     case 'bytes':
     case 'boolean':
     case 'other':
