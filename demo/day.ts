@@ -17,7 +17,7 @@ import { Workload } from './workload.ts';
 export type DayOptions = ChainOptions & {
   readonly tradeSeconds: number;
   readonly seed: number;
-  /** 1 is about 50 sale lines a second. */
+  /** 1 is about 25 sale lines a second. */
   readonly pace: number;
   readonly signal: AbortSignal;
   /** Closes the shops early; everything after trading still happens. */

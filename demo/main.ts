@@ -16,7 +16,7 @@ const USAGE = `usage: npm run demo -- [--once] [--json] [--seconds N] [--pace N]
   --once               a bounded day (60 s of trading); without it the chain trades until ctrl-c
   --json               print one JSON object last
   --seconds N          how long the chain trades
-  --pace N             1 is about 50 sale lines a second
+  --pace N             1 is about 25 sale lines a second
   --seed N             the same seed makes the same day
   --keep               leave the stack up afterwards: seam stack status shows how to reach it
 `;

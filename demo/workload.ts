@@ -79,7 +79,7 @@ export class Workload {
 
   #traders(): Actor[] {
     return [
-      { name: 'baskets sold', everyMs: 200, act: () => this.#sellBasket() },
+      { name: 'baskets sold', everyMs: 400, act: () => this.#sellBasket() },
       { name: 'returns', everyMs: 2_500, act: () => this.#returnLine() },
       { name: 'sale corrections', everyMs: 3_000, act: () => this.#correctLine() },
       { name: 'sales voided', everyMs: 6_000, act: () => this.#voidBasket() },
