@@ -212,7 +212,7 @@ function errorOf(system: string, cause: unknown, code: string | undefined): Seam
       code: 'LEDGER_REFUSED',
       message: `the database refuses to show what Seam wrote: SQLSTATE ${code}`,
       where,
-      hint: `run: seam setup --system ${system}`,
+      hint: `run: seam setup apply ${system}`,
       cause,
     });
   }

@@ -206,6 +206,6 @@ function topicsMissing(topics: readonly string[]): ConfigError {
   return new ConfigError({
     code: 'TOPICS_MISSING',
     message: `${topics.length} topics don't exist: ${topics.join(', ')}`,
-    hint: 'create the topics of the plan (seam setup), and check that the connectors run',
+    hint: 'run: seam connectors apply: it creates the topics, and the connectors that fill them',
   });
 }

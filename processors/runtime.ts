@@ -13,7 +13,15 @@ import { ContractError, SeamError } from '../core/errors.ts';
 import type { Clock, Log, LogAdmin, LogBatch, LogConsumer, Logger, TopicPartition } from '../core/ports.ts';
 import { Counter } from './counter.ts';
 import type { ProcessorSettings } from './settings.ts';
-import { type CrashHooks, noHooks, reasonOf, type Stage, type StageStatus, type TopicStatus } from './stage.ts';
+import {
+  type CrashHooks,
+  noHooks,
+  type Reason,
+  reasonOf,
+  type Stage,
+  type StageStatus,
+  type TopicStatus,
+} from './stage.ts';
 import { Task } from './task.ts';
 
 type PartitionOffset = TopicPartition & { readonly offset: bigint };
@@ -37,11 +45,14 @@ export class StageRuntime {
   readonly #lost = Promise.withResolvers<never>();
   #consumer: LogConsumer | undefined;
   #failure: SeamError | undefined;
+  /** Since when this worker is no member of its group; undefined while it is one. */
+  #outsideSinceMs: number | undefined;
   #isStopped = false;
 
   constructor(parts: RuntimeParts) {
     this.#parts = parts;
     this.#counters = parts.counters ?? new Map();
+    this.#outsideSinceMs = parts.clock.nowMs();
     this.#lost.promise.catch(() => {});
   }
 
@@ -80,15 +91,21 @@ export class StageRuntime {
 
   status(): StageStatus {
     const topics = this.#parts.stage.inputs.map((topic) => this.#topicStatus(topic));
-    const unwell = topics.find(({ state }) => state !== 'running');
     const failure = this.#failure;
+    const trouble = this.#isAway() ? AWAY : topics.find(({ state }) => state !== 'running')?.reason;
     return {
       stage: this.#parts.stage.name,
-      state: failure !== undefined ? 'failed' : unwell === undefined ? 'running' : 'degraded',
-      reason: failure === undefined ? unwell?.reason : reasonOf(failure),
+      state: failure !== undefined ? 'failed' : trouble === undefined ? 'running' : 'degraded',
+      reason: failure === undefined ? trouble : reasonOf(failure),
       tasks: [...this.#tasks.keys()].sort((left, right) => left - right),
       topics,
     };
+  }
+
+  #isAway(): boolean {
+    const { clock, settings } = this.#parts;
+    const since = this.#outsideSinceMs;
+    return since !== undefined && !this.#isStopped && clock.nowMs() - since > settings.joinPatienceMs;
   }
 
   #topicStatus(topic: string): TopicStatus {
@@ -125,6 +142,7 @@ export class StageRuntime {
         }));
         this.#tasks.get(number)?.start(known);
       }
+      this.#outsideSinceMs = undefined;
       logger.info({ stage: stage.name, tasks: [...byNumber.keys()] }, 'partitions assigned');
       return starts;
     } finally {
@@ -167,6 +185,7 @@ export class StageRuntime {
   }
 
   async #revoked(partitions: readonly TopicPartition[]): Promise<void> {
+    this.#outsideSinceMs = this.#parts.clock.nowMs();
     const numbers = new Set(partitions.map(({ partition }) => partition));
     const tasks = [...this.#tasks].filter(([number]) => numbers.has(number));
     await Promise.all(tasks.map(([, task]) => task.stop()));
@@ -187,6 +206,12 @@ export class StageRuntime {
     return counter;
   }
 }
+
+const AWAY: Reason = {
+  code: 'GROUP_AWAY',
+  message: 'not a member of its group: kafka is away, or other workers have not answered yet',
+  hint: 'check the brokers; the stage joins again by itself',
+};
 
 function offsetOf(offsets: readonly PartitionOffset[], place: TopicPartition): bigint | undefined {
   return offsets.find(({ topic, partition }) => topic === place.topic && partition === place.partition)?.offset;

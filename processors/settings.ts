@@ -36,6 +36,11 @@ export const ProcessorSettings = z.strictObject({
     .min(1)
     .default(1_000)
     .meta({ description: 'Pause before a stage that lost its place in the group joins again.' }),
+  joinPatienceMs: z
+    .int()
+    .min(100)
+    .default(15_000)
+    .meta({ description: 'After this long outside its group a stage shows itself as degraded.' }),
   hopsMax: z
     .int()
     .min(1)

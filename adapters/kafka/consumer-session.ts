@@ -143,10 +143,12 @@ export class ConsumerSession {
 
   async #open(holding: Holding): Promise<void> {
     const held = [...holding.partitions.values()];
-    if (holding.isOver || held.length === 0) return this.#parts.onReading();
+    if (holding.isOver) return;
     holding.isAnnounced = true;
     const given = await this.#parts.callbacks.assigned(held.map(({ topic, partition }) => ({ topic, partition })));
     if (holding.isOver) return;
+    // with nothing to read the caller still learns that it is a member
+    if (held.length === 0) return this.#parts.onReading();
     const admin = await this.#parts.admin();
     const starts = await findStarts(admin, this.#parts.groupId, held, given).finally(() => admin.close());
     if (holding.isOver) return;

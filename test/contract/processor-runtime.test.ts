@@ -296,6 +296,27 @@ describe('faults', () => {
     expect(await texts(output)).toEqual(['b 0', 'w 1', 'w 2']);
   });
 
+  it('of the cluster are shown, and waited out', async () => {
+    const runtime = new StageRuntime({
+      stage: {
+        name: 'test',
+        groupId: uniqueName('group'),
+        inputs: ['anything'],
+        transform: async () => copyTo('', []),
+      },
+      log: testLog(['127.0.0.1:1']),
+      clock: systemClock,
+      logger: quietLogger,
+      settings: ProcessorSettings.parse({ joinPatienceMs: 500 }),
+    });
+    const running = runtime.run();
+    expect(runtime.status().state).toBe('running');
+    await until(() => runtime.status().state === 'degraded', 'the outage to show', 5_000);
+    expect(runtime.status().reason?.code).toBe('GROUP_AWAY');
+    await runtime.stop();
+    await running;
+  });
+
   it('of ours end the run and commit nothing', async () => {
     const [input, output] = (await makeTopics(2)) as [string, string];
     await write(input, ['one']);
