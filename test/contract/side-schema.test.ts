@@ -31,11 +31,14 @@ function rowsFor({ dialect }: TestDatabase): string {
   const bytes = (hex: string) => (isPostgres ? `'\\x${hex}'::bytea` : `X'${hex}'`);
   const now = isPostgres ? 'now()' : 'NOW(6)';
   const flag = (is: boolean) => (isPostgres ? String(is) : is ? '1' : '0');
+  const key = isPostgres ? 'key' : '`key`';
+  const position = isPostgres ? 'position' : '`position`';
+  const applied = `entity, ${key}, ${position}, hash, deleted, hops, seam_wrote, commit_time_us, applied_at`;
   return [
     `INSERT INTO seam.echo VALUES ('product', '7', ${bytes('aa')}, 1, ${now}), ('product', '7', ${bytes('')}, 3, ${now})`,
     `INSERT INTO seam.echo VALUES ('price', '7', ${bytes('bb')}, 0, ${now}), ('product', 'A', ${bytes('cc')}, 0, ${now})`,
-    `INSERT INTO seam.applied VALUES ('product', '7', ${bytes('01')}, ${bytes('aa')}, ${flag(false)}, 2, ${flag(true)}, 5, ${now})`,
-    `INSERT INTO seam.applied VALUES ('product', '8', ${bytes('01')}, ${bytes('')}, ${flag(true)}, 0, ${flag(true)}, 5, ${now})`,
+    `INSERT INTO seam.applied (${applied}) VALUES ('product', '7', ${bytes('01')}, ${bytes('aa')}, ${flag(false)}, 2, ${flag(true)}, 5, ${now})`,
+    `INSERT INTO seam.applied (${applied}) VALUES ('product', '8', ${bytes('01')}, ${bytes('')}, ${flag(true)}, 0, ${flag(true)}, 5, ${now})`,
     `INSERT INTO seam.identity VALUES ('invoice-request', 'IN-9', '5'), ('invoice-request', 'IN-ä|''', '6')`,
   ].join(isPostgres ? ';\n' : '\n--;;\n');
 }
