@@ -122,9 +122,10 @@ describe.each(systems)('source $system', ({ system, database, mapping }) => {
     expect(setup).not.toMatch(/ALTER TABLE [\w.]+ (?!REPLICA IDENTITY)/);
   });
 
-  it('has cases of every kind for every captured table, or says why not', () => {
+  it('has cases of every kind for every table that it maps, or says why not', () => {
     const files = casesIn<SourceCaseFile>(`connectors/${system}`);
-    expect(files.map(({ file }) => file.table).sort()).toEqual(capturedTables(system));
+    const mapped = new Set(mappings.map(([table]) => table));
+    expect(files.map(({ file }) => file.table).sort()).toEqual([...mapped].sort());
     const tables = schemaTables(system);
     for (const { file } of files) {
       expect(Object.keys(file.row), file.table).toEqual(tables.get(file.table));
