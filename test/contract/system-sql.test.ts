@@ -48,7 +48,9 @@ describe.each(systems)('$system', (system: System) => {
     await queryRows(capture, connector.config['heartbeat.action.query']);
     await queryRows(capture, "INSERT INTO seam.signal (id, type) VALUES ('test', 'log')");
     await expect(queryRows(capture, `DELETE FROM ${Object.keys(system.source.mapping.tables)[0]}`)).rejects.toThrow();
-    await expect(queryRows(capture, 'SELECT * FROM seam.applied')).rejects.toThrow();
+    await queryRows(capture, 'SELECT * FROM seam.applied');
+    await expect(queryRows(capture, 'SELECT * FROM seam.parked')).rejects.toThrow();
+    await expect(queryRows(capture, 'DELETE FROM seam.applied')).rejects.toThrow();
   });
 
   it('is taken back without a trace, however often', async () => {
