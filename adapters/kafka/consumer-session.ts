@@ -270,7 +270,10 @@ export class ConsumerSession {
       .catch(() => {})
       .then(() => this.#parts.consumer.disconnect())
       .catch(() => {});
-    await Promise.race([left, this.#parts.clock.pause(LEAVE_MS_MAX)]);
+    const patience = new AbortController();
+    await Promise.race([left, this.#parts.clock.pause(LEAVE_MS_MAX, patience.signal)]);
+    // what is left of the pause would keep the process
+    patience.abort();
   }
 
   // ---- watch -------------------------------------------------------------------------------------------------------
