@@ -71,6 +71,8 @@ it('is integrated by its folders and a line in each index', async () => {
 
   const verified = await step('seam verify loyalty-partner', () => seam('verify', 'loyalty-partner'));
   expect(verified.stdout).toContain('lp.member (member): 1 rows, 0 differ');
+  const reported = await step('seam verify reporting', () => seam('verify', 'reporting'));
+  expect(reported.stdout).toContain('reporting.voucher (voucher): 1 rows, 0 differ');
   expect(await step('ctrl-c', stopWorkers)).toBe(0);
 }, 480_000);
 
