@@ -3,9 +3,11 @@
  * `npm run demo -- --once --json`: a bounded day without a terminal; one JSON object last; exit 0 only if all converged.
  */
 import { parseArgs } from 'node:util';
+import { z } from 'zod';
 import { stackProgress } from '../cli/stack-progress.ts';
 import { openTerminal } from '../cli/terminal.ts';
-import { EXIT_CODES, exitCodeOf, formatError } from '../core/errors.ts';
+import { parseConfig } from '../core/config.ts';
+import { EXIT_CODES, exitCodeOf, formatError, SeamError } from '../core/errors.ts';
 import { stopStack } from '../stack/stack.ts';
 import { runDay } from './day.ts';
 import { summaryText } from './summary.ts';
@@ -23,25 +25,49 @@ const USAGE = `usage: npm run demo -- [--once] [--json] [--seconds N] [--pace N]
 const ONCE_SECONDS = 60;
 const OPEN_END_SECONDS = 24 * 3_600;
 
-const { values } = parseArgs({
-  options: {
-    once: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-    seconds: { type: 'string' },
-    pace: { type: 'string', default: '1' },
-    seed: { type: 'string', default: '1' },
-    keep: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-    'state-directory': { type: 'string', default: '.seam/demo' },
-  },
+const Options = z.strictObject({
+  once: z.boolean().default(false),
+  json: z.boolean().default(false),
+  seconds: z.coerce.number().int().min(5).max(OPEN_END_SECONDS).optional(),
+  pace: z.coerce.number().min(0.1).max(20).default(1),
+  seed: z.coerce.number().int().min(0).default(1),
+  keep: z.boolean().default(false),
+  help: z.boolean().default(false),
+  'state-directory': z.string().min(1).default('.seam/demo'),
 });
 
-if (values.help) process.stdout.write(USAGE);
-else await main();
+const values = readOptions();
+if (values?.help === true) process.stdout.write(USAGE);
+else if (values !== undefined) await main(values);
 
-async function main(): Promise<void> {
+/** undefined: refused, and said so. */
+function readOptions(): z.infer<typeof Options> | undefined {
+  const text = { type: 'string' } as const;
+  const flag = { type: 'boolean' } as const;
+  const options = {
+    once: flag,
+    json: flag,
+    seconds: text,
+    pace: text,
+    seed: text,
+    keep: flag,
+    help: flag,
+    'state-directory': text,
+  };
+  try {
+    return parseConfig(Options, parseArgs({ options }).values, 'command line');
+  } catch (error) {
+    process.stderr.write(
+      error instanceof SeamError ? `${formatError(error)}\n` : `${(error as Error).message}\n\n${USAGE}`,
+    );
+    process.exitCode = EXIT_CODES.usage;
+    return undefined;
+  }
+}
+
+async function main(values: z.infer<typeof Options>): Promise<void> {
   const stateDirectory = values['state-directory'];
-  const seconds = Number(values.seconds ?? (values.once ? ONCE_SECONDS : OPEN_END_SECONDS));
+  const seconds = values.seconds ?? (values.once ? ONCE_SECONDS : OPEN_END_SECONDS);
   const closing = new AbortController();
   const aborting = new AbortController();
   process.on('SIGINT', () => (closing.signal.aborted ? aborting.abort(new Error('interrupted')) : closing.abort()));
@@ -55,8 +81,8 @@ async function main(): Promise<void> {
       {
         stateDirectory,
         tradeSeconds: seconds,
-        seed: Number(values.seed),
-        pace: Number(values.pace),
+        seed: values.seed,
+        pace: values.pace,
         signal: aborting.signal,
         closing: closing.signal,
         stackProgress: stackProgress(openTerminal()),
