@@ -42,6 +42,9 @@ it('is integrated by its folders and a line in each index', async () => {
   await step('the mapping says what the cases expect', async () => {
     expect((await node('test/support/accept-cases.ts')).stdout).toBe('0 case files changed\n');
   });
+  await step('what npm run check asks of every system and entity', () =>
+    node('node_modules/vitest/vitest.mjs', 'run', '--project', 'contract', 'systems.test', 'generated-types.test'),
+  );
 
   const stack: StackDescription = JSON.parse((await step('seam stack up', () => seam('stack', 'up', '--json'))).stdout);
   await step('seam setup apply --legacy-schema --yes', () => seam('setup', 'apply', '--legacy-schema', '--yes'));
