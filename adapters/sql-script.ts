@@ -71,7 +71,7 @@ async function runScript(
         code: 'SETUP_SQL_FAILED',
         message: `set-up statement refused by the database: ${(cause as Error).message.split('\n')[0]}`,
         where: `${script.name}, statement ${index + 1}, database ${connection.database} at ${connection.host}:${connection.port}`,
-        hint: 'run it by hand as the administrator to see the whole answer',
+        hint: 'an empty database of the demo needs --legacy-schema; else run it by hand as the administrator for the whole answer',
         cause,
       });
     }

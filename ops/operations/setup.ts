@@ -13,12 +13,18 @@ export const SINK_USER = 'seam_sink';
 
 export type SetupPlan = { readonly system: string; readonly scripts: readonly SqlScript[]; readonly done: boolean };
 
-/** `withLegacySchema`: also make the legacy application's own tables, for the demo and tests, where they are missing. */
+/**
+ * `withLegacySchema`: also make the legacy application's own tables, for the demo and tests, where they are missing. A store of
+ * ours is given what it lacks in any case: a new entity's table comes with it.
+ */
 export async function planSetup(deployment: Deployment, system: System, withLegacySchema: boolean): Promise<SetupPlan> {
   const admin = await adminConnection(deployment, system.system);
-  const [done, empty] = [await isSetUp(admin), await isEmpty(admin)];
+  const isOurs = system.source === null;
+  const isIncomplete = isOurs && (await lacksTables(admin, system));
+  const done = !isIncomplete && (await isSetUp(admin));
   const scripts: SqlScript[] = [];
-  if (withLegacySchema && empty) scripts.push(await script(system.sql.schema));
+  if (isIncomplete || (withLegacySchema && !isOurs && (await isEmpty(admin))))
+    scripts.push(await script(system.sql.schema));
   if (!done) scripts.push(sideSchema(system), await script(system.sql.setup));
   return { system: system.system, scripts, done: scripts.length === 0 };
 }
@@ -70,6 +76,15 @@ async function isSetUp(admin: AdminConnection): Promise<boolean> {
       : `SELECT 1 FROM information_schema.user_privileges
          WHERE privilege_type = 'BINLOG REPLAY' AND grantee LIKE '''${SINK_USER}''@%'`;
   return (await queryRows(admin, sql)).length > 0;
+}
+
+async function lacksTables(admin: AdminConnection, { target }: System): Promise<boolean> {
+  const rows = await queryRows<{ name: string }>(
+    admin,
+    `SELECT concat(table_schema, '.', table_name) AS name FROM information_schema.tables`,
+  );
+  const present = new Set(rows.map(({ name }) => name));
+  return (target?.tables ?? []).some(({ table }) => !present.has(table));
 }
 
 async function isEmpty(admin: AdminConnection): Promise<boolean> {

@@ -52,7 +52,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   pg: ['sinks/dialects', 'adapters', 'ops', 'stack/services', 'demo', 'test'],
   'pg-cursor': ['ops'],
   mariadb: ['sinks/dialects', 'adapters', 'ops', 'stack/services', 'demo', 'test'],
-  zod: ['core', 'adapters', 'processors/settings.ts', 'sinks/engine/settings.ts', 'docs'],
+  zod: ['core', 'adapters', 'processors/settings.ts', 'sinks/engine/settings.ts', 'docs', 'demo/main.ts'],
   luxon: ['core', 'demo', 'test'],
   pino: ['adapters/logger.ts'],
   commander: ['cli', 'docs', 'test'],
