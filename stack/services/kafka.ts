@@ -31,9 +31,8 @@ export function kafkaService(context: ServiceContext): Service {
       if (existsSync(path.join(folder, 'log', 'meta.properties'))) return;
       // Written last: without it a format was cut short, and no record was ever written here.
       await rm(path.join(folder, 'log'), { recursive: true, force: true });
-      const clusterId = randomBytes(16).toString('base64url');
       const format = ['-cp', classPath, '-Xshare:auto', '-XX:TieredStopAtLevel=1', 'kafka.tools.StorageTool', 'format'];
-      const args = [...format, '--cluster-id', clusterId, '--config', properties];
+      const args = [...format, '--cluster-id', newClusterId(), '--config', properties];
       await runProgram(context.java, args, { cwd: folder, env: context.settings.baseEnvironment });
     },
     command: () => ({
@@ -47,6 +46,12 @@ export function kafkaService(context: ServiceContext): Service {
     }),
     probe: () => probeBroker(host, port, probeTimeoutMs),
   };
+}
+
+/** Never begins with a dash, which the format program would take for an option. */
+function newClusterId(): string {
+  const id = randomBytes(16).toString('base64url');
+  return id.startsWith('-') ? newClusterId() : id;
 }
 
 /**
