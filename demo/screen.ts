@@ -3,15 +3,19 @@ import pc from 'picocolors';
 import { openLogAdmin } from '../ops/log.ts';
 import type { WorkerView } from '../ops/workers.ts';
 import type { Day } from './day.ts';
+import { type Distribution, pointsFreshness } from './measure.ts';
 
 const REFRESH_MS = 1_000;
 const PLAIN_EVERY = 5;
+const NEWEST_LINES = 200;
 const CLEAR = '\u001b[2J\u001b[H';
 
 type Sample = {
   readonly atMs: number;
   readonly topics: ReadonlyMap<string, number>;
   readonly workers: readonly WorkerView[];
+  /** Of the newest lines sold: from the till's commit to the points on the member's record. */
+  readonly freshness: Distribution;
 };
 
 export async function watchDay(day: Day, signal: AbortSignal, out: NodeJS.WriteStream): Promise<void> {
@@ -27,7 +31,12 @@ export async function watchDay(day: Day, signal: AbortSignal, out: NodeJS.WriteS
           (await admin.bounds(topic)).reduce((sum, bound) => sum + Number(bound.latest), 0),
         );
       }
-      const now: Sample = { atMs: Date.now(), topics: ends, workers: day.workers.views() };
+      const now: Sample = {
+        atMs: Date.now(),
+        topics: ends,
+        workers: day.workers.views(),
+        freshness: await freshnessOf(day),
+      };
       if (before !== null) {
         if (out.isTTY) out.write(CLEAR + screenText(day, before, now));
         else if (tick % PLAIN_EVERY === 0) out.write(`${lineText(day, before, now)}\n`);
@@ -48,6 +57,11 @@ export async function watchDay(day: Day, signal: AbortSignal, out: NodeJS.WriteS
   } finally {
     await admin.close();
   }
+}
+
+async function freshnessOf({ sessions, workload }: Day): Promise<Distribution> {
+  const newest = new Map([...workload.journal].slice(-NEWEST_LINES));
+  return (await pointsFreshness(sessions, newest)).latencyMs;
 }
 
 function screenText(day: Day, before: Sample, now: Sample): string {
@@ -81,6 +95,9 @@ function screenText(day: Day, before: Sample, now: Sample): string {
     '',
     `echoes dropped ${pc.bold(String(total(now, 'canonicalize.echoesDropped')))}   derived changes passed on ${pc.bold(String(total(now, 'canonicalize.derived')))}`,
   );
+  const { count, p50, p99 } = now.freshness;
+  if (count > 0)
+    lines.push(`points on the member's record ${pc.bold(`${p50} ms`)} after the till's commit, p99 ${p99} ms`);
   lines.push(pc.dim('ctrl-c ends the day early, proves it and cleans up'), '');
   return lines.join('\n');
 }
@@ -101,7 +118,7 @@ function lineText(day: Day, before: Sample, now: Sample): string {
   const records = [...now.topics.values()].reduce((sum, end) => sum + end, 0);
   const earlier = [...before.topics.values()].reduce((sum, end) => sum + end, 0);
   const rate = perSecond(records - earlier, before, now).toFixed(0);
-  return `trading: ${sold} baskets sold, ${rate} canonical records a second, ${total(now, 'canonicalize.echoesDropped')} echoes dropped`;
+  return `trading: ${sold} baskets sold, ${rate} canonical records a second, points after ${now.freshness.p50} ms, ${total(now, 'canonicalize.echoesDropped')} echoes dropped`;
 }
 
 function doneBy(worker: WorkerView): number {

@@ -216,6 +216,22 @@ describe('values written by hand arrive right', () => {
     expect(result.tables.flatMap((table) => table.differences)).toEqual([]);
     expect(result.rowsCompared).toBeGreaterThan(30);
   });
+
+  it('a row changed, lost or left behind in a target is found, by key and column', async () => {
+    const reporting = (sql: string) => chain.sessions.reporting.query(sql);
+    await reporting(`UPDATE reporting.member SET full_name = 'somebody else' WHERE member_id = '6002'`);
+    await reporting(`DELETE FROM reporting.member WHERE member_id = '5001'`);
+    await reporting(`UPDATE seam.applied SET deleted = false WHERE entity = 'member' AND key = '3001'`);
+    const result = await verifyDeployment(chain.deployment, { targets: ['reporting'], patienceMs: 2_000 });
+    expect(result.equal).toBe(false);
+    const found = result.tables.flatMap((table) => table.differences);
+    expect(found.map(({ key, kind, columns }) => [key, kind, columns.join()]).sort()).toEqual([
+      ['3001', 'extra', ''],
+      ['5001', 'missing', ''],
+      ['6002', 'different', 'full_name'],
+    ]);
+    expect(JSON.stringify(result)).not.toContain('somebody else');
+  });
 });
 
 /** Dead letters of the translation, whatever markers their topic holds beside them. */
