@@ -1,5 +1,5 @@
 /** A sink: canonical topics → one target system. Joins the engine, a dialect and the log; reads no environment. */
-import { SeamError } from '../core/errors.ts';
+import { SeamError, TransientError } from '../core/errors.ts';
 import type { Clock, Log, LogConsumer, Logger } from '../core/ports.ts';
 import type { Target } from '../core/target.ts';
 import type { Connection, Session } from './dialects/dialect.ts';
@@ -37,6 +37,8 @@ export type RunningSink = {
   readonly stop: () => Promise<void>;
 };
 
+const START_ATTEMPTS_MAX = 10;
+const START_PAUSE_MS = 1_000;
 const RESTART_PAUSE_MS = 500;
 
 /** Checks the target first: rejects with every fault before anything is read. */
@@ -49,7 +51,7 @@ export async function runSink(options: SinkOptions): Promise<RunningSink> {
       owner: options.owner,
       statementTimeoutMs: settings.statementTimeoutMs,
     });
-  const session = await openSession();
+  const session = await openFirst(openSession, options);
   const stopping = new AbortController();
   try {
     const { side, tables } = await describeTarget(session, target, options.entities);
@@ -89,6 +91,30 @@ export async function runSink(options: SinkOptions): Promise<RunningSink> {
   } catch (error) {
     await session.close().catch(() => undefined);
     throw error;
+  }
+}
+
+/** A target that is just starting is waited for, with a limit; then the error says what was tried where. */
+async function openFirst(
+  openSession: () => Promise<Session>,
+  { clock, target, connection }: SinkOptions,
+): Promise<Session> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await openSession();
+    } catch (error) {
+      if (!(error instanceof TransientError)) throw error;
+      if (attempt >= START_ATTEMPTS_MAX) {
+        throw new TransientError({
+          code: error.code,
+          message: `${error.message} (${START_ATTEMPTS_MAX} attempts, ${START_PAUSE_MS} ms apart)`,
+          where: `target ${target.system} at ${connection.host}:${connection.port}, database ${connection.database}`,
+          hint: 'start it, or correct host and port in the deployment file; nothing was read',
+          cause: error,
+        });
+      }
+    }
+    await clock.pause(START_PAUSE_MS);
   }
 }
 

@@ -1,7 +1,8 @@
 /** What a target holds: its rows by plain SQL, and its ledger's live keys. */
 import mariadb from 'mariadb';
-import pg from 'pg';
 import Cursor from 'pg-cursor';
+import { connectPostgres } from '../../adapters/postgres-client.ts';
+import { whenReachable } from '../../adapters/reachable.ts';
 import type { SqlValue, TargetTable } from '../../core/target.ts';
 import type { ColumnKind } from './normalise.ts';
 import { mariadbKind, postgresKind } from './normalise.ts';
@@ -35,8 +36,8 @@ const IDENTITY = 'SELECT local_key, canonical_key FROM seam.identity WHERE entit
 const PARKED = 'SELECT reason_code, count(*) AS records FROM seam.parked GROUP BY reason_code';
 
 async function openPostgres(connection: ReadConnection): Promise<TargetReader> {
-  const client = new pg.Client({ ...connection, options: '-c timezone=UTC -c datestyle=ISO' });
-  await client.connect();
+  const options = { ...connection, options: '-c timezone=UTC -c datestyle=ISO' };
+  const client = await whenReachable(connection, () => connectPostgres(options));
   const selected = async (sql: string, entity: string) =>
     (await client.query({ text: sql, values: [entity], rowMode: 'array' })).rows;
   const kinds = async (table: string): Promise<ColumnKinds> => {
@@ -74,15 +75,17 @@ async function openPostgres(connection: ReadConnection): Promise<TargetReader> {
 
 async function openMariadb(connection: ReadConnection): Promise<TargetReader> {
   const { host, port, database, user, password } = connection;
-  const client = await mariadb.createConnection({
-    host,
-    port,
-    database,
-    user,
-    password,
-    rowsAsArray: true,
-    dateStrings: true,
-  });
+  const client = await whenReachable(connection, () =>
+    mariadb.createConnection({
+      host,
+      port,
+      database,
+      user,
+      password,
+      rowsAsArray: true,
+      dateStrings: true,
+    }),
+  );
   const query = (sql: string, ...values: unknown[]) =>
     client.query(sql.replaceAll('$1', '?').replaceAll(' key ', ' `key` '), values);
   const kinds = async (table: string): Promise<ColumnKinds> => {

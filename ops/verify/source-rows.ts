@@ -3,8 +3,9 @@
  * events carry (core/change-event.ts). What verify holds targets against.
  */
 import mariadb from 'mariadb';
-import pg from 'pg';
 import Cursor from 'pg-cursor';
+import { connectPostgres } from '../../adapters/postgres-client.ts';
+import { whenReachable } from '../../adapters/reachable.ts';
 import type { ColumnValue, Row } from '../../core/change-event.ts';
 import { ContractError } from '../../core/errors.ts';
 import type { DialectName } from '../../core/target.ts';
@@ -35,8 +36,8 @@ const bigint: Decode = (value) => (value === null ? null : BigInt(String(value))
 const asIs: Decode = (value) => value as ColumnValue;
 
 async function* postgresRows(connection: ReadConnection, table: string): AsyncGenerator<Row[]> {
-  const client = new pg.Client({ ...connection, options: '-c timezone=UTC -c datestyle=ISO' });
-  await client.connect();
+  const options = { ...connection, options: '-c timezone=UTC -c datestyle=ISO' };
+  const client = await whenReachable(connection, () => connectPostgres(options));
   try {
     const [schema, name] = splitTable(table);
     const columns = await client.query(
@@ -58,7 +59,9 @@ async function* postgresRows(connection: ReadConnection, table: string): AsyncGe
 
 async function* mariadbRows(connection: ReadConnection, table: string): AsyncGenerator<Row[]> {
   const { host, port, database, user, password } = connection;
-  const client = await mariadb.createConnection({ host, port, database, user, password, rowsAsArray: true });
+  const client = await whenReachable(connection, () =>
+    mariadb.createConnection({ host, port, database, user, password, rowsAsArray: true }),
+  );
   try {
     const [schema, name] = splitTable(table);
     const columns = (await client.query(
