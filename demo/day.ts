@@ -3,6 +3,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { TransientError } from '../core/errors.ts';
+import type { LogAdmin } from '../core/ports.ts';
 import { openLogAdmin } from '../ops/log.ts';
 import type { VerifyResult } from '../ops/operations/verify.ts';
 import { verifyDeployment } from '../ops/operations/verify-deployment.ts';
@@ -76,6 +77,8 @@ export async function runDay(options: DayOptions, observer: DayObserver = {}): P
 async function capture(day: Day, signal: AbortSignal): Promise<void> {
   await startFlow(day);
   await until('the history has arrived', HISTORY_PATIENCE_MS, signal, () => historyArrived(day.sessions));
+  // what followed from it, stock levels and points, is still on its way
+  await withAdmin(day, (admin) => comeToRest(admin, signal));
 }
 
 async function historyArrived(sessions: Sessions): Promise<boolean> {
@@ -104,27 +107,40 @@ async function trade(day: Day, options: DayOptions, observer: DayObserver): Prom
 /** Open orders are finished, then nobody writes: whatever still moves in the canonical topics then goes round in circles. */
 async function settle(day: Day, signal: AbortSignal): Promise<number> {
   await day.workload.finish(AbortSignal.any([signal, AbortSignal.timeout(SETTLE_PATIENCE_MS)]));
-  const admin = await openLogAdmin(day.deployment);
-  try {
-    const recordsEnd = async () => {
-      const topics = (await admin.listTopics()).filter((topic) => topic.startsWith('canonical.'));
-      let end = 0n;
-      for (const topic of topics) for (const bound of await admin.bounds(topic)) end += bound.latest;
-      return end;
-    };
-    let before = await recordsEnd();
-    await until('the canonical topics come to rest', SETTLE_PATIENCE_MS, signal, async () => {
-      await pause(1_000);
-      const now = await recordsEnd();
-      const rested = now === before;
-      before = now;
-      return rested;
-    });
+  return withAdmin(day, async (admin) => {
+    const end = await comeToRest(admin, signal);
     await pause(QUIET_MS);
-    return Number((await recordsEnd()) - before);
+    return Number((await canonicalEnd(admin)) - end);
+  });
+}
+
+async function withAdmin<T>({ deployment }: Day, work: (admin: LogAdmin) => Promise<T>): Promise<T> {
+  const admin = await openLogAdmin(deployment);
+  try {
+    return await work(admin);
   } finally {
     await admin.close();
   }
+}
+
+/** Where the canonical topics end once nothing has been added for a second. */
+async function comeToRest(admin: LogAdmin, signal: AbortSignal): Promise<bigint> {
+  let before = await canonicalEnd(admin);
+  await until('the canonical topics come to rest', SETTLE_PATIENCE_MS, signal, async () => {
+    await pause(1_000);
+    const now = await canonicalEnd(admin);
+    const rested = now === before;
+    before = now;
+    return rested;
+  });
+  return before;
+}
+
+async function canonicalEnd(admin: LogAdmin): Promise<bigint> {
+  const topics = (await admin.listTopics()).filter((topic) => topic.startsWith('canonical.'));
+  let end = 0n;
+  for (const topic of topics) for (const bound of await admin.bounds(topic)) end += bound.latest;
+  return end;
 }
 
 async function measure(
