@@ -76,6 +76,8 @@ export interface LogAdmin {
     topics: readonly {
       readonly topic: string;
       readonly partitions: number;
+      /** Copies of every partition; the broker's default when left out. */
+      readonly replicationFactor?: number;
       readonly config?: Record<string, string>;
     }[],
   ): Promise<void>;

@@ -22,9 +22,10 @@ export class KafkaLogAdmin implements LogAdmin {
   /** Topics that exist are left as they are, their settings too. */
   async createTopics(topics: Parameters<LogAdmin['createTopics']>[0]): Promise<void> {
     if (topics.length === 0) return;
-    const wanted = topics.map(({ topic, partitions, config = {} }) => ({
+    const wanted = topics.map(({ topic, partitions, replicationFactor, config = {} }) => ({
       topic,
       numPartitions: partitions,
+      ...(replicationFactor === undefined ? {} : { replicationFactor }),
       configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
     }));
     await this.#ask('topics', () => this.#admin.createTopics({ topics: wanted, waitForLeaders: false }));

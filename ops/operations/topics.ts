@@ -11,7 +11,8 @@ export async function createTopics(deployment: Deployment): Promise<void> {
   const settings = TopicSettings.parse({ partitions: deployment.kafka.partitions });
   const admin = await openLogAdmin(deployment);
   try {
-    await admin.createTopics(topicPlan(mappings, entities, settings));
+    const { replicationFactor } = deployment.kafka;
+    await admin.createTopics(topicPlan(mappings, entities, settings).map((topic) => ({ ...topic, replicationFactor })));
   } finally {
     await admin.close();
   }
