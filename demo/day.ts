@@ -4,7 +4,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { TransientError } from '../core/errors.ts';
 import type { LogAdmin } from '../core/ports.ts';
-import { openLogAdmin } from '../ops/log.ts';
+import { canonicalTopics, openLogAdmin } from '../ops/log.ts';
 import type { VerifyResult } from '../ops/operations/verify.ts';
 import { verifyDeployment } from '../ops/operations/verify-deployment.ts';
 import { loadHistory } from './load.ts';
@@ -137,9 +137,8 @@ async function comeToRest(admin: LogAdmin, signal: AbortSignal): Promise<bigint>
 }
 
 async function canonicalEnd(admin: LogAdmin): Promise<bigint> {
-  const topics = (await admin.listTopics()).filter((topic) => topic.startsWith('canonical.'));
   let end = 0n;
-  for (const topic of topics) for (const bound of await admin.bounds(topic)) end += bound.latest;
+  for (const topic of await canonicalTopics(admin)) for (const bound of await admin.bounds(topic)) end += bound.latest;
   return end;
 }
 
@@ -152,18 +151,7 @@ async function measure(
     quietRecords: number;
   },
 ): Promise<DayReport> {
-  const admin = await openLogAdmin(day.deployment);
-  const topics: Record<string, number> = {};
-  try {
-    for (const topic of (await admin.listTopics()).filter((name) => name.startsWith('canonical.'))) {
-      topics[topic] = (await admin.bounds(topic)).reduce(
-        (sum, bound) => sum + Number(bound.latest - bound.earliest),
-        0,
-      );
-    }
-  } finally {
-    await admin.close();
-  }
+  const topics = await withAdmin(day, recordsByTopic);
   return reportOf({
     ...parts,
     topics,
@@ -173,6 +161,15 @@ async function measure(
     points: await pointsFreshness(day.sessions, day.workload.journal),
     flow: await flowCounts(day.sessions),
   });
+}
+
+async function recordsByTopic(admin: LogAdmin): Promise<Record<string, number>> {
+  const records: Record<string, number> = {};
+  for (const topic of await canonicalTopics(admin)) {
+    const bounds = await admin.bounds(topic);
+    records[topic] = bounds.reduce((sum, bound) => sum + Number(bound.latest - bound.earliest), 0);
+  }
+  return records;
 }
 
 /** Awaits a condition; a limit that passes is an error naming the condition. */

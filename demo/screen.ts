@@ -1,6 +1,6 @@
 /** The live view: what flows where, once a second. On a terminal one screen, elsewhere one line every five seconds. */
 import pc from 'picocolors';
-import { openLogAdmin } from '../ops/log.ts';
+import { canonicalTopics, openLogAdmin } from '../ops/log.ts';
 import type { WorkerView } from '../ops/workers.ts';
 import type { Day } from './day.ts';
 import { type Distribution, pointsFreshness } from './measure.ts';
@@ -21,7 +21,7 @@ type Sample = {
 export async function watchDay(day: Day, signal: AbortSignal, out: NodeJS.WriteStream): Promise<void> {
   const admin = await openLogAdmin(day.deployment);
   try {
-    const topics = (await admin.listTopics()).filter((topic) => topic.startsWith('canonical.')).sort();
+    const topics = (await canonicalTopics(admin)).sort();
     let before: Sample | null = null;
     for (let tick = 0; !signal.aborted; tick += 1) {
       const ends = new Map<string, number>();

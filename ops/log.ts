@@ -17,6 +17,10 @@ export function openLog(deployment: Deployment, clientId: string, logger: Logger
   return kafkaLog({ settings, clock: systemClock, logger });
 }
 
+export async function canonicalTopics(admin: LogAdmin): Promise<string[]> {
+  return (await admin.listTopics()).filter((topic) => topic.startsWith('canonical.'));
+}
+
 export function openLogAdmin(deployment: Deployment): Promise<LogAdmin> {
   return openLog(deployment, 'seam-admin', createLogger('warn')).admin();
 }

@@ -101,7 +101,8 @@ async function fillExpectations(
 ): Promise<Record<string, number>> {
   const byEntity = Map.groupBy(comparisons, (comparison) => comparison.table.entity as string);
   const refused: Record<string, number> = {};
-  for (const source of allSources(input)) {
+  const targetTables = input.targets.flatMap((target) => target.tables);
+  for (const source of sourcesOf(targetTables, input.sources, input.steps)) {
     const lookups = await lookupsOf(source, readers);
     for await (const rows of sourceRows(connectionOf(input.sourceConnections, source.system), source.table)) {
       for (const row of rows) {
@@ -120,11 +121,6 @@ async function fillExpectations(
     }
   }
   return refused;
-}
-
-function allSources(input: VerifyInput): SourceTable[] {
-  const all = { system: '*', dialect: 'postgres', tables: input.targets.flatMap((target) => target.tables) } as Target;
-  return sourcesOf(all, input.sources, input.steps);
 }
 
 /** Ids that a source's own database assigned, from the identity map beside it. */

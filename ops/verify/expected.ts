@@ -8,7 +8,7 @@ import { keyText } from '../../core/canonical-record.ts';
 import type { CanonicalMapping, Lookups, SourceMapping } from '../../core/mapping.ts';
 import { ABSENT, Refusal } from '../../core/mapping.ts';
 import type { Step } from '../../core/step.ts';
-import type { SqlValue, Target, TargetTable } from '../../core/target.ts';
+import type { SqlValue, TargetTable } from '../../core/target.ts';
 
 export type Entities = Readonly<Record<string, EntityDescription>>;
 export type CanonicalFact = {
@@ -85,9 +85,13 @@ export type SourceTable = {
   readonly mappings: readonly CanonicalMapping[];
 };
 
-/** Source tables whose rows reach this target, directly or through steps. */
-export function sourcesOf(target: Target, sources: readonly SourceMapping[], steps: readonly Step[]): SourceTable[] {
-  const wanted = new Set<string>(target.tables.map((table) => table.entity));
+/** Source tables whose rows reach one of these target tables, directly or through steps. */
+export function sourcesOf(
+  targetTables: readonly TargetTable[],
+  sources: readonly SourceMapping[],
+  steps: readonly Step[],
+): SourceTable[] {
+  const wanted = new Set<string>(targetTables.map((table) => table.entity));
   for (let size = -1; size !== wanted.size; ) {
     size = wanted.size;
     for (const step of steps) if (step.to.some((entity) => wanted.has(entity))) wanted.add(step.from);
