@@ -32,6 +32,8 @@ export interface ConsumerCallbacks {
   revoked(partitions: readonly TopicPartition[]): Promise<void>;
   /** Batches of one partition come one at a time and in order; different partitions come concurrently. Throwing stops the consumer. */
   batch(batch: LogBatch): Promise<void>;
+  /** Everything before this offset holds no record that could be handed out: removed by compaction, aborted, or markers. */
+  passedOver?(place: TopicPartition, nextOffset: bigint): void;
 }
 
 export interface LogConsumer {
@@ -52,17 +54,18 @@ export type ConsumerOptions = {
 
 export type OutputRecord = {
   readonly topic: string;
-  readonly key: string | null;
+  /** Text is written as UTF-8. */
+  readonly key: string | Uint8Array | null;
   readonly value: Uint8Array | null;
   readonly headers: Readonly<Record<string, Uint8Array>>;
-  /** Set only where every partition must get the record (a truncate). */
+  /** Set where the key doesn't decide: a truncate goes to every partition, what is set aside to that of its task. */
   readonly partition?: number;
 };
 
 /** One transactional id. Opening it fences whoever held the id before and aborts what they left open. */
 export interface TransactionalWriter {
   open(): Promise<void>;
-  /** All records and the input offsets become visible together or not at all. */
+  /** All records and the input offsets become visible together or not at all. No offsets: the records follow from no input. */
   commit(transaction: {
     readonly records: readonly OutputRecord[];
     readonly groupId: string;

@@ -24,6 +24,7 @@ import {
 } from './echo.ts';
 import { type Mapped, mapEvent, TRUNCATE_KEY } from './map-event.ts';
 import type { InputSlice, Rejected, Stage, Transformed } from './stage.ts';
+import { sweeper } from './sweep.ts';
 import { traceIdOf } from './trace.ts';
 
 export type CanonicalizeParts = {
@@ -56,6 +57,7 @@ export function canonicalizeStage(parts: CanonicalizeParts): Stage {
       const work = new SliceWork(parts, table, slice, checkedSchemas);
       return work.run();
     },
+    sweep: sweeper(parts),
   };
 }
 

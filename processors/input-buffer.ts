@@ -2,7 +2,8 @@
  * One topic of one task: what was fetched and is not committed yet.
  *
  *   ready --TransientError--> waiting --its time has come--> ready
- *   ready, waiting --ContractError, or too many attempts--> stopped        until the partition is assigned anew
+ *   ready, waiting --ContractError, or too many attempts--> stopped        until the partition is assigned anew,
+ *   stopped --goOn()--> ready                                              or there is room again for what is set aside
  *
  * A stopped or full buffer answers no more fetches, so the partition pauses and the others flow.
  */
@@ -113,6 +114,12 @@ export class InputBuffer {
   stop(fault: SeamError): void {
     this.fault = fault;
     this.isStopped = true;
+  }
+
+  goOn(): void {
+    this.fault = undefined;
+    this.isStopped = false;
+    if (this.#count < this.#limits.bufferRecordsMax) this.#releaseRoom();
   }
 
   /** The partition is gone: whoever waits for room waits for nothing. */

@@ -15,7 +15,14 @@ import { type CompiledTable, compileSource, type Entities } from './compile-mapp
 import type { EchoLedger, IdentityLookup } from './echo.ts';
 import { checkSteps, FLOW, flowStage } from './flow.ts';
 import type { ProcessorSettings } from './settings.ts';
-import { type CrashHooks, deadLetterTopic, type Reason, type StageStatus, type WorkState } from './stage.ts';
+import {
+  type CrashHooks,
+  deadLetterTopic,
+  type Reason,
+  redriveTopic,
+  type StageStatus,
+  type WorkState,
+} from './stage.ts';
 import { StageSupervisor } from './supervise.ts';
 import { rawTopic } from './topics.ts';
 
@@ -152,15 +159,18 @@ async function waitForTopics(
   inputs: readonly string[],
 ): Promise<ReadonlyMap<string, number>> {
   const { log, clock, entities, settings } = options;
-  const letters = [CANONICALIZE, FLOW].map(deadLetterTopic);
-  const needed = [...inputs, ...Object.values(entities).map(({ topic }) => topic), ...letters];
+  const beside = [CANONICALIZE, FLOW].flatMap((stage) => [deadLetterTopic(stage), redriveTopic(stage)]);
+  const needed = [...inputs, ...Object.values(entities).map(({ topic }) => topic), ...beside];
   const endMs = clock.nowMs() + settings.topicWaitMsMax;
   const admin = await log.admin();
   try {
     for (;;) {
       const counts = await admin.partitionCounts(needed);
       const missing = needed.filter((topic) => !counts.has(topic));
-      if (missing.length === 0) return counts;
+      if (missing.length === 0) {
+        refuseNarrow(counts, beside);
+        return counts;
+      }
       if (clock.nowMs() >= endMs) throw topicsMissing(missing);
       await clock.pause(TOPIC_PAUSE_MS);
     }
@@ -199,6 +209,18 @@ function twoWriters(entity: string): ConfigError {
     message: `${entity} is mapped by two systems: their positions don't compare`,
     where: 'connectors',
     hint: `declare ${entity} shared in its Avro schema, or map it in its owner alone`,
+  });
+}
+
+/** What is set aside, and what is asked of it, lies in the partition of its task. */
+function refuseNarrow(counts: ReadonlyMap<string, number>, beside: readonly string[]): void {
+  const widest = Math.max(...counts.values());
+  const narrow = beside.filter((topic) => (counts.get(topic) as number) < widest);
+  if (narrow.length === 0) return;
+  throw new ConfigError({
+    code: 'TOPICS_NARROW',
+    message: `${narrow.join(', ')} must have as many partitions as the topics that are read: ${widest}`,
+    hint: 'add partitions to them, which moves nothing: each task writes to the partition of its number',
   });
 }
 

@@ -9,15 +9,19 @@
  * read, so that nobody can still move them; offsets and outputs are one transaction; a worker that lost its id drops its
  * work and never repeats it by itself (docs/decisions/0005-exactly-once-tasks.md).
  */
-import { ContractError, SeamError } from '../core/errors.ts';
+import { randomUUID } from 'node:crypto';
+import { ContractError, SeamError, TransientError } from '../core/errors.ts';
+import { readRange } from '../core/log-range.ts';
 import type { Clock, Log, LogAdmin, LogBatch, LogConsumer, Logger, TopicPartition } from '../core/ports.ts';
 import { Counter } from './counter.ts';
 import type { ProcessorSettings } from './settings.ts';
 import {
   type CrashHooks,
+  deadLetterTopic,
   noHooks,
   type Reason,
   reasonOf,
+  redriveTopic,
   type Stage,
   type StageStatus,
   type TopicStatus,
@@ -47,7 +51,7 @@ export class StageRuntime {
   #failure: SeamError | undefined;
   /** Since when this worker is no member of its group; undefined while it is one. */
   #outsideSinceMs: number | undefined;
-  #isStopped = false;
+  readonly #stopping = new AbortController();
 
   constructor(parts: RuntimeParts) {
     this.#parts = parts;
@@ -59,10 +63,10 @@ export class StageRuntime {
   /** Runs once. Resolves after `stop`, rejects where this worker can't go on. */
   async run(): Promise<void> {
     const { stage, log, sessionTimeoutMs } = this.#parts;
-    if (this.#isStopped) return;
+    if (this.#stopping.signal.aborted) return;
     const consumer = log.consumer({
       groupId: stage.groupId,
-      topics: stage.inputs,
+      topics: this.#topics,
       assignment: 'same-number-together',
       ...(sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs }),
     });
@@ -75,6 +79,7 @@ export class StageRuntime {
     try {
       await Promise.race([running, this.#lost.promise]);
     } catch (error) {
+      if (error instanceof SeamError && error.code === 'STOPPED') return;
       if (error instanceof SeamError) this.#failure = error;
       throw error;
     } finally {
@@ -85,12 +90,17 @@ export class StageRuntime {
 
   /** Finishes the transactions under way, then leaves the group. */
   async stop(): Promise<void> {
-    this.#isStopped = true;
+    this.#stopping.abort();
     await this.#consumer?.stop();
   }
 
+  get #topics(): readonly string[] {
+    const { stage } = this.#parts;
+    return [...stage.inputs, redriveTopic(stage.name)];
+  }
+
   status(): StageStatus {
-    const topics = this.#parts.stage.inputs.map((topic) => this.#topicStatus(topic));
+    const topics = this.#topics.map((topic) => this.#topicStatus(topic));
     const failure = this.#failure;
     const trouble = this.#isAway() ? AWAY : topics.find(({ state }) => state !== 'running')?.reason;
     return {
@@ -99,13 +109,24 @@ export class StageRuntime {
       reason: failure === undefined ? trouble : reasonOf(failure),
       tasks: [...this.#tasks.keys()].sort((left, right) => left - right),
       topics,
+      ...this.#parkedTotals(),
     };
+  }
+
+  #parkedTotals(): { deadLetters: number; waiting: number } {
+    const totals = { deadLetters: 0, waiting: 0 };
+    for (const { parked } of this.#tasks.values()) {
+      const { deadLetters, waiting } = parked.totals();
+      totals.deadLetters += deadLetters;
+      totals.waiting += waiting;
+    }
+    return totals;
   }
 
   #isAway(): boolean {
     const { clock, settings } = this.#parts;
     const since = this.#outsideSinceMs;
-    return since !== undefined && !this.#isStopped && clock.nowMs() - since > settings.joinPatienceMs;
+    return since !== undefined && !this.#stopping.signal.aborted && clock.nowMs() - since > settings.joinPatienceMs;
   }
 
   #topicStatus(topic: string): TopicStatus {
@@ -133,8 +154,9 @@ export class StageRuntime {
     for (const outcome of opened) if (outcome.status === 'rejected') throw outcome.reason;
     const admin = await log.admin();
     try {
-      const committed = await admin.committedOffsets(stage.groupId, stage.inputs);
+      const committed = await admin.committedOffsets(stage.groupId, this.#topics);
       const starts = await this.#starts(admin, partitions, committed);
+      await this.#loadParked(admin, [...byNumber.keys()]);
       for (const [number, ofTask] of byNumber) {
         const known = ofTask.map(({ topic }) => ({
           topic,
@@ -164,6 +186,27 @@ export class StageRuntime {
     });
   }
 
+  /**
+   * After the ids were opened: nobody else can still set aside or release in these partitions, and what the last owner left
+   * open has ended.
+   */
+  async #loadParked(admin: LogAdmin, numbers: readonly number[]): Promise<void> {
+    const topic = deadLetterTopic(this.#parts.stage.name);
+    const bounds = (await admin.bounds(topic)).filter(({ partition }) => numbers.includes(partition));
+    await readRange(this.#parts.log, {
+      groupId: `${this.#parts.stage.groupId}-parked-${randomUUID()}`,
+      stretches: bounds.map(({ partition, earliest, latest }) => ({ topic, partition, from: earliest, to: latest })),
+      records: ({ partition }, records) => {
+        for (const record of records) this.#tasks.get(partition)?.parked.load(record);
+      },
+      signal: this.#stopping.signal,
+    });
+    // read in part, it must not be taken for the whole
+    if (this.#stopping.signal.aborted) {
+      throw new TransientError({ code: 'STOPPED', message: 'stopped while what is set aside was read' });
+    }
+  }
+
   /** Where a group reads for the first time it must find the beginning: what is gone already can't be said by anyone. */
   async #starts(
     admin: LogAdmin,
@@ -179,7 +222,8 @@ export class StageRuntime {
       if (known !== undefined) return { ...place, offset: known };
       const bound = bounds.find(({ topic, partition }) => topic === place.topic && partition === place.partition);
       const earliest = bound?.earliest ?? 0n;
-      if (earliest > 0n && !this.#parts.settings.acceptMissingHistory) throw historyMissing(place, earliest);
+      const isLane = place.topic === redriveTopic(this.#parts.stage.name);
+      if (earliest > 0n && !isLane && !this.#parts.settings.acceptMissingHistory) throw historyMissing(place, earliest);
       return { ...place, offset: earliest };
     });
   }

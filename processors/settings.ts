@@ -41,6 +41,16 @@ export const ProcessorSettings = z.strictObject({
     .min(100)
     .default(15_000)
     .meta({ description: 'After this long outside its group a stage shows itself as degraded.' }),
+  laterRecords: z.enum(['wait', 'take-over']).default('wait').meta({
+    description:
+      'Records of a key whose earlier record was refused. `wait`: behind it, in order, until an operator retries or discards it. `take-over`: they flow, and a row corrected at the source heals by itself; what only the refused record said (the end of an old key) is lost.',
+  }),
+  parkedRecordsMax: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(10_000)
+    .meta({ description: 'Records set aside of one partition of a topic; beyond it that partition stops.' }),
   hopsMax: z
     .int()
     .min(1)
@@ -79,11 +89,6 @@ export const TopicSettings = z.strictObject({
     .min(60_000)
     .default(7 * 86_400_000)
     .meta({ description: 'How long canonical topics keep a tombstone: a reader away for longer misses deletes.' }),
-  deadLetterRetentionMs: z
-    .int()
-    .min(60_000)
-    .default(30 * 86_400_000)
-    .meta({ description: 'How long records that were set aside are kept.' }),
   recordBytesMax: z
     .int()
     .min(1_000_000)

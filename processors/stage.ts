@@ -28,12 +28,15 @@ export type Counts = Readonly<Record<string, number>>;
 export type Stage = {
   readonly name: string;
   readonly groupId: string;
+  /** Without the redrive lane, which every stage has. */
   readonly inputs: readonly string[];
   /**
    * Called again with the same records after a failure, and must answer the same. Rejects with a TransientError where
    * something beside Kafka is away: this topic waits, the others flow. A ContractError stops the topic.
    */
   transform(slice: InputSlice): Promise<Transformed>;
+  /** The canonical tombstone that a `delete` on the redrive lane asks for; RecordError where the request is none. */
+  sweep?(request: LogRecord): OutputRecord;
 };
 
 /** Named places where a fault test lets the process die. */
@@ -65,6 +68,9 @@ export type StageStatus = {
   /** Numbers of the partitions held. */
   readonly tasks: readonly number[];
   readonly topics: readonly TopicStatus[];
+  /** Set aside now, in the partitions held: refused, and waiting behind those. */
+  readonly deadLetters: number;
+  readonly waiting: number;
 };
 
 export function reasonOf(error: SeamError): Reason {
@@ -74,6 +80,11 @@ export function reasonOf(error: SeamError): Reason {
     ...(error.where === undefined ? {} : { where: error.where }),
     ...(error.hint === undefined ? {} : { hint: error.hint }),
   };
+}
+
+/** What an operator asks of records that were read before: redrive.ts. */
+export function redriveTopic(stage: string): string {
+  return `redrive.${stage}`;
 }
 
 export function deadLetterTopic(stage: string): string {

@@ -11,10 +11,12 @@
 import { ContractError, InvariantError, RecordError, type SeamError, TransientError } from '../core/errors.ts';
 import type { Clock, Log, LogBatch, LogRecord, OutputRecord, TransactionalWriter } from '../core/ports.ts';
 import type { Counter } from './counter.ts';
-import { deadLetter } from './dead-letter.ts';
 import { InputBuffer, type Slice } from './input-buffer.ts';
+import { workLane } from './lane-slice.ts';
+import { ParkedKeys } from './parked-keys.ts';
 import type { ProcessorSettings } from './settings.ts';
-import type { CrashHooks, Stage, Transformed } from './stage.ts';
+import { type SliceDone, workSlice } from './slice-work.ts';
+import { type CrashHooks, redriveTopic, type Stage } from './stage.ts';
 
 export type TaskParts = {
   readonly stage: Stage;
@@ -34,7 +36,7 @@ type Transaction = Parameters<TransactionalWriter['commit']>[0];
 /** One topic's share of a transaction. */
 type Done = {
   readonly buffer: InputBuffer;
-  readonly transformed: Transformed;
+  readonly worked: SliceDone;
   readonly count: number;
   readonly offset: bigint;
 };
@@ -43,6 +45,8 @@ export class Task {
   readonly #parts: TaskParts;
   readonly #writer: TransactionalWriter;
   readonly #buffers: InputBuffer[] = [];
+  /** What this task has set aside: to be filled between `open` and `start`. */
+  readonly parked = new ParkedKeys();
   readonly #stopping = new AbortController();
   #wake = Promise.withResolvers<void>();
   #finished: Promise<void> = Promise.resolve();
@@ -136,12 +140,22 @@ export class Task {
     const done = answers.filter((answer) => answer !== undefined);
     if (done.length === 0 || this.#stopping.signal.aborted) return;
     await this.#commit(this.#transactionOf(done));
-    for (const { buffer, transformed, count, offset } of done) {
+    for (const { worked } of done) this.parked.apply(worked.changes);
+    for (const { buffer, worked, count, offset } of done) {
       buffer.advance(count, offset);
-      this.#count(buffer.topic, transformed, count);
-      if (transformed.stop !== undefined) buffer.stop(transformed.stop.reason);
+      this.#count(buffer.topic, worked, count);
+      if (worked.stop !== undefined) buffer.stop(worked.stop.reason);
     }
+    this.#goOnWhereRoom();
     await this.#parts.hooks.at('after-commit');
+  }
+
+  /** What was full goes on when records have landed or were discarded. */
+  #goOnWhereRoom(): void {
+    for (const buffer of this.#buffers) {
+      const hasRoom = this.parked.count(buffer.topic) < this.#parts.settings.parkedRecordsMax;
+      if (buffer.fault?.code === 'PARKED_FULL' && hasRoom) buffer.goOn();
+    }
   }
 
   /** A fair share of every topic that has something to do: the one that comes first changes with every transaction. */
@@ -165,14 +179,16 @@ export class Task {
 
   /** undefined: nothing of this topic can be committed now. */
   async #transform(buffer: InputBuffer, slice: Slice): Promise<Done | undefined> {
-    const { stage, clock } = this.#parts;
+    const { stage, clock, settings } = this.#parts;
+    const context = { stage, settings, parked: this.parked, nowMs: clock.nowMs() };
     try {
       const { topic, partition } = buffer;
-      const transformed = await stage.transform({ topic, partition, records: slice.records });
-      const { stop } = transformed;
-      if (stop === undefined) return { buffer, transformed, count: slice.records.length, offset: slice.nextOffset };
+      const work = topic === redriveTopic(stage.name) ? workLane : workSlice;
+      const worked = await work(context, { topic, partition, records: slice.records });
+      const { stop } = worked;
+      if (stop === undefined) return { buffer, worked, count: slice.records.length, offset: slice.nextOffset };
       if (stop.at > 0) {
-        return { buffer, transformed, count: stop.at, offset: (slice.records[stop.at] as LogRecord).offset };
+        return { buffer, worked, count: stop.at, offset: (slice.records[stop.at] as LogRecord).offset };
       }
       buffer.stop(placed(stop.reason, buffer, slice));
     } catch (error) {
@@ -186,19 +202,15 @@ export class Task {
   #transactionOf(done: readonly Done[]): Transaction {
     const { stage } = this.#parts;
     const records: OutputRecord[] = [];
-    for (const { buffer, transformed } of done) {
-      for (const output of transformed.outputs) records.push(output);
-      for (const rejected of transformed.rejected) records.push(deadLetter(stage.name, buffer, rejected));
-    }
+    for (const { worked } of done) for (const output of worked.outputs) records.push(output);
     const offsets = done.map(({ buffer: { topic, partition }, offset }) => ({ topic, partition, offset }));
     return { records, groupId: stage.groupId, offsets };
   }
 
-  #count(topic: string, { counts, rejected }: Transformed, received: number): void {
+  #count(topic: string, { counts }: SliceDone, received: number): void {
     const counter = this.#parts.counterOf(topic);
     counter.addAll(counts);
     counter.add('received', received);
-    if (rejected.length > 0) counter.add('deadLetters', rejected.length);
   }
 
   // ---- commit ------------------------------------------------------------------------------------------------------

@@ -5,10 +5,10 @@ import { CANONICALIZE } from './canonicalize.ts';
 import type { Entities } from './compile-mapping.ts';
 import { FLOW } from './flow.ts';
 import type { TopicSettings } from './settings.ts';
-import { deadLetterTopic } from './stage.ts';
+import { deadLetterTopic, redriveTopic } from './stage.ts';
 
 export type PlannedTopic = Parameters<LogAdmin['createTopics']>[0][number] & {
-  readonly kind: 'raw' | 'canonical' | 'dead-letter';
+  readonly kind: 'raw' | 'canonical' | 'dead-letter' | 'redrive';
 };
 
 export function rawTopic(system: string, table: string): string {
@@ -37,9 +37,14 @@ export function topicPlan(
       };
       return { kind: 'canonical', topic, partitions, config: { ...limit, ...compaction } };
     }),
+    // what is set aside is kept until it has landed; a tombstone may go early, since tasks read from the beginning
     ...[CANONICALIZE, FLOW].map((stage): PlannedTopic => {
-      const retention = { 'cleanup.policy': 'delete', 'retention.ms': String(settings.deadLetterRetentionMs) };
-      return { kind: 'dead-letter', topic: deadLetterTopic(stage), partitions, config: { ...limit, ...retention } };
+      const config = { ...limit, 'cleanup.policy': 'compact' };
+      return { kind: 'dead-letter', topic: deadLetterTopic(stage), partitions, config };
+    }),
+    ...[CANONICALIZE, FLOW].map((stage): PlannedTopic => {
+      const retention = { 'cleanup.policy': 'delete', 'retention.ms': String(settings.rawRetentionMs) };
+      return { kind: 'redrive', topic: redriveTopic(stage), partitions, config: { ...limit, ...retention } };
     }),
   ];
 }

@@ -6,7 +6,7 @@ const HEX_DIGITS = 8;
  * 16 hexadecimal digits, the same for one change in every run, so that a replay is recognised as what it repeats. Two plain
  * 32-bit hashes: it names a change among those one person looks at, and every record pays for it.
  */
-export function traceIdOf({ system, table, position }: ChangeEvent): string {
+export function traceIdOf({ system, table, position }: Pick<ChangeEvent, 'system' | 'table' | 'position'>): string {
   let left = 0x811c9dc5 ^ seedOf(system) ^ seedOf(table);
   let right = 0x9747b28c ^ left;
   for (let index = 0; index < position.length; index += 1) {

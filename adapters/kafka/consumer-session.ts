@@ -218,7 +218,9 @@ export class ConsumerSession {
   /** Nothing but markers and aborted records: kafkajs has moved on by itself. */
   #passedOver(topic: string, partition: number, lastOffset: string): void {
     const held = this.#holding.partitions.get(nameOf(topic, partition));
-    if (held?.next !== undefined && BigInt(lastOffset) >= held.next) held.next = BigInt(lastOffset) + 1n;
+    if (held?.next === undefined || BigInt(lastOffset) < held.next || this.#isEnding) return;
+    held.next = BigInt(lastOffset) + 1n;
+    this.#parts.callbacks.passedOver?.({ topic, partition }, held.next);
   }
 
   #misplaced(held: Held, fetchedOffset: string): void {

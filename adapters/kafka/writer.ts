@@ -84,7 +84,7 @@ export class KafkaTransactionalWriter implements TransactionalWriter {
     await this.#parts.partitionCounts.load(new Set(work.records.map((record) => record.topic)));
     try {
       const transaction = await producer.transaction();
-      await this.#addOffsets(transaction, work);
+      if (work.offsets.length > 0) await this.#addOffsets(transaction, work);
       for (const topicMessages of produceChunks(work.records, (topic) => this.#parts.partitionCounts.of(topic))) {
         await transaction.sendBatch({ acks: -1, topicMessages });
       }

@@ -14,6 +14,7 @@ import { comparePositions } from '../../core/position.ts';
 import { deadLetter } from '../../processors/dead-letter.ts';
 import { ledgerKey } from '../../processors/echo.ts';
 import { CanonicalizeBench, type Given, PARTITIONS, type Written } from '../support/canonicalize-bench.ts';
+import { holdsAsync } from '../support/holds.ts';
 
 /** The stock system's product table, as its mapping reads it, under a name of its own. */
 const wide = defineSource({ system: 'erp', tables: { 's.prod': erp.tables['erp.prod'] as never } });
@@ -288,11 +289,10 @@ describe('personal values', () => {
         expect(rejected.length + written.length).toBeGreaterThan(0);
         for (const one of rejected) {
           const { code, message, where, hint } = one.error;
-          const { headers } = deadLetter(
-            'canonicalize',
-            { topic: 't', partition: 0 },
-            { ...one, record: { ...one.record, headers: {} } },
-          );
+          const { record } = one;
+          const place = { topic: 't', partition: 0, offset: record.offset };
+          const parked = { place, keyId: undefined, state: 'refused', code, attempts: 0, setAsideAtMs: 0 } as const;
+          const { headers } = deadLetter('canonicalize', parked, { ...record, key: null, headers: {} }, one.error);
           const shown = [code, message, where, hint, ...Object.values(headers).map(String)].join('\n');
           expect(shown).not.toContain(value);
         }
@@ -328,8 +328,3 @@ describe('personal values', () => {
     expect(new Refusal('CODE', 'reason')).not.toHaveProperty('value');
   });
 });
-
-/** As `holds`, for what answers later; fast-check's report names the seed. */
-async function holdsAsync<Value>(values: fc.Arbitrary<Value>, check: (value: Value) => Promise<void>): Promise<void> {
-  await fc.assert(fc.asyncProperty(values, check), { numRuns: 60 });
-}

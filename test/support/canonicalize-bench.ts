@@ -68,6 +68,12 @@ export class CanonicalizeBench {
     return { ...transformed, written: transformed.outputs.map((output) => this.#read(output)) };
   }
 
+  /** What a `delete` on the redrive lane becomes. */
+  sweep(value: string): Written {
+    const request = { offset: 0n, key: null, value: Buffer.from(value), headers: {}, timestampMs: 0 };
+    return this.#read(this.#stage().sweep?.(request) as Transformed['outputs'][number]);
+  }
+
   #stage() {
     const { system } = this.#mapping;
     const tables = new Map(
