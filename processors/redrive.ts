@@ -29,8 +29,8 @@ export const PLACE_HEADERS = {
   offset: 'seam.source.offset',
 } as const;
 
-/** Headers of ours, which are not the record's own. The metadata header `seam` is: it has no point. */
-const OURS = 'seam.';
+/** Headers that the lane and the dead letters add. `seam` and `seam.epoch` are none of them: they belong to the record. */
+const ADDED = /^seam\.(redrive|source|parked|error|tried|discarded)\./;
 
 const ACTIONS = ['translate', 'retry', 'discard', 'delete'] as const;
 export type RedriveAction = (typeof ACTIONS)[number];
@@ -140,7 +140,7 @@ export function refused(reason: string): RecordError {
 }
 
 export function ownHeaders(headers: LogRecord['headers']): Record<string, Uint8Array> {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith(OURS)));
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !ADDED.test(name)));
 }
 
 export function textHeaders(texts: Readonly<Record<string, string>>): Record<string, Uint8Array> {

@@ -11,7 +11,7 @@ import { encodePosition } from '../../core/position.ts';
 import { readLetter } from '../../processors/dead-letter.ts';
 import { workLane } from '../../processors/lane-slice.ts';
 import { ParkedKeys } from '../../processors/parked-keys.ts';
-import { redriveRecord, type Sweep } from '../../processors/redrive.ts';
+import { readRedrive, redriveRecord, type Sweep } from '../../processors/redrive.ts';
 import { type SliceDone, workSlice } from '../../processors/slice-work.ts';
 import type { Stage } from '../../processors/stage.ts';
 import { CanonicalizeBench } from '../support/canonicalize-bench.ts';
@@ -184,6 +184,18 @@ describe('records set aside', () => {
     await world.ask('translate', [0, 1, 2]);
     expect(world.landed.slice(5)).toEqual([0, 1, 2]);
     expect(world.outstanding()).toEqual([]);
+  });
+});
+
+describe('a request on the lane', () => {
+  it('brings back the headers that belong to the record, and no others', () => {
+    const own = { seam: Buffer.from('meta'), 'seam.epoch': Buffer.from('2'), theirs: Buffer.from('x') };
+    const place = { topic: 'in', partition: 0, offset: 7n };
+    const original = { key: null, value: null, headers: { ...own, 'seam.error.code': Buffer.from('ODD') } };
+    const { headers, key, value } = redriveRecord('test', 'retry', place, original, ASKED);
+    const lane = { topic: 'redrive.test', partition: 0, offset: 0n };
+    const record = { offset: 0n, key: key as null, value, headers, timestampMs: 0 };
+    expect(readRedrive(lane, record).record.headers).toEqual(own);
   });
 });
 
