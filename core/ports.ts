@@ -93,6 +93,8 @@ export interface LogAdmin {
   ): Promise<readonly (TopicPartition & { readonly offset: bigint })[]>;
   /** Beginning and end of every partition. */
   bounds(topic: string): Promise<readonly (TopicPartition & { readonly earliest: bigint; readonly latest: bigint })[]>;
+  /** Per partition the first offset whose record is of that time (ms since 1970) or later; the end where there is none. */
+  offsetsAt(topic: string, timeMs: number): Promise<readonly (TopicPartition & { readonly offset: bigint })[]>;
   close(): Promise<void>;
 }
 

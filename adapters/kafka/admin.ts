@@ -78,6 +78,13 @@ export class KafkaLogAdmin implements LogAdmin {
       .sort((left, right) => left.partition - right.partition);
   }
 
+  async offsetsAt(topic: string, timeMs: number): Promise<readonly PartitionOffset[]> {
+    const offsets = await this.#ask(`topic ${topic}`, () => this.#admin.fetchTopicOffsetsByTimestamp(topic, timeMs));
+    return offsets
+      .map(({ partition, offset }) => ({ topic, partition, offset: BigInt(offset) }))
+      .sort((left, right) => left.partition - right.partition);
+  }
+
   async close(): Promise<void> {
     await this.#admin.disconnect();
   }

@@ -61,7 +61,7 @@ export type FoundRow = {
 };
 
 /** Statements that are no plain write by key: `statements.ts` of each dialect holds their SQL. */
-export type StatementName = 'takeLease' | 'dueParked' | 'parkedCounts' | 'liveKeys' | 'pruneEcho';
+export type StatementName = 'takeLease' | 'dueParked' | 'parkedCounts' | 'liveKeys' | 'pruneEcho' | 'checkConstraints';
 
 /** The side schema's tables. */
 export const SIDE_TABLES = {
@@ -72,6 +72,9 @@ export const SIDE_TABLES = {
   identity: 'seam.identity',
   parked: 'seam.parked',
 } as const;
+
+/** Replays that were carried out here. No sink needs it: where it is missing, only replays are refused. */
+export const REPLAY_TABLE = 'seam.replay';
 
 export interface Session {
   readonly isOpen: boolean;

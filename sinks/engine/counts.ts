@@ -1,6 +1,8 @@
 /** What became of records, since the worker started; each is in one of the first seven. */
 export type Counts = {
   applied: number;
+  /** Of the applied ones, those whose key had no row by the ledger. */
+  inserted: number;
   deleted: number;
   unchanged: number;
   /** Older than what the ledger holds. */
@@ -21,6 +23,7 @@ export type Counts = {
 export function noCounts(): Counts {
   return {
     applied: 0,
+    inserted: 0,
     deleted: 0,
     unchanged: 0,
     stale: 0,

@@ -2,7 +2,7 @@
  * Leases: which offsets this worker may write from, and under which epoch. The row in the target's database is the truth; a
  * worker whose epoch is older than the row's has lost the partition and never writes for it again.
  */
-import { TransientError } from '../../core/errors.ts';
+import { ContractError, TransientError } from '../../core/errors.ts';
 import type { TopicPartition } from '../../core/ports.ts';
 import type { Session, Values } from '../dialects/dialect.ts';
 import type { SideTables } from './side-tables.ts';
@@ -69,6 +69,25 @@ export async function lockLeases(
   return done > 0 && done === advancing ? 'done' : 'ours';
 }
 
+/**
+ * Keeps the owners of these partitions from writing until the transaction ends, and takes nothing from them: how a replay works
+ * beside them. Its own leases sort behind, so that everybody locks in one order.
+ */
+export async function holdLeases(session: Session, side: SideTables, places: readonly TopicPartition[]): Promise<void> {
+  const ordered = [...places].sort((left, right) => (partitionName(left) < partitionName(right) ? -1 : 1));
+  const match = placeKey(ordered);
+  const rows = await session.lookup(side.sinkOffset, { match, columns: [], lock: true });
+  const found = new Set(rows.map(({ index }) => index));
+  const missing = ordered.find((_, index) => !found.has(index));
+  if (missing === undefined) return;
+  throw new ContractError({
+    code: 'NEVER_READ',
+    message: 'the target has no record of having read this partition',
+    where: `${missing.topic} partition ${missing.partition}`,
+    hint: 'start its sink first: it reads from the beginning by itself',
+  });
+}
+
 export async function checkLeases(session: Session, side: SideTables, leases: readonly Lease[]): Promise<void> {
   const advances = leases.map((lease) => ({ lease, nextOffset: lease.nextOffset }));
   const rows = await session.lookup(side.sinkOffset, { match: leaseKey(advances), columns: ['next_offset', 'epoch'] });
@@ -95,8 +114,12 @@ function inOrder(advances: readonly Advance[]): Advance[] {
 }
 
 function leaseKey(advances: readonly Advance[]): readonly Values[] {
+  return placeKey(advances.map(({ lease }) => lease));
+}
+
+export function placeKey(places: readonly TopicPartition[]): readonly Values[] {
   return [
-    { column: 'topic', values: advances.map(({ lease }) => lease.topic) },
-    { column: 'partition', values: advances.map(({ lease }) => lease.partition) },
+    { column: 'topic', values: places.map(({ topic }) => topic) },
+    { column: 'partition', values: places.map(({ partition }) => partition) },
   ];
 }

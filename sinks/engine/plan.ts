@@ -182,7 +182,12 @@ class Planner {
       raw: table.entity.owner === 'shared' ? by.raw : undefined,
       prior: ledger?.position,
     });
-    addCounts(this.#counts, isOwn ? { own: 1 } : isGone ? { deleted: 1 } : { applied: 1 });
+    if (isOwn) this.#counts.own += 1;
+    else if (isGone) this.#counts.deleted += 1;
+    else {
+      this.#counts.applied += 1;
+      if (ledger === undefined || ledger.deleted) this.#counts.inserted += 1;
+    }
     this.#release([by]);
     this.#supersede(superseded);
   }

@@ -11,12 +11,12 @@
  * The answer to COMMIT may get lost: the next attempt then finds the new offsets in the leases and is done.
  */
 import { ContractError, type SeamError, TransientError } from '../../core/errors.ts';
-import type { Clock } from '../../core/ports.ts';
+import type { Clock, TopicPartition } from '../../core/ports.ts';
 import type { Dialect, Session } from '../dialects/dialect.ts';
 import type { CompiledTable } from './compile.ts';
 import { addCounts } from './counts.ts';
 import type { Hooks } from './hooks.ts';
-import { type Advance, checkLeases, LEASE_LOST, type Lease, lockLeases, saveOffsets } from './leases.ts';
+import { type Advance, checkLeases, holdLeases, LEASE_LOST, type Lease, lockLeases, saveOffsets } from './leases.ts';
 import type { DecodeBatch } from './record.ts';
 import type { SinkSettings } from './settings.ts';
 import type { SideTables } from './side-tables.ts';
@@ -27,6 +27,10 @@ export type Work = {
   /** Every partition that the items belong to. */
   readonly advances: readonly Advance[];
   readonly isTimedRetry: boolean;
+  /** Of a replay: partitions of the sinks beside it, which wait while its transaction runs. */
+  readonly holds?: readonly TopicPartition[];
+  /** Written in the same transaction, last. */
+  readonly alongside?: (session: Session, written: Written) => Promise<void>;
 };
 
 export type WriterOptions = {
@@ -75,6 +79,47 @@ export class Writer {
     const batchMs = this.#options.clock.nowMs() - startedMs;
     if (written !== undefined) addCounts(written.counts, { batches: 1, batchMs });
     return written;
+  }
+
+  /**
+   * What `write` would do and count, done and rolled back. The sinks beside it wait meanwhile: past `msMax`, or a lock that isn't
+   * had within the session's limit, it gives way with a TransientError, and the database undoes it.
+   */
+  async trial(work: Work, msMax: number): Promise<Written> {
+    const session = await this.#open();
+    const done = new AbortController();
+    let isOver = false;
+    const limit = this.#options.clock.pause(msMax, done.signal).then(async () => {
+      if (done.signal.aborted) return;
+      isOver = true;
+      await session.close();
+    });
+    try {
+      return await this.#tryOut(session, work);
+    } catch (cause) {
+      throw isOver ? trialTooLong(msMax, cause) : this.#options.dialect.errorOf(cause);
+    } finally {
+      done.abort();
+      await limit.catch(() => undefined);
+      await this.#recover();
+    }
+  }
+
+  async #tryOut(session: Session, work: Work): Promise<Written> {
+    for (let isSplit = false; ; isSplit = true) {
+      await session.begin({ checkAtOnce: isSplit });
+      await holdLeases(session, this.#options.side, work.holds ?? []);
+      const context = this.#context(session, false);
+      try {
+        const written = await (isSplit ? writeSplit(context, work.items) : writeWhole(context, work.items));
+        // what a commit would find
+        await session.run('checkConstraints', []);
+        return written;
+      } catch (error) {
+        if (isSplit || this.#options.dialect.errorOf(error).class !== 'record') throw error;
+        await session.rollback();
+      }
+    }
   }
 
   /** Runs `action` with an open session, again after each failure that passes. */
@@ -127,6 +172,7 @@ export class Writer {
     const { hooks, side } = this.#options;
     await hooks.at('before-lock');
     await session.begin({ checkAtOnce: isSplit });
+    if (work.holds !== undefined) await holdLeases(session, side, work.holds);
     if ((await lockLeases(session, side, work.advances)) === 'done') {
       await session.rollback();
       return undefined;
@@ -137,6 +183,7 @@ export class Writer {
     await hooks.at('after-rows');
     await this.#refuseTooManyParked(session, written);
     await saveOffsets(session, side, work.advances);
+    await work.alongside?.(session, written);
     await hooks.at('before-commit');
     await session.commit();
     await hooks.at('after-commit');
@@ -170,6 +217,10 @@ export class Writer {
       hint: 'look at them with: seam dead-letter list; or raise parkedRecordsMax',
     });
   }
+}
+
+function trialTooLong(msMax: number, cause: unknown): TransientError {
+  return new TransientError({ code: 'TRIAL_GAVE_WAY', message: `the trial was not done within ${msMax} ms`, cause });
 }
 
 export async function parkedCounts(session: Session): Promise<{ waiting: number; deadLetters: number }> {

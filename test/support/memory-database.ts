@@ -221,6 +221,7 @@ export class MemorySession implements Session {
       case 'liveKeys':
         return this.#liveKeys(parameters);
       case 'pruneEcho':
+      case 'checkConstraints':
         return [];
     }
   }

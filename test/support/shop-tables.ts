@@ -49,7 +49,7 @@ const CREATES = [
   `CREATE TABLE shop.ord (ord_no VARCHAR(24) PRIMARY KEY, qty DECIMAL(12, 3) NOT NULL CHECK (qty < 1000), stat CHAR(1), msg LARGE, at ZONED, made VARCHAR(10)) ENGINE`,
 ];
 
-const SIDE_TABLES = ['sink_offset', 'applied', 'echo', 'effect', 'identity', 'parked'];
+const SIDE_TABLES = ['sink_offset', 'applied', 'echo', 'effect', 'identity', 'parked', 'replay'];
 
 /** Empty tables, no ledger, no leases. */
 export async function resetShop({ dialect, execute }: TestDatabase): Promise<void> {

@@ -67,7 +67,12 @@ export const decodeTestBatch: DecodeBatch = async ({ topic, records }) =>
     }
   });
 
-type Stored = { readonly key: string; readonly value: Uint8Array | null; readonly meta: Uint8Array };
+type Stored = {
+  readonly key: string;
+  readonly value: Uint8Array | null;
+  readonly meta: Uint8Array;
+  readonly timestampMs: number;
+};
 
 export class TestLog implements Log {
   readonly #partitionsPerTopic: number;
@@ -98,7 +103,7 @@ export class TestLog implements Log {
   }
 
   appendUnreadable(entity: string, key: string): void {
-    const stored = { key, value: Buffer.from('?'), meta: Buffer.from('?') };
+    const stored = { key, value: Buffer.from('?'), meta: Buffer.from('?'), timestampMs: 0 };
     this.#store({ entity }, partitionOf(key, this.#partitionsPerTopic), stored);
     for (const consumer of this.#consumers) consumer.wake();
   }
@@ -150,6 +155,12 @@ export class TestLog implements Log {
           earliest: 0n,
           latest: BigInt(this.read(partition).length),
         })),
+      offsetsAt: async (topic: string, timeMs: number) =>
+        this.partitionsOf([topic]).map((partition) => {
+          const all = this.read(partition);
+          const first = all.findIndex(({ timestampMs }) => timestampMs >= timeMs);
+          return { ...partition, offset: BigInt(first < 0 ? all.length : first) };
+        }),
       close: async () => undefined,
     };
   }
@@ -212,11 +223,12 @@ class TestConsumer implements LogConsumer {
 }
 
 function storedOf({ key, value, meta }: CanonicalRecord): Stored {
-  return { key, value: value === null ? null : serialize(value), meta: serialize(meta) };
+  const timestampMs = Number(meta.commitTimeUs / 1_000n);
+  return { key, value: value === null ? null : serialize(value), meta: serialize(meta), timestampMs };
 }
 
-function logRecord({ key, value, meta }: Stored, offset: bigint): LogRecord {
-  return { offset, key: Buffer.from(key, 'utf8'), value, headers: { [META_HEADER]: meta }, timestampMs: 0 };
+function logRecord({ key, value, meta, timestampMs }: Stored, offset: bigint): LogRecord {
+  return { offset, key: Buffer.from(key, 'utf8'), value, headers: { [META_HEADER]: meta }, timestampMs };
 }
 
 function partitionOf(key: string, count: number): number {

@@ -78,3 +78,18 @@ CREATE TABLE IF NOT EXISTS seam.parked (
   UNIQUE KEY (topic, `partition`, `offset`),
   KEY parked_key (entity, `key`)
 ) ENGINE = InnoDB;
+--;;
+-- Replays: who wrote records of the log here once more, why, and what came of it. Texts hold keys and counts, never other values.
+CREATE TABLE IF NOT EXISTS seam.replay (
+  id         VARCHAR(40) CHARACTER SET ascii COLLATE ascii_nopad_bin PRIMARY KEY,
+  state      VARCHAR(20) NOT NULL,
+  reason     VARCHAR(1000) NOT NULL,
+  planned_by VARCHAR(200) NOT NULL,
+  applied_by VARCHAR(200) NOT NULL,
+  scope      MEDIUMTEXT NOT NULL,
+  predicted  TEXT NOT NULL,
+  counted    TEXT NOT NULL,
+  started_at DATETIME(6) NOT NULL,
+  changed_at DATETIME(6) NOT NULL,
+  ended_at   DATETIME(6)
+) ENGINE = InnoDB;

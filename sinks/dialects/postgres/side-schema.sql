@@ -78,3 +78,18 @@ CREATE TABLE IF NOT EXISTS seam.parked (
   UNIQUE (topic, partition, "offset")
 );
 CREATE INDEX IF NOT EXISTS parked_key ON seam.parked (entity, key);
+
+-- Replays: who wrote records of the log here once more, why, and what came of it. Texts hold keys and counts, never other values.
+CREATE TABLE IF NOT EXISTS seam.replay (
+  id         text COLLATE "C" PRIMARY KEY,
+  state      text NOT NULL,
+  reason     text NOT NULL,
+  planned_by text NOT NULL,
+  applied_by text NOT NULL,
+  scope      text NOT NULL,
+  predicted  text NOT NULL,
+  counted    text NOT NULL,
+  started_at timestamptz NOT NULL,
+  changed_at timestamptz NOT NULL,
+  ended_at   timestamptz
+);

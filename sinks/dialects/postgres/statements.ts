@@ -30,4 +30,6 @@ ORDER BY key LIMIT $4`,
   pruneEcho: `
 DELETE FROM seam.echo WHERE ctid = ANY (ARRAY(
   SELECT ctid FROM seam.echo WHERE written_at < clock_timestamp() - make_interval(days => $1::int) LIMIT $2))`,
+
+  checkConstraints: 'SET CONSTRAINTS ALL IMMEDIATE',
 };

@@ -1,0 +1,90 @@
+/** The plan of a replay: a file that says exactly what will be written once more, and what that did in a trial. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { parseConfig } from '../../../core/config.ts';
+import { ConfigError } from '../../../core/errors.ts';
+import { Effect } from './effect.ts';
+
+const Offset = z.string().regex(/^\d+$/);
+const Hex = z.string().regex(/^[0-9a-f]*$/);
+
+/** A record of the log, told by its time: the log still holds the same record at this offset, or none. */
+const Mark = z.strictObject({ offset: Offset, timestampMs: z.number() });
+
+const Range = z.strictObject({
+  partition: z.int().min(0),
+  /** First offset. */
+  from: Offset,
+  /** First offset behind the range. */
+  to: Offset,
+  first: Mark.nullable(),
+  last: Mark.nullable(),
+});
+
+/** Which records of the ranges: all that is named must be so. */
+export const Filter = z.strictObject({
+  keys: z.array(z.string()).optional(),
+  system: z.string().optional(),
+  /** Of the source's log, as 20 bytes: first, and first behind. */
+  positionFrom: Hex.optional(),
+  positionTo: Hex.optional(),
+});
+export type Filter = z.infer<typeof Filter>;
+
+const TargetScope = z.strictObject({
+  target: z.string(),
+  topics: z.array(z.strictObject({ topic: z.string(), ranges: z.array(Range) })),
+  /** Records in the ranges, and those that the filter takes. */
+  read: z.int(),
+  selected: z.int(),
+  predicted: Effect,
+  /** Transactions in which the trial counted. */
+  chunks: z.int(),
+  trialMs: z.number(),
+});
+export type TargetScope = z.infer<typeof TargetScope>;
+export type ScopeTopic = TargetScope['topics'][number];
+export type ScopeRange = ScopeTopic['ranges'][number];
+
+export const ReplayPlan = z.strictObject({
+  version: z.literal(1),
+  kind: z.literal('canonical'),
+  id: z.string().regex(/^[a-z0-9-]{1,40}$/),
+  createdAt: z.iso.datetime(),
+  createdBy: z.string(),
+  reason: z.string().min(1).max(1_000),
+  /** What was asked for, in words. */
+  asked: z.string(),
+  filter: Filter,
+  /** Also rows whose record is the ledger's own. */
+  rewriteEqual: z.boolean(),
+  /** Records a second, at most. */
+  rate: z.int().min(1),
+  /** Records in one transaction, at most. */
+  batchRecordsMax: z.int().min(1),
+  targets: z.array(TargetScope).min(1),
+  estimatedSeconds: z.number(),
+  /** What whoever applies it must know. */
+  notes: z.array(z.string()),
+});
+export type ReplayPlan = z.infer<typeof ReplayPlan>;
+
+export async function writePlan(file: string, plan: ReplayPlan): Promise<void> {
+  await writeFile(file, `${JSON.stringify(plan, null, 2)}\n`, { mode: 0o600 });
+}
+
+export async function readPlan(file: string): Promise<ReplayPlan> {
+  let content: unknown;
+  try {
+    content = JSON.parse(await readFile(file, 'utf8'));
+  } catch (cause) {
+    throw new ConfigError({
+      code: 'PLAN_UNREADABLE',
+      message: `no plan can be read: ${(cause as Error).message}`,
+      where: file,
+      hint: 'make one with: seam replay plan',
+      cause,
+    });
+  }
+  return parseConfig(ReplayPlan, content, file);
+}
