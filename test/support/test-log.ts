@@ -96,7 +96,7 @@ export class TestLog implements Log {
       if (one.meta.operation === 't') {
         for (let number = 0; number < this.#partitionsPerTopic; number += 1) this.#store(one, number, stored);
       } else {
-        this.#store(one, partitionOf(one.key, this.#partitionsPerTopic), stored);
+        this.#store(one, testPartitionOf(one.key, this.#partitionsPerTopic), stored);
       }
     }
     for (const consumer of this.#consumers) consumer.wake();
@@ -104,7 +104,7 @@ export class TestLog implements Log {
 
   appendUnreadable(entity: string, key: string): void {
     const stored = { key, value: Buffer.from('?'), meta: Buffer.from('?'), timestampMs: 0 };
-    this.#store({ entity }, partitionOf(key, this.#partitionsPerTopic), stored);
+    this.#store({ entity }, testPartitionOf(key, this.#partitionsPerTopic), stored);
     for (const consumer of this.#consumers) consumer.wake();
   }
 
@@ -231,7 +231,7 @@ function logRecord({ key, value, meta, timestampMs }: Stored, offset: bigint): L
   return { offset, key: Buffer.from(key, 'utf8'), value, headers: { [META_HEADER]: meta }, timestampMs };
 }
 
-function partitionOf(key: string, count: number): number {
+export function testPartitionOf(key: string, count: number): number {
   let hash = 0;
   for (const byte of Buffer.from(key, 'utf8')) hash = (hash * 31 + byte) >>> 0;
   return hash % count;

@@ -10,14 +10,12 @@ export const Effect = z.strictObject({
   inserted: Count,
   updated: Count,
   deleted: Count,
-  /** The target holds this very record. */
+  /** The target holds this very record, or is given a newer one of its key in the same transaction. */
   unchanged: Count,
   /** The target holds a newer one. */
   newer: Count,
   /** The target's own news. */
   own: Count,
-  /** Made needless by a newer record of its key in the same transaction. */
-  superseded: Count,
   /** By reason code: waits, or a dead letter. */
   setAside: z.record(z.string(), Count),
 });
@@ -32,7 +30,6 @@ export function noEffect(): Effect {
     unchanged: 0,
     newer: 0,
     own: 0,
-    superseded: 0,
     setAside: {},
   };
 }
@@ -45,10 +42,9 @@ export function effectOf(records: number, { counts, parks }: Written): Effect {
     inserted: counts.inserted,
     updated: counts.applied - counts.inserted,
     deleted: counts.deleted,
-    unchanged: counts.unchanged,
+    unchanged: counts.unchanged + counts.superseded,
     newer: counts.stale,
     own: counts.own,
-    superseded: counts.superseded,
     setAside,
   };
 }
@@ -64,7 +60,6 @@ export function addEffects(left: Effect, right: Effect): Effect {
     unchanged: left.unchanged + right.unchanged,
     newer: left.newer + right.newer,
     own: left.own + right.own,
-    superseded: left.superseded + right.superseded,
     setAside,
   };
 }
