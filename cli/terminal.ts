@@ -1,6 +1,8 @@
 /** What a person sees: results on standard output, progress on standard error; a live line only where there is a terminal. */
+import { createInterface } from 'node:readline/promises';
 import type { WriteStream } from 'node:tty';
 import colors from 'picocolors';
+import { EXIT_CODES } from '../core/errors.ts';
 
 const blockCells = 24;
 
@@ -63,6 +65,19 @@ export function table(rows: readonly (readonly string[])[]): string {
 export const paint = colors.createColors(
   process.env.NO_COLOR === undefined && process.stderr.isTTY === true && process.env.TERM !== 'dumb',
 );
+
+/** A command that changes something has printed its plan by now: --yes, or a person who says so. Else exit code 5. */
+export async function agreed(options: { readonly yes?: boolean }, question: string): Promise<boolean> {
+  if (options.yes === true) return true;
+  if (process.stdin.isTTY === true && process.stderr.isTTY === true) {
+    const lines = createInterface({ input: process.stdin, output: process.stderr });
+    const answer = await lines.question(`${question} [y/N] `).finally(() => lines.close());
+    if (/^y(es)?$/i.test(answer.trim())) return true;
+  }
+  process.stderr.write('nothing changed: pass --yes to apply this plan\n');
+  process.exitCode = EXIT_CODES.refused;
+  return false;
+}
 
 /**
  * Ctrl-C asks the work to stop and clean up; a second one leaves at once. The signal's reason is an `InterruptedError`,

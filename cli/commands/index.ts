@@ -14,6 +14,7 @@ export const commands: readonly CommandEntry[] = [
   { name: 'connectors', load: () => import('./connectors.ts') },
   { name: 'run', load: () => import('./run.ts') },
   { name: 'verify', load: () => import('./verify.ts') },
+  { name: 'replay', load: () => import('./replay.ts') },
 ];
 
 export async function registerCommands(program: Command, args: readonly string[]): Promise<void> {

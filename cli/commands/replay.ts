@@ -58,7 +58,9 @@ const list = (value: string, before: string[]): string[] => [...before, value];
 
 function registerPlan(replay: Command): void {
   withDeployment(replay.command('plan'))
-    .description('say exactly what would be written once more, and what that would do, from a trial that is rolled back')
+    .description(
+      'say exactly what would be written once more, and what that would do, from a trial that is rolled back',
+    )
     .option('--target <system>', 'target; all that take the topics when left out (may be repeated)', list, [])
     .option('--topic <topic>', 'canonical topic; all of the targets when left out (may be repeated)', list, [])
     .option('--from <time>', 'first record: 10m (ten minutes ago), 2026-11-23 02:00 (local), 2026-11-23T02:00:00Z')

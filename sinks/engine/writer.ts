@@ -17,6 +17,7 @@ import type { CompiledTable } from './compile.ts';
 import { addCounts } from './counts.ts';
 import type { Hooks } from './hooks.ts';
 import { type Advance, checkLeases, holdLeases, LEASE_LOST, type Lease, lockLeases, saveOffsets } from './leases.ts';
+import { limited } from './limited-session.ts';
 import type { DecodeBatch } from './record.ts';
 import type { SinkSettings } from './settings.ts';
 import type { SideTables } from './side-tables.ts';
@@ -82,25 +83,21 @@ export class Writer {
   }
 
   /**
-   * What `write` would do and count, done and rolled back. The sinks beside it wait meanwhile: past `msMax`, or a lock that isn't
-   * had within the session's limit, it gives way with a TransientError, and the database undoes it.
+   * What `write` would do and count, done and rolled back. The sinks beside it wait meanwhile: past `msMax`, or where a statement
+   * or a lock takes longer than the session allows, it gives way with a TransientError.
    */
   async trial(work: Work, msMax: number): Promise<Written> {
+    const { clock, dialect } = this.#options;
     const session = await this.#open();
-    const done = new AbortController();
-    let isOver = false;
-    const limit = this.#options.clock.pause(msMax, done.signal).then(async () => {
-      if (done.signal.aborted) return;
-      isOver = true;
-      await session.close();
-    });
+    const endMs = clock.nowMs() + msMax;
     try {
-      return await this.#tryOut(session, work);
+      return await this.#tryOut(
+        limited(session, () => clock.nowMs() > endMs),
+        work,
+      );
     } catch (cause) {
-      throw isOver ? trialTooLong(msMax, cause) : this.#options.dialect.errorOf(cause);
+      throw dialect.errorOf(cause);
     } finally {
-      done.abort();
-      await limit.catch(() => undefined);
       await this.#recover();
     }
   }
@@ -217,10 +214,6 @@ export class Writer {
       hint: 'look at them with: seam dead-letter list; or raise parkedRecordsMax',
     });
   }
-}
-
-function trialTooLong(msMax: number, cause: unknown): TransientError {
-  return new TransientError({ code: 'TRIAL_GAVE_WAY', message: `the trial was not done within ${msMax} ms`, cause });
 }
 
 export async function parkedCounts(session: Session): Promise<{ waiting: number; deadLetters: number }> {
