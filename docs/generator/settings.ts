@@ -111,11 +111,13 @@ function rangeText({ minimum, maximum }: JsonSchema): string {
   return to === undefined ? `, at least ${from}` : `, ${from} to ${to}`;
 }
 
+/** Part of Deployment; what `seam replay plan` writes into its file. */
+const notSettings = ['DatabaseAccess', 'Effect', 'Filter', 'ReplayPlan'];
+
 /** Every exported schema of settings is documented, or this fails: a new one can't be forgotten. */
 function schemasIn(sources: readonly SourceFile[]): string[] {
   const exported = sources.flatMap(({ text }) => [...text.matchAll(/^export const (\w+) = z\.strictObject/gm)]);
-  // Part of Deployment.
-  return exported.map(([, name]) => name as string).filter((name) => name !== 'DatabaseAccess');
+  return exported.map(([, name]) => name as string).filter((name) => !notSettings.includes(name));
 }
 
 function variablesIn(sources: readonly SourceFile[]): string[] {
