@@ -7,6 +7,8 @@ export type ComponentName =
   | 'avro-converter'
   | 'debezium-postgres'
   | 'debezium-mariadb'
+  | 'debezium-jdbc'
+  | 'kafka-streams'
   | 'registry'
   | 'mariadb-linux64'
   | 'mariadb-macos-arm64'
@@ -62,6 +64,17 @@ export const components: Readonly<Record<ComponentName, Component>> = {
   },
   'debezium-postgres': debeziumPlugin('debezium-connector-postgres', versions.debeziumPostgres),
   'debezium-mariadb': debeziumPlugin('debezium-connector-mariadb', versions.debeziumMariadb),
+  // The peers that the benchmarks measure against: fetched when a benchmark asks for them, never by the stack itself.
+  'debezium-jdbc': debeziumPlugin('debezium-connector-jdbc', versions.debeziumJdbc),
+  'kafka-streams': {
+    kind: 'jars',
+    roots: [
+      kafka('kafka-streams'),
+      { group: 'org.rocksdb', artifact: 'rocksdbjni', version: versions.rocksdb },
+      { group: 'org.apache.avro', artifact: 'avro', version: versions.avro },
+      { group: 'org.slf4j', artifact: 'slf4j-nop', version: versions.slf4j },
+    ],
+  },
   registry: {
     kind: 'tar.gz',
     roots: [

@@ -36,9 +36,10 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   ops: anything,
   cli: anything,
   demo: [...anything, 'cli'],
+  bench: [...anything, 'demo'],
   deploy: ['core', 'stack'],
-  docs: [...anything, 'cli', 'deploy'],
-  test: [...anything, 'cli', 'demo', 'deploy', 'docs'],
+  docs: [...anything, 'bench', 'cli', 'deploy'],
+  test: [...anything, 'bench', 'cli', 'demo', 'deploy', 'docs'],
 };
 
 /** Folders whose own folders know nothing of one another: one system, one database. */
@@ -46,12 +47,12 @@ const isolated = ['connectors', 'sinks/targets', 'sinks/dialects'];
 
 /** npm package → where it may be imported: a library behind a port is replaced in one place. */
 const packages: Readonly<Record<string, readonly string[]>> = {
-  kafkajs: ['adapters/kafka', 'test'],
+  kafkajs: ['adapters/kafka', 'bench', 'test'],
   '@kafkajs/confluent-schema-registry': ['adapters'],
-  avsc: ['adapters', 'test'],
-  pg: ['sinks/dialects', 'adapters', 'ops', 'stack/services', 'demo', 'test'],
+  avsc: ['adapters', 'bench', 'test'],
+  pg: ['sinks/dialects', 'adapters', 'ops', 'stack/services', 'demo', 'bench', 'test'],
   'pg-cursor': ['ops'],
-  mariadb: ['sinks/dialects', 'adapters', 'ops', 'stack/services', 'demo', 'test'],
+  mariadb: ['sinks/dialects', 'adapters', 'ops', 'stack/services', 'demo', 'bench', 'test'],
   zod: [
     'core',
     'adapters',
@@ -60,6 +61,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
     'ops/operations/replay',
     'docs',
     'demo/main.ts',
+    'bench/main.ts',
   ],
   luxon: ['core', 'demo', 'test'],
   pino: ['adapters/logger.ts'],
@@ -73,7 +75,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The environment is read once, where a program starts, and passed down as a value. */
-const environmentReaders = ['cli', 'stack/settings.ts', 'demo/main.ts'];
+const environmentReaders = ['cli', 'stack/settings.ts', 'demo/main.ts', 'bench/main.ts'];
 
 const functionLinesMax = 70;
 const fileLinesMax = 400;

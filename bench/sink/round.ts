@@ -1,0 +1,63 @@
+/** One round of a sink: from its first record in the target to its last. Start-up is left out, on either side. */
+import type { BenchDatabase } from '../support/bench-database.ts';
+import type { Figures } from '../support/result.ts';
+import { until } from '../support/until.ts';
+import { hasBegun, isThrough } from './state.ts';
+
+const ROUND_LIMIT_MS = 600_000;
+const CHECK_EVERY = 25;
+
+export type Watched = {
+  readonly database: BenchDatabase;
+  readonly records: number;
+  readonly partitions: number;
+  readonly signal: AbortSignal;
+  /** Throws when the client under test has failed. */
+  readonly check: () => Promise<void> | void;
+  readonly clientCpuUs: () => number;
+};
+
+export async function watchRound(watched: Watched): Promise<Figures> {
+  const { database, partitions, signal, check } = watched;
+  let asked = 0;
+  const seen = (ask: () => Promise<boolean>) => async () => {
+    asked += 1;
+    if (asked % CHECK_EVERY === 0) await check();
+    return (await ask()) ? sample(watched) : undefined;
+  };
+  const limits = { limitMs: ROUND_LIMIT_MS, signal };
+  const begun = await until(
+    seen(() => hasBegun(database, partitions)),
+    'the first record in the target',
+    limits,
+  );
+  const through = await until(
+    seen(() => isThrough(database, partitions)),
+    'the last record in the target',
+    limits,
+  );
+  return figuresBetween(begun, through, watched.records);
+}
+
+type Sample = { readonly atMs: number; readonly clientUs: number; readonly databaseUs: number };
+
+function sample({ clientCpuUs, database }: Pick<Watched, 'clientCpuUs' | 'database'>): Sample {
+  return { atMs: performance.now(), clientUs: clientCpuUs(), databaseUs: database.cpuUs() };
+}
+
+export function figuresBetween(from: Sample, to: Sample, records: number): Figures {
+  return {
+    rate: (records * 1_000) / (to.atMs - from.atMs),
+    clientCpu: (to.clientUs - from.clientUs) / records,
+    databaseCpu: (to.databaseUs - from.databaseUs) / records,
+  };
+}
+
+/** For work that this process asks for and waits for itself. */
+export async function measured(database: BenchDatabase, records: number, work: () => Promise<void>): Promise<Figures> {
+  const clientCpuUs = () => 0;
+  const from = sample({ clientCpuUs, database });
+  await work();
+  const { rate, databaseCpu } = figuresBetween(from, sample({ clientCpuUs, database }), records);
+  return { rate: rate as number, databaseCpu: databaseCpu as number };
+}

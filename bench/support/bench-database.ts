@@ -1,0 +1,90 @@
+/** A target database of a sink comparison: Seam's side schema, a schema `shop`, and the sink's own user. */
+import { type AdminConnection, runScripts } from '../../adapters/sql-script.ts';
+import mariadb from 'mariadb';
+import pg from 'pg';
+import type { DialectName } from '../../core/target.ts';
+import type { Connection } from '../../sinks/dialects/dialect.ts';
+import { dialects } from '../../sinks/dialects/index.ts';
+import { cpuUsOf } from './cpu.ts';
+import type { Servers } from './servers.ts';
+
+const SINK_USER = 'seam_sink';
+const SINK_PASSWORD = 'sink';
+
+export type BenchDatabase = {
+  readonly dialect: DialectName;
+  readonly sink: Connection;
+  readonly jdbcUrl: string;
+  readonly cpuUs: () => number;
+  query<T = Record<string, unknown>>(sql: string, values?: readonly unknown[]): Promise<T[]>;
+  close(): Promise<void>;
+};
+
+export async function openBenchDatabase(servers: Servers, name: string, kind: DialectName): Promise<BenchDatabase> {
+  const found = servers.stack.databases[name];
+  if (found === undefined) throw new Error(`the stack has no database ${name}`);
+  const { host, port, adminUser: user, adminPassword: password } = found;
+  const admin: AdminConnection = { kind, host, port, database: name, user, password };
+  await runScripts(admin, [{ name: 'side schema', text: dialects[kind].sideSchemaSql() }], {});
+  await runScripts(admin, [{ name: 'bench', text: setup(kind, name) }], {});
+  const session = kind === 'postgres' ? await postgresSession(admin) : await mariadbSession(admin);
+  const pid = servers.pid(`${kind}-${name}`);
+  return {
+    dialect: kind,
+    sink: { host, port, database: name, user: SINK_USER, password: SINK_PASSWORD },
+    jdbcUrl:
+      kind === 'postgres'
+        ? `jdbc:postgresql://${host}:${port}/${name}?ApplicationName=jdbc-sink`
+        : `jdbc:mariadb://${host}:${port}/shop?tcpKeepAlive=true`,
+    cpuUs: () => cpuUsOf([pid]),
+    ...session,
+  };
+}
+
+type Session = Pick<BenchDatabase, 'query' | 'close'>;
+
+async function postgresSession({ host, port, database, user, password }: AdminConnection): Promise<Session> {
+  const client = new pg.Client({ host, port, database, user, password });
+  await client.connect();
+  return {
+    query: async <T>(sql: string, values?: readonly unknown[]) =>
+      (await client.query(sql, values === undefined ? undefined : [...values])).rows as T[],
+    close: () => client.end(),
+  };
+}
+
+async function mariadbSession({ host, port, database, user, password }: AdminConnection): Promise<Session> {
+  const connection = await mariadb.createConnection({ host, port, database, user, password, timezone: 'Z' });
+  return {
+    query: async <T>(sql: string, values?: readonly unknown[]) =>
+      (await connection.query(sql, values === undefined ? undefined : [...values])) as T[],
+    close: () => connection.end(),
+  };
+}
+
+function setup(kind: DialectName, database: string): string {
+  if (kind === 'postgres') {
+    return `
+CREATE SCHEMA shop;
+CREATE SCHEMA bench;
+CREATE ROLE ${SINK_USER} LOGIN PASSWORD '${SINK_PASSWORD}';
+GRANT USAGE ON SCHEMA seam, shop TO ${SINK_USER};
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA seam TO ${SINK_USER};
+ALTER DEFAULT PRIVILEGES IN SCHEMA shop GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO ${SINK_USER};
+GRANT EXECUTE ON FUNCTION pg_replication_origin_create(text), pg_replication_origin_session_setup(text) TO ${SINK_USER};`;
+  }
+  return `
+CREATE DATABASE shop CHARACTER SET utf8mb4;
+--;;
+CREATE DATABASE bench CHARACTER SET utf8mb4;
+--;;
+CREATE USER ${SINK_USER}@'%' IDENTIFIED BY '${SINK_PASSWORD}';
+--;;
+GRANT SELECT, INSERT, UPDATE, DELETE ON seam.* TO ${SINK_USER}@'%';
+--;;
+GRANT SELECT, INSERT, UPDATE, DELETE ON shop.* TO ${SINK_USER}@'%';
+--;;
+GRANT SELECT ON ${database}.* TO ${SINK_USER}@'%';
+--;;
+GRANT BINLOG REPLAY ON *.* TO ${SINK_USER}@'%';`;
+}

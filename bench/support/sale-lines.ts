@@ -1,0 +1,92 @@
+/** A grocery chain's sale lines: the full data set where it lies beside the project, else made-up ones of the same shape. */
+import { createReadStream, existsSync } from 'node:fs';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { createGunzip } from 'node:zlib';
+
+/** Money and quantity as decimal text; `soldAt` is the clock on the store's wall. */
+export type SaleLine = {
+  readonly basketId: string;
+  readonly lineNumber: number;
+  readonly storeId: string;
+  readonly householdId: string;
+  readonly productId: string;
+  readonly quantity: string;
+  readonly amount: string;
+  readonly discount: string;
+  readonly soldAt: string;
+};
+
+const root = path.join(import.meta.dirname, '..', '..');
+const fullFile = path.join('data', 'complete-journey', 'transactions.csv.gz');
+const places = [path.join(root, '..', 'shared', fullFile), path.join(root, 'shared', fullFile)];
+
+export const dataSetFile: string | undefined = places.find((file) => existsSync(file));
+
+export async function readSaleLines(count: number): Promise<SaleLine[]> {
+  const lines = dataSetFile === undefined ? [] : await readDataSet(dataSetFile, count);
+  // more rows than the data set has: further baskets of the same shape
+  for (let index = lines.length; lines.length < count; index += 1) lines.push(madeUp(index));
+  return lines;
+}
+
+async function readDataSet(file: string, count: number): Promise<SaleLine[]> {
+  const text = createInterface({ input: createReadStream(file).pipe(createGunzip()), crlfDelay: Infinity });
+  const lines: SaleLine[] = [];
+  const lineNumbers = new Map<string, number>();
+  let names: string[] | undefined;
+  for await (const row of text) {
+    if (names === undefined) {
+      names = row.split(',');
+      continue;
+    }
+    const cells = row.split(',');
+    const cell = (name: string) => cells[(names as string[]).indexOf(name)] ?? '';
+    const basketId = cell('basket_id');
+    const lineNumber = (lineNumbers.get(basketId) ?? 0) + 1;
+    lineNumbers.set(basketId, lineNumber);
+    lines.push({
+      basketId,
+      lineNumber,
+      storeId: cell('store_id'),
+      householdId: cell('household_id'),
+      productId: cell('product_id'),
+      quantity: Number(cell('quantity')).toFixed(3),
+      amount: Number(cell('sales_value')).toFixed(2),
+      discount: (Number(cell('retail_disc')) + Number(cell('coupon_disc')) + Number(cell('coupon_match_disc'))).toFixed(
+        2,
+      ),
+      soldAt: cell('transaction_timestamp'),
+    });
+    if (lines.length === count) break;
+  }
+  text.close();
+  return lines;
+}
+
+const LINES_PER_BASKET = 10;
+const FIRST_BASKET = 90_000_000_000;
+const FIRST_DAY_MS = Date.UTC(2017, 0, 1);
+
+/** Numbers that look drawn and are the same in every run. */
+export function mixed(index: number, salt: number): number {
+  let state = (index * 2654435761 + salt * 40503) >>> 0;
+  state = Math.imul(state ^ (state >>> 16), 2246822507) >>> 0;
+  return (state ^ (state >>> 13)) >>> 0;
+}
+
+function madeUp(index: number): SaleLine {
+  const basket = Math.floor(index / LINES_PER_BASKET);
+  const soldAt = new Date(FIRST_DAY_MS + (mixed(basket, 1) % 31_000_000) * 1_000);
+  return {
+    basketId: String(FIRST_BASKET + basket),
+    lineNumber: (index % LINES_PER_BASKET) + 1,
+    storeId: String(300 + (mixed(basket, 2) % 400)),
+    householdId: String(1 + (mixed(basket, 3) % 2_500)),
+    productId: String(800_000 + (mixed(index, 4) % 90_000)),
+    quantity: (1 + (mixed(index, 5) % 4)).toFixed(3),
+    amount: ((mixed(index, 6) % 3_000) / 100).toFixed(2),
+    discount: ((mixed(index, 7) % 200) / 100).toFixed(2),
+    soldAt: soldAt.toISOString().slice(0, 19).replace('T', ' '),
+  };
+}

@@ -1,0 +1,100 @@
+/** A report that says more than was measured is worse than none. */
+import { expect, test } from 'vitest';
+import { chartOf } from '../../bench/report/chart.ts';
+import { verdictOf } from '../../bench/report/figures.ts';
+import { benchmarksPage } from '../../bench/report/page.ts';
+import type { ComparisonResult, ContestantResult, Figures } from '../../bench/support/result.ts';
+import { alternate } from '../../bench/support/rounds.ts';
+import { percentile, summary } from '../../bench/support/stats.ts';
+
+const machine = {
+  ...{ processor: 'a processor', cores: 2, memoryGib: 24, system: 'Linux', node: '24', java: '17', loadAtStart: 0 },
+  versions: { Kafka: '4' },
+};
+
+function result(contestants: readonly ContestantResult[], kind: 'bars' | 'lines' = 'bars'): ComparisonResult {
+  return {
+    ...{
+      name: 'some',
+      title: 'Some | <sink>',
+      about: 'about',
+      quick: false,
+      startedAt: '2026-01-02T00:00:00.000Z',
+      tookSeconds: 9,
+      machine,
+    },
+    metrics: [{ name: 'rate', label: 'records/s', unit: '1/s', better: 'more' }],
+    chart: { kind, metric: 'rate', axis: 'workers' },
+    goals: [{ text: 'ours to theirs', case: 'workers 2', metric: 'rate', of: 'ours', to: 'theirs', atLeast: 2 }],
+    cases: [{ name: 'workers 2', about: 'with | and <tag>', contestants }],
+    remarks: [],
+  };
+}
+
+const contestant = (name: string, rates: readonly number[], failure?: string): ContestantResult => ({
+  ...{ name, role: 'ours', settings: {}, rounds: rates.map((rate) => ({ rate })) },
+  ...(failure === undefined ? {} : { failure }),
+});
+
+test('a ratio is taken round by round, so that a slow round slows both', () => {
+  // medians alone would say 300 / 100
+  const rounds = [contestant('ours', [300, 30, 390]), contestant('theirs', [100, 10, 130])];
+  const [goal] = result(rounds).goals;
+  expect(verdictOf(result(rounds), goal as never)).toMatchObject({ value: '3.00×', goal: '≥ 2', isMet: true });
+  const slower = [contestant('ours', [150, 15, 200]), contestant('theirs', [100, 10, 130])];
+  expect(verdictOf(result(slower), goal as never)).toMatchObject({ value: '1.50×', isMet: false });
+});
+
+test('what was not measured is neither met nor missed', () => {
+  const found = result([contestant('ours', [300]), contestant('theirs', [], 'refused a date')]);
+  expect(verdictOf(found, found.goals[0] as never)).toMatchObject({ value: '–', isMet: undefined });
+  expect(benchmarksPage([found])).toContain('failed: refused a date');
+  expect(chartOf(found)).toContain('failed');
+});
+
+test('page and chart survive any text and show the spread', () => {
+  const found = result([contestant('a | <b>', [1_000, 1_200, 900])]);
+  const page = benchmarksPage([found]);
+  expect(page).toContain('1,000 (900–1,200)');
+  expect(page).toContain('with \\| and \\<tag>');
+  for (const kind of ['bars', 'lines'] as const) {
+    const svg = chartOf(result([contestant('a | <b>', [1_000, 1_200, 900])], kind));
+    expect(svg).toContain('a | &lt;b&gt;');
+    expect(svg).not.toContain('NaN');
+  }
+});
+
+test('medians and percentiles are values that were measured', () => {
+  expect(summary([3, 1, 2])).toEqual({ median: 2, low: 1, high: 3 });
+  expect(summary([4, 1, 2, 3])).toEqual({ median: 2.5, low: 1, high: 4 });
+  expect(summary([])).toBeUndefined();
+  const hundred = Array.from({ length: 100 }, (_, index) => index + 1);
+  expect([0.5, 0.95, 0.99, 1].map((share) => percentile(hundred, share))).toEqual([50, 95, 99, 100]);
+});
+
+test('contestants take turns; warm-ups do not count; one that fails stops no other', async () => {
+  const turns: string[] = [];
+  const one = (name: string, round: () => Promise<Figures>) => ({
+    ...{ name, role: 'peer' as const },
+    round: () => {
+      turns.push(name);
+      return round();
+    },
+  });
+  const signal = new AbortController().signal;
+  const { contestants } = await alternate(
+    'case',
+    'about',
+    [
+      one('a', async () => ({ rate: turns.length })),
+      one('b', async () => {
+        if (turns.length > 3) throw new Error('wrong answer');
+        return { rate: 1 };
+      }),
+    ],
+    { rounds: 2, warmUps: 1, say: () => {}, signal },
+  );
+  expect(turns).toEqual(['a', 'b', 'a', 'b', 'a']);
+  expect(contestants[0]).toMatchObject({ rounds: [{ rate: 3 }, { rate: 5 }] });
+  expect(contestants[1]).toMatchObject({ rounds: [], failure: 'wrong answer' });
+});
