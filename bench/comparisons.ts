@@ -1,8 +1,12 @@
 /** Every comparison: one line each. */
+import { endToEnd } from './end-to-end/compare.ts';
 import { sinkComparison } from './sink/compare.ts';
 import type { Comparison } from './support/context.ts';
+import { translate } from './translate/compare.ts';
 
 export const comparisons: readonly Comparison[] = [
   sinkComparison('postgres', 'PostgreSQL'),
   sinkComparison('mariadb', 'MariaDB'),
+  translate,
+  endToEnd,
 ];

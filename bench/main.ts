@@ -19,11 +19,12 @@ import { type ComparisonResult, readResults, writeResult } from './support/resul
 import { reasonOf } from './support/rounds.ts';
 
 const names = comparisons.map(({ name }) => name);
-const USAGE = `usage: npm run bench -- [--quick] [--only NAME]... [--rounds N] [--resume] [--hours N] [--results DIR] [--state-directory DIR]
+const USAGE = `usage: npm run bench -- [--quick] [--only NAME]... [--rounds N] [--records N] [--resume] [--hours N] [--results DIR] [--state-directory DIR]
 
   --quick              few and small rounds, within five minutes: shows that all works, proves nothing
   --only NAME          this comparison; may be given again. Names: ${names.join(', ')}
   --rounds N           rounds that count, of every contestant in turn
+  --records N          records of a round, instead of each comparison's own number
   --resume             leave out what the results folder holds already
   --hours N            how long \`memory\` runs
   --results DIR        where the JSON goes; the pages are made from docs/reference/benchmarks
@@ -34,6 +35,7 @@ const Options = z.strictObject({
   quick: z.boolean().default(false),
   only: z.array(z.enum(names as [string, ...string[]])).default([]),
   rounds: z.coerce.number().int().min(1).max(100).optional(),
+  records: z.coerce.number().int().min(1_000).max(5_000_000).optional(),
   resume: z.boolean().default(false),
   hours: z.coerce.number().min(0.01).max(48).default(1),
   results: z.string().min(1).optional(),
@@ -52,7 +54,7 @@ function readOptions(): Options | undefined {
   const text = { type: 'string' } as const;
   const known = { quick: flag, resume: flag, help: flag, only: { ...text, multiple: true }, rounds: text, hours: text };
   try {
-    const { values } = parseArgs({ options: { ...known, results: text, 'state-directory': text } });
+    const { values } = parseArgs({ options: { ...known, records: text, results: text, 'state-directory': text } });
     return parseConfig(Options, values, 'command line');
   } catch (error) {
     const reason = error instanceof SeamError ? formatError(error) : `${(error as Error).message}\n\n${USAGE}`;
@@ -66,13 +68,15 @@ async function main(options: Options): Promise<void> {
   const aborting = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => aborting.abort(new Error('interrupted')));
   const stateDirectory = path.resolve(options['state-directory']);
-  // a quick run proves nothing: it never lands among what is published
-  const results = options.results ?? (options.quick ? path.join(stateDirectory, 'quick') : PUBLISHED);
+  // such a run proves nothing: it never lands among what is published
+  const isTrial = options.quick || options.records !== undefined;
+  const results = options.results ?? (isTrial ? path.join(stateDirectory, 'quick') : PUBLISHED);
   const context: BenchContext = {
     quick: options.quick,
     rounds: options.rounds ?? (options.quick ? 1 : 5),
     warmUps: 1,
     hours: options.hours,
+    recordsOr: (own) => options.records ?? own,
     stateDirectory,
     settings: readStackSettings(process.env),
     say: (line) => process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${line}\n`),

@@ -55,7 +55,7 @@ function sinkGoals(dialect: DialectName): Goal[] {
 
 async function runSinkComparison(dialect: DialectName, context: BenchContext): Promise<Measured> {
   const { quick, signal, say } = context;
-  const lines = await readSaleLines(quick ? RECORDS.quick : RECORDS.full);
+  const lines = await readSaleLines(context.recordsOr(quick ? RECORDS.quick : RECORDS.full));
   const all = sinkCases(lines, quick ? RECORDS.quickWide : RECORDS.fullWide);
   const cases = quick ? all.filter(({ name }) => name === 'insert' || name === 'update') : all;
   const database = { name: `on${dialect}`, kind: dialect };

@@ -20,13 +20,21 @@ export type BenchDatabase = {
   close(): Promise<void>;
 };
 
-export async function openBenchDatabase(servers: Servers, name: string, kind: DialectName): Promise<BenchDatabase> {
+export async function openBenchDatabase(
+  servers: Servers,
+  name: string,
+  kind: DialectName,
+  { isSetUp = false }: { isSetUp?: boolean } = {},
+): Promise<BenchDatabase> {
   const found = servers.stack.databases[name];
   if (found === undefined) throw new Error(`the stack has no database ${name}`);
   const { host, port, adminUser: user, adminPassword: password } = found;
   const admin: AdminConnection = { kind, host, port, database: name, user, password };
-  await runScripts(admin, [{ name: 'side schema', text: dialects[kind].sideSchemaSql() }], {});
-  await runScripts(admin, [{ name: 'bench', text: setup(kind, name) }], {});
+  const scripts = [
+    { name: 'side schema', text: dialects[kind].sideSchemaSql() },
+    { name: 'bench', text: setup(kind, name) },
+  ];
+  if (!isSetUp) await runScripts(admin, scripts, {});
   const session = kind === 'postgres' ? await postgresSession(admin) : await mariadbSession(admin);
   const pid = servers.pid(`${kind}-${name}`);
   return {

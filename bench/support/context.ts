@@ -9,6 +9,8 @@ export type BenchContext = Rounds & {
   readonly stateDirectory: string;
   readonly settings: StackSettings;
   readonly hours: number;
+  /** What was asked for on the command line, else the comparison's own number. */
+  readonly recordsOr: (own: number) => number;
 };
 
 export type Measured = Pick<ComparisonResult, 'cases' | 'remarks'>;

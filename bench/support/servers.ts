@@ -4,7 +4,7 @@ import { systemClock } from '../../adapters/clock.ts';
 import { KafkaSettings, kafkaLog } from '../../adapters/kafka/log.ts';
 import { Registry } from '../../adapters/registry.ts';
 import type { Log, Logger } from '../../core/ports.ts';
-import { type DatabaseSpec, type StackDescription, startStack, stopStack } from '../../stack/stack.ts';
+import { type DatabaseSpec, readStack, type StackDescription, startStack, stopStack } from '../../stack/stack.ts';
 import type { StackSettings } from '../../stack/settings.ts';
 
 export const silentLogger: Logger = { error: () => {}, warn: () => {}, info: () => {}, debug: () => {} };
@@ -16,6 +16,8 @@ export type Servers = {
   readonly registry: Registry;
   /** Process of a service, for its processor time. */
   pid(service: string): number;
+  /** After a service was started again: its process is another one. */
+  refreshed(): Promise<Servers>;
 };
 
 export type ServerNeeds = { readonly databases: readonly DatabaseSpec[]; readonly connect: boolean };
@@ -38,14 +40,19 @@ export async function startServers(
     settings,
     signal: context.signal,
   });
-  return {
-    stack,
+  const servers = (described: StackDescription): Servers => ({
+    stack: described,
     settings,
-    log: openLog(stack.kafka.bootstrapServers, `bench-${name}`),
-    registry: new Registry({ url: stack.registry.url }, systemClock),
-    pid: (service) => stack.processes.find((process) => process.name === service)?.pid ?? Number.NaN,
-    stop: () => stopStack({ stateDirectory, removeData: true }),
-  };
+    log: openLog(described.kafka.bootstrapServers, `bench-${name}`),
+    registry: new Registry({ url: described.registry.url }, systemClock),
+    pid: (service) => described.processes.find((process) => process.name === service)?.pid ?? Number.NaN,
+    async refreshed() {
+      const now = await readStack(stateDirectory);
+      if (now === null) throw new Error('the servers are gone');
+      return servers(now);
+    },
+  });
+  return { ...servers(stack), stop: () => stopStack({ stateDirectory, removeData: true }) };
 }
 
 /** As a worker of a deployment opens it (ops/log.ts). */

@@ -52,11 +52,12 @@ export async function startStreams(
     if (failure !== undefined) throw new Error(`Kafka Streams ${failure}`);
     if (child.exitCode !== null) throw new Error(`Kafka Streams ended with ${child.exitCode}`);
   };
+  const hasSaid = (word: string) => {
+    check();
+    return said === word ? true : undefined;
+  };
   const heard = (word: string) =>
-    until(() => (check(), said === word ? true : undefined), `Kafka Streams says ${word}`, {
-      limitMs: LIMIT_MS,
-      signal,
-    });
+    until(() => hasSaid(word), `Kafka Streams says ${word}`, { limitMs: LIMIT_MS, signal });
   await heard('ready');
   return {
     pid: child.pid ?? Number.NaN,

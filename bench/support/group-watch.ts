@@ -1,0 +1,44 @@
+/** How far a consumer group is, from its committed offsets: one measure for every client that commits what it has done. */
+import type { LogAdmin } from '../../core/ports.ts';
+import type { Figures } from './result.ts';
+import { until } from './until.ts';
+
+const POLL_MS = 50;
+const ROUND_LIMIT_MS = 600_000;
+const CHECK_EVERY = 20;
+
+export type WatchedGroup = {
+  readonly admin: LogAdmin;
+  readonly groupId: string;
+  readonly topic: string;
+  /** In the topic; its offsets also count transaction markers. */
+  readonly records: number;
+  readonly signal: AbortSignal;
+  readonly check: () => void;
+  readonly cpuUs: () => number;
+};
+
+/** From the first commit to the last. What was done before the first is left out, on either side of the division. */
+export async function watchGroup(watched: WatchedGroup): Promise<Figures> {
+  const { admin, groupId, topic, signal, check, cpuUs, records } = watched;
+  const end = total((await admin.bounds(topic)).map(({ latest }) => latest));
+  let asked = 0;
+  const progress = async () => {
+    asked += 1;
+    if (asked % CHECK_EVERY === 0) check();
+    return total((await admin.committedOffsets(groupId, [topic])).map(({ offset }) => offset));
+  };
+  const reached = (offset: number) => async () => {
+    const done = await progress();
+    return done >= offset ? { done, atMs: performance.now(), cpuUs: cpuUs() } : undefined;
+  };
+  const limits = { limitMs: ROUND_LIMIT_MS, signal, everyMs: POLL_MS };
+  const from = await until(reached(1), `the first commit of ${groupId}`, limits);
+  const to = await until(reached(end), `the last commit of ${groupId}`, limits);
+  const share = (to.done - from.done) / end;
+  if (share < LEAST_SHARE) throw new Error(`${groupId} was through before it could be watched: too few records`);
+  return { rate: (records * share * 1_000) / (to.atMs - from.atMs), cpu: (to.cpuUs - from.cpuUs) / (records * share) };
+}
+
+const LEAST_SHARE = 0.2;
+const total = (offsets: readonly bigint[]): number => Number(offsets.reduce((sum, offset) => sum + offset, 0n));
