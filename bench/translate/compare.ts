@@ -129,7 +129,7 @@ function contestants(bench: Bench, { processor, floor, streams }: Programs): Con
   ];
 }
 
-/** As TranslateStreams.java sets them. */
+/** As translate-streams.java sets them. */
 const tunedSettings = {
   'commit.interval.ms': '1000',
   'buffered.records.per.partition': '10000',

@@ -36,7 +36,7 @@ export async function startStreams(
   const classPath = path.join(jars, jarsFolder, '*');
   const java = (await findJava(settings)).file;
   const javac = path.join(path.dirname(java), path.basename(java).replace('java', 'javac'));
-  const source = path.join(import.meta.dirname, 'TranslateStreams.java');
+  const source = path.join(import.meta.dirname, 'translate-streams.java');
   await promisify(execFile)(javac, ['-cp', classPath, '-d', classes, source], { env: settings.baseEnvironment });
   const options = [...javaOptions(HEAP, folder, 'sustained'), '-cp', `${classes}${path.delimiter}${classPath}`];
   const args = [stack.kafka.bootstrapServers, stack.registry.url, path.join(folder, 'state'), String(canonicalId)];

@@ -44,7 +44,7 @@ import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler;
 import org.apache.kafka.streams.kstream.Consumed;
 import org.apache.kafka.streams.kstream.Produced;
 
-public final class TranslateStreams {
+final class TranslateStreams {
   private static final ZoneId STORE_ZONE = ZoneId.of("America/New_York");
   private static final int WIRE_HEADER = 5;
 
