@@ -81,7 +81,7 @@ async function capture(day: Day, signal: AbortSignal): Promise<void> {
   await withAdmin(day, (admin) => comeToRest(admin, signal));
 }
 
-async function historyArrived(sessions: Sessions): Promise<boolean> {
+export async function historyArrived(sessions: Sessions): Promise<boolean> {
   const count = async (session: Sessions['erp'], table: string) =>
     Number((await session.query(`SELECT count(*) AS n FROM ${table}`)).rows[0]?.n);
   const tills = async (table: string) =>
@@ -124,7 +124,7 @@ async function withAdmin<T>({ deployment }: Day, work: (admin: LogAdmin) => Prom
 }
 
 /** Where the canonical topics end once nothing has been added for a second. */
-async function comeToRest(admin: LogAdmin, signal: AbortSignal): Promise<bigint> {
+export async function comeToRest(admin: LogAdmin, signal: AbortSignal): Promise<bigint> {
   let before = await canonicalEnd(admin);
   await until('the canonical topics come to rest', SETTLE_PATIENCE_MS, signal, async () => {
     await pause(1_000);
@@ -136,7 +136,7 @@ async function comeToRest(admin: LogAdmin, signal: AbortSignal): Promise<bigint>
   return before;
 }
 
-async function canonicalEnd(admin: LogAdmin): Promise<bigint> {
+export async function canonicalEnd(admin: LogAdmin): Promise<bigint> {
   let end = 0n;
   for (const topic of await canonicalTopics(admin)) for (const bound of await admin.bounds(topic)) end += bound.latest;
   return end;

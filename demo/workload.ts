@@ -11,7 +11,12 @@ import { FIRST_LIVE_WEEK, money } from './retail-data.ts';
 import type { Sessions } from './sessions.ts';
 
 export type WorkloadCounts = Record<string, number>;
-export type WorkloadOptions = { readonly seed: number; readonly pace: number };
+export type WorkloadOptions = {
+  readonly seed: number;
+  readonly pace: number;
+  /** People whose system is away try again later; without this the day ends at the first failure. */
+  readonly onFailure?: (actor: string, error: unknown) => void;
+};
 
 type Actor = { readonly name: string; readonly everyMs: number; act(): Promise<number> };
 
@@ -27,6 +32,7 @@ export class Workload {
   readonly #data: RetailData;
   readonly #random: Random;
   readonly #pace: number;
+  readonly #onFailure: WorkloadOptions['onFailure'];
   readonly #live: readonly Basket[];
   readonly #sold: Basket[] = [];
   readonly #signedUp: number[] = [];
@@ -40,6 +46,7 @@ export class Workload {
     this.#data = data;
     this.#random = new Random(options.seed);
     this.#pace = options.pace;
+    this.#onFailure = options.onFailure;
     this.#live = data.baskets.filter((basket) => basket.week >= FIRST_LIVE_WEEK);
     this.#kitchen = data.products.filter((product) => /DELI|PASTRY|SALAD/.test(product.department));
   }
@@ -70,10 +77,20 @@ export class Workload {
   async #work(actor: Actor, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const startedMs = Date.now();
-      const done = await actor.act();
+      const done = await this.#attempt(actor);
       this.counts[actor.name] = (this.counts[actor.name] ?? 0) + done;
       const restMs = actor.everyMs / this.#pace - (Date.now() - startedMs);
       await pause(Math.max(1, restMs), undefined, { signal }).catch(() => {});
+    }
+  }
+
+  async #attempt(actor: Actor): Promise<number> {
+    if (this.#onFailure === undefined) return actor.act();
+    try {
+      return await actor.act();
+    } catch (error) {
+      this.#onFailure(actor.name, error);
+      return 0;
     }
   }
 

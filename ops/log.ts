@@ -8,13 +8,18 @@ import type { Log, LogAdmin, Logger } from '../core/ports.ts';
 /** A worker that dies is noticed after this long; the next one goes on from where the database says. */
 const SESSION_TIMEOUT_MS = 8_000;
 
-export function openLog(deployment: Deployment, clientId: string, logger: Logger): Log {
+export function openLog(
+  deployment: Deployment,
+  clientId: string,
+  logger: Logger,
+  beforeCommit?: () => void | Promise<void>,
+): Log {
   const settings = KafkaSettings.parse({
     brokers: deployment.kafka.bootstrapServers.split(',').map((address) => address.trim()),
     clientId,
     sessionTimeoutMs: SESSION_TIMEOUT_MS,
   });
-  return kafkaLog({ settings, clock: systemClock, logger });
+  return kafkaLog({ settings, clock: systemClock, logger, ...(beforeCommit === undefined ? {} : { beforeCommit }) });
 }
 
 export async function canonicalTopics(admin: LogAdmin): Promise<string[]> {

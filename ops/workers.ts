@@ -34,7 +34,12 @@ const STEADY_MS = 10_000;
 const STOP_PATIENCE_MS = 15_000;
 const CONFIG_EXIT_CODE = 2;
 
-export type WorkerOptions = { readonly deploymentFile: string; readonly logDirectory: string };
+export type WorkerOptions = {
+  readonly deploymentFile: string;
+  readonly logDirectory: string;
+  /** For Node itself, before the program: a fault test shifts a worker's clock with it. */
+  readonly nodeArguments?: readonly string[];
+};
 
 export class WorkerSupervisor {
   readonly #options: WorkerOptions;
@@ -73,6 +78,12 @@ export class WorkerSupervisor {
     return this.#workers.get(name)?.kill() ?? null;
   }
 
+  /** One worker, which stays down until it is started again. */
+  async halt(name: string): Promise<void> {
+    await this.#workers.get(name)?.stop();
+    this.#workers.delete(name);
+  }
+
   async stop(): Promise<void> {
     await Promise.all([...this.#workers.values()].map((worker) => worker.stop()));
   }
@@ -102,7 +113,14 @@ class Worker {
     this.#starts += 1;
     const child = spawn(
       process.execPath,
-      [program, 'run', ...this.#args, '--deployment', this.#options.deploymentFile],
+      [
+        ...(this.#options.nodeArguments ?? []),
+        program,
+        'run',
+        ...this.#args,
+        '--deployment',
+        this.#options.deploymentFile,
+      ],
       { stdio: ['ignore', log, log, 'ipc'] },
     );
     child.on('message', (status) => {

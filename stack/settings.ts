@@ -2,6 +2,8 @@
 import { homedir } from 'node:os';
 import path from 'node:path';
 
+export type KafkaListener = { name: 'workers' | 'connect'; port: number; advertisedPort: number };
+
 export type StackSettings = {
   /** Per-user folder of fetched and unpacked artifacts. `SEAM_CACHE`. */
   cacheDirectory: string;
@@ -11,6 +13,8 @@ export type StackSettings = {
   javaHome: string | undefined;
   /** How the servers' Java code is compiled: for minutes, or for hours. */
   javaPace: 'quick' | 'sustained';
+  /** For fault tests: further doors into the broker, each told to clients as the port of a proxy before it. */
+  kafkaListeners?: readonly KafkaListener[];
   /** Handed to every service: `PATH`, and what the platform itself needs. */
   baseEnvironment: Record<string, string>;
 };

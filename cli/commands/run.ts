@@ -1,5 +1,6 @@
-import { resolve } from 'node:path';
-import type { Command } from 'commander';
+import { join, resolve } from 'node:path';
+import { type Command, Option } from 'commander';
+import { CrashPoints } from '../../ops/run/crash-points.ts';
 import type { RunningWorker } from '../../ops/run/sink.ts';
 import { workerCommands } from '../../ops/worker-commands.ts';
 import { type WorkerStatus, WorkerSupervisor } from '../../ops/workers.ts';
@@ -9,6 +10,10 @@ import { interruptible } from '../terminal.ts';
 const STATUS_EVERY_MS = 500;
 
 type Options = { deployment: string; logDirectory: string };
+type WorkerOptions = { deployment: string; crashDirectory?: string };
+
+/** For fault tests alone, so no help mentions it: ops/run/crash-points.ts. */
+const crashDirectory = () => new Option('--crash-directory <directory>').hideHelp();
 
 export function register(program: Command): void {
   const run = program.command('run').description('run workers until ctrl-c');
@@ -19,18 +24,26 @@ export function register(program: Command): void {
       await runAll(options);
     });
   withDeployment(run.command('processors'))
+    .addOption(crashDirectory())
     .description('change events to canonical records, and the steps between systems')
     .action(async (_options: unknown, command: Command) => {
       const { startProcessors } = await import('../../ops/run/processors.ts');
-      await runWorker(await startProcessors(await deploymentOf(command.optsWithGlobals())));
+      const options = command.optsWithGlobals<WorkerOptions>();
+      await runWorker(await startProcessors(await deploymentOf(options), crashPointsOf(options, 'processors')));
     });
   withDeployment(run.command('sink'))
+    .addOption(crashDirectory())
     .description('canonical records into one target system')
     .argument('<target>', 'system to write to')
     .action(async (target: string, _options: unknown, command: Command) => {
       const { startSink } = await import('../../ops/run/sink.ts');
-      await runWorker(await startSink(await deploymentOf(command.optsWithGlobals()), target));
+      const options = command.optsWithGlobals<WorkerOptions>();
+      await runWorker(await startSink(await deploymentOf(options), target, crashPointsOf(options, `sink-${target}`)));
     });
+}
+
+function crashPointsOf({ crashDirectory }: WorkerOptions, worker: string): CrashPoints | undefined {
+  return crashDirectory === undefined ? undefined : new CrashPoints(join(crashDirectory, worker));
 }
 
 /** One worker in this process. Tells its status to a supervisor, if there is one, and stops when that one is gone. */

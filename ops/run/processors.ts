@@ -13,15 +13,16 @@ import { steps } from '../../processors/steps/index.ts';
 import { openLog } from '../log.ts';
 import { accessOf, CAPTURE_USER } from '../operations/setup.ts';
 import { systems } from '../systems.ts';
+import type { CrashPoints } from './crash-points.ts';
 import type { WorkerStatus } from '../workers.ts';
 import { bidirectionalEntities, type RunningWorker } from './sink.ts';
 
-export async function startProcessors(deployment: Deployment): Promise<RunningWorker> {
+export async function startProcessors(deployment: Deployment, crash?: CrashPoints): Promise<RunningWorker> {
   const settings = parseConfig(ProcessorSettings, deployment.processors, 'processors of the deployment file');
   const logger = createLogger('info', { worker: 'processors' });
   const sideSchemas = new SideSchemas(await sideSchemaAccess(deployment));
   const running = await runProcessors({
-    log: openLog(deployment, 'seam-processors', logger),
+    log: openLog(deployment, 'seam-processors', logger, () => crash?.at('before-commit')),
     registry: new Registry({ url: deployment.registry.url }, systemClock),
     mappings: systems.flatMap(({ source }) => source?.mapping ?? []),
     steps,
@@ -31,6 +32,7 @@ export async function startProcessors(deployment: Deployment): Promise<RunningWo
     settings,
     clock: systemClock,
     logger,
+    ...(crash === undefined ? {} : { hooks: crash }),
   });
   return {
     done: running.done.finally(() => sideSchemas.close()),

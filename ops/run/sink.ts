@@ -14,6 +14,7 @@ import { runSink } from '../../sinks/main.ts';
 import { openLog } from '../log.ts';
 import { accessOf, SINK_USER } from '../operations/setup.ts';
 import { type System, systemNamed } from '../systems.ts';
+import type { CrashPoints } from './crash-points.ts';
 import type { WorkerStatus } from '../workers.ts';
 
 export type RunningWorker = {
@@ -22,7 +23,7 @@ export type RunningWorker = {
   readonly stop: () => Promise<void>;
 };
 
-export async function startSink(deployment: Deployment, name: string): Promise<RunningWorker> {
+export async function startSink(deployment: Deployment, name: string, crash?: CrashPoints): Promise<RunningWorker> {
   const system = systemNamed(name);
   if (system?.target == null) {
     throw new ConfigError({ code: 'TARGET_UNKNOWN', message: `no target ${name}`, hint: 'targets: sinks/index.ts' });
@@ -42,6 +43,7 @@ export async function startSink(deployment: Deployment, name: string): Promise<R
     settings: parseConfig(SinkSettings, deployment.sinks, 'sinks of the deployment file'),
     clock: systemClock,
     logger,
+    ...(crash === undefined ? {} : { hooks: crash }),
   });
   return {
     done: sink.done,

@@ -55,8 +55,9 @@ export function connectService(context: ServiceContext): Service {
 }
 
 function workerSettings(context: ServiceContext): Record<string, string | number | boolean> {
+  const own = context.settings.kafkaListeners?.find(({ name }) => name === 'connect');
   return {
-    'bootstrap.servers': `${host}:${portOf(context, 'kafka')}`,
+    'bootstrap.servers': `${host}:${own?.advertisedPort ?? portOf(context, 'kafka')}`,
     'group.id': 'seam-connect',
     listeners: connectUrl(context),
     'rest.advertised.host.name': host,

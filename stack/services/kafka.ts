@@ -74,13 +74,23 @@ export function javaOptions(heap: string, folder: string, pace: StackSettings['j
 function brokerSettings(context: ServiceContext, folder: string): Record<string, string | number | boolean> {
   const broker = portOf(context, 'kafka');
   const controller = portOf(context, 'kafka-controller');
+  const further = context.settings.kafkaListeners ?? [];
   return {
     'process.roles': 'broker,controller',
     'node.id': 1,
     'controller.quorum.voters': `1@${host}:${controller}`,
-    listeners: `BROKER://${host}:${broker},CONTROLLER://${host}:${controller}`,
-    'advertised.listeners': `BROKER://${host}:${broker}`,
-    'listener.security.protocol.map': 'BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    listeners: [
+      `BROKER://${host}:${broker}`,
+      `CONTROLLER://${host}:${controller}`,
+      ...further.map(({ name, port }) => `${name.toUpperCase()}://${host}:${port}`),
+    ].join(','),
+    'advertised.listeners': [
+      `BROKER://${host}:${broker}`,
+      ...further.map(({ name, advertisedPort }) => `${name.toUpperCase()}://${host}:${advertisedPort}`),
+    ].join(','),
+    'listener.security.protocol.map': ['BROKER', 'CONTROLLER', ...further.map(({ name }) => name.toUpperCase())]
+      .map((name) => `${name}:PLAINTEXT`)
+      .join(','),
     'inter.broker.listener.name': 'BROKER',
     'controller.listener.names': 'CONTROLLER',
     'log.dirs': path.join(folder, 'log'),
