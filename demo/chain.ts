@@ -49,8 +49,8 @@ export async function setUp({ deployment }: Chain): Promise<void> {
 }
 
 /** Workers first, so that the snapshot flows through as it is read. */
-export async function startFlow({ deployment, workers }: Chain): Promise<void> {
-  await workers.start(workerCommands());
+export async function startFlow({ deployment, workers }: Chain, commands = workerCommands()): Promise<void> {
+  await workers.start(commands);
   const files = systems.flatMap(({ system, source }) =>
     source === null ? [] : [{ system, file: source.connectorFile }],
   );

@@ -1,0 +1,249 @@
+/**
+ * Runs rows one after the other on one chain that trades all the while.
+ *
+ *   trading ─> row (fault, proof, heal) ─> flows again? ─> enough progress? ─> everybody stops ─> check ─> next row
+ *
+ * A row that fails, or leaves lasting damage, ends the chain: the next row gets a fresh one.
+ */
+import { canonicalEnd } from '../../demo/day.ts';
+import { Random } from '../../demo/random.ts';
+import { Workload } from '../../demo/workload.ts';
+import { openLogAdmin } from '../../ops/log.ts';
+import type { StackSettings } from '../../stack/settings.ts';
+import { type FaultChain, startFaultChain } from './chain.ts';
+import { type Checked, type CheckerParts, check, type Finding, rest } from './checker.ts';
+import { crashAt } from './crash.ts';
+import { History } from './history.ts';
+import { Journal } from './journal.ts';
+import { awaits } from './patience.ts';
+import { Probe } from './probe.ts';
+import type { FaultContext, Row } from './row.ts';
+
+export type Outcome = {
+  readonly id: string;
+  readonly title: string;
+  readonly verdict: 'passed' | 'failed' | 'not possible here';
+  readonly proofs: readonly string[];
+  readonly recoveryMs: number | null;
+  readonly recoversWithinMs: number;
+  readonly findings: readonly Finding[];
+  readonly records: number;
+  readonly writes: number;
+  readonly unknownWrites: number;
+  readonly checked: Omit<Checked, 'findings'> | null;
+  readonly seconds: number;
+};
+
+export type HarnessOptions = {
+  readonly settings: StackSettings;
+  readonly seed: number;
+  readonly pace: number;
+  readonly smallDisks: boolean;
+  readonly signal: AbortSignal;
+  readonly onProgress: (text: string) => void;
+  readonly onOutcome: (outcome: Outcome) => void;
+};
+
+const PROGRESS_RECORDS = 1_000;
+const PROGRESS_LIMIT_MS = 120_000;
+const FLOW_LIMIT_MS = 150_000;
+
+/** Everything one chain needs to be traded on, hurt and looked at. */
+export class Harness {
+  readonly chain: FaultChain;
+  readonly journal: Journal;
+  readonly history: History;
+  readonly probe: Probe;
+  readonly expected = { deadLetters: new Set<string>(), parked: new Set<string>() };
+  readonly #options: HarnessOptions;
+  readonly #workload: Workload;
+  #failures = 0;
+  #closing = new AbortController();
+  #trading: Promise<unknown> = Promise.resolve();
+  #progressFrom = 0n;
+
+  private constructor(chain: FaultChain, options: HarnessOptions) {
+    this.chain = chain;
+    this.#options = options;
+    this.journal = new Journal(chain.sessions);
+    this.history = new History(chain.direct);
+    this.probe = new Probe(chain.sessions);
+    const { seed, pace } = options;
+    const onFailure = () => {
+      this.#failures += 1;
+    };
+    this.#workload = new Workload(chain.sessions, chain.data, { seed, pace, onFailure });
+  }
+
+  static async start(options: HarnessOptions): Promise<Harness> {
+    const { signal, settings, seed, smallDisks, onProgress } = options;
+    const chain = await startFaultChain({ settings, seed, signal, smallDisks, onProgress });
+    const harness = new Harness(chain, options);
+    try {
+      await harness.journal.prepare();
+      await harness.probe.prepare();
+      await harness.probe.arrives(FLOW_LIMIT_MS);
+      return harness;
+    } catch (error) {
+      await chain.stop();
+      throw error;
+    }
+  }
+
+  get checkerParts(): CheckerParts {
+    const { chain, journal, history, expected } = this;
+    return { chain, journal, history, expected, settings: this.#options.settings, signal: this.#options.signal };
+  }
+
+  /** Writes that a person's system did not take: shows that the fault met the people too. */
+  get failures(): number {
+    return this.#failures;
+  }
+
+  trade(): void {
+    this.#closing = new AbortController();
+    const signal = AbortSignal.any([this.#closing.signal, this.#options.signal]);
+    this.#trading = Promise.all([this.#workload.trade(signal), this.journal.write(signal)]);
+  }
+
+  async pause(): Promise<void> {
+    this.#closing.abort();
+    await this.#trading;
+  }
+
+  async canonicalRecords(): Promise<bigint> {
+    const admin = await openLogAdmin(this.chain.direct);
+    try {
+      return await canonicalEnd(admin);
+    } finally {
+      await admin.close();
+    }
+  }
+
+  async progress(records: number): Promise<void> {
+    await awaits(`${records} canonical records more`, PROGRESS_LIMIT_MS, async () => {
+      return (await this.canonicalRecords()) - this.#progressFrom >= BigInt(records);
+    });
+    this.#progressFrom = await this.canonicalRecords();
+  }
+
+  async run(row: Row): Promise<Outcome> {
+    const startedMs = performance.now();
+    const notes = { proofs: [] as string[], findings: [] as Finding[], recoveries: [] as number[] };
+    const from = await this.canonicalRecords();
+    this.#progressFrom = from;
+    this.trade();
+    const context = this.#contextOf(row, notes);
+    let checked: Checked | null = null;
+    try {
+      await this.progress(PROGRESS_RECORDS / 5);
+      await row.run(context);
+      await context.flows();
+      await awaits(`${PROGRESS_RECORDS} records`, PROGRESS_LIMIT_MS, async () => {
+        return (await this.canonicalRecords()) - from >= BigInt(PROGRESS_RECORDS);
+      });
+    } catch (error) {
+      notes.findings.push({ criterion: 'C7', what: error instanceof Error ? error.message : String(error) });
+    }
+    await this.pause();
+    const { ok, unknown } = this.journal.counts();
+    try {
+      checked = await check(this.checkerParts, row.feedsOldVersions === true);
+    } catch (error) {
+      notes.findings.push({ criterion: 'C1', what: `not checked: ${error instanceof Error ? error.stack : error}` });
+    }
+    if (notes.proofs.length === 0)
+      notes.findings.push({ criterion: 'C7', what: 'nothing shows that the fault happened' });
+    const recoveryMs = notes.recoveries.length === 0 ? null : Math.max(...notes.recoveries);
+    if (recoveryMs !== null && recoveryMs > row.recoversWithinMs) {
+      notes.findings.push({ criterion: 'C6', what: `flowed again after ${Math.round(recoveryMs)} ms` });
+    }
+    const findings = [...notes.findings, ...(checked?.findings ?? [])];
+    return {
+      id: row.id,
+      title: row.title,
+      verdict: findings.length === 0 ? 'passed' : 'failed',
+      proofs: notes.proofs,
+      recoveryMs,
+      recoversWithinMs: row.recoversWithinMs,
+      findings,
+      records: Number((await this.canonicalRecords().catch(() => from)) - from),
+      writes: ok,
+      unknownWrites: unknown,
+      checked,
+      seconds: (performance.now() - startedMs) / 1000,
+    };
+  }
+
+  #contextOf(row: Row, notes: { proofs: string[]; findings: Finding[]; recoveries: number[] }): FaultContext {
+    const { chain, expected } = this;
+    return {
+      chain,
+      expected,
+      random: randomOf(this.#options.seed, row.id),
+      signal: this.#options.signal,
+      prove: (what, holds = true) => {
+        if (holds) notes.proofs.push(what);
+        else notes.findings.push({ criterion: 'C7', what: `not seen: ${what}` });
+      },
+      require: (criterion, what, holds) => {
+        if (!holds) notes.findings.push({ criterion, what });
+      },
+      flows: async () => {
+        notes.recoveries.push(await this.probe.arrives(FLOW_LIMIT_MS));
+      },
+      progress: (records) => this.progress(records),
+      crashAt: (worker, order) => crashAt(chain, worker, order),
+      whileQuiet: async (work) => {
+        await this.pause();
+        await rest(this.checkerParts);
+        await work();
+        this.trade();
+      },
+    };
+  }
+}
+
+export function randomOf(seed: number, name: string): Random {
+  let mixed = seed >>> 0;
+  for (const character of name) mixed = (Math.imul(mixed ^ character.charCodeAt(0), 0x01000193) + 7) >>> 0;
+  return new Random(mixed);
+}
+
+/** Rows that last come last; the others in an order of the seed's. */
+export function ordered(rows: readonly Row[], seed: number): Row[] {
+  const random = randomOf(seed, 'order');
+  const shuffled = rows.map((row) => ({ row, at: random.next() })).sort((left, right) => left.at - right.at);
+  const isLasting = ({ row }: { row: Row }) => row.isLasting === true;
+  return [...shuffled.filter((one) => !isLasting(one)), ...shuffled.filter(isLasting)].map(({ row }) => row);
+}
+
+export async function runRows(rows: readonly Row[], options: HarnessOptions): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  let harness: Harness | undefined;
+  try {
+    for (const row of ordered(rows, options.seed)) {
+      if (options.signal.aborted) break;
+      harness ??= await Harness.start(options);
+      const outcome = await runRow(harness, row);
+      outcomes.push(outcome);
+      options.onOutcome(outcome);
+      if (outcome.verdict === 'failed' || row.isLasting === true) {
+        await harness.chain.stop();
+        harness = undefined;
+      }
+    }
+  } finally {
+    await harness?.chain.stop();
+  }
+  return outcomes;
+}
+
+async function runRow(harness: Harness, row: Row): Promise<Outcome> {
+  const impossible = row.impossible?.(harness.chain);
+  if (impossible === undefined) return harness.run(row);
+  const { id, title, recoversWithinMs } = row;
+  const findings: Finding[] = [{ criterion: 'C7', what: `not possible here: ${impossible}` }];
+  const nothing = { proofs: [], recoveryMs: null, records: 0, writes: 0, unknownWrites: 0, checked: null, seconds: 0 };
+  return { id, title, verdict: 'not possible here', recoversWithinMs, findings, ...nothing };
+}

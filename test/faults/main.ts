@@ -1,0 +1,57 @@
+/** npm run faults -- [--all] [--only F7,F8] [--seed N] [--pace N] [--json FILE] [--list] */
+import { writeFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { readStackSettings } from '../../stack/settings.ts';
+import { type Outcome, runRows } from './harness.ts';
+import { failureText, outcomeLine, summary } from './report.ts';
+import { rows } from './rows/index.ts';
+
+const { values } = parseArgs({
+  options: {
+    all: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    seed: { type: 'string' },
+    pace: { type: 'string', default: '1' },
+    json: { type: 'string' },
+    list: { type: 'boolean', default: false },
+  },
+});
+
+const seed = values.seed === undefined ? Math.floor(Math.random() * 1_000_000) : Number(values.seed);
+const wanted = values.only?.split(',').map((id) => id.trim().toUpperCase());
+const unknown = wanted?.filter((id) => !rows.some((row) => row.id === id)) ?? [];
+const chosen = rows.filter((row) => (wanted === undefined ? values.all || row.isShort : wanted.includes(row.id)));
+
+if (values.list) {
+  for (const { id, title, isShort } of rows)
+    process.stdout.write(`${id.padEnd(4)} ${isShort ? 'short' : '     '} ${title}\n`);
+} else if (unknown.length > 0 || !Number.isSafeInteger(seed)) {
+  process.stderr.write(`no such row or seed: ${unknown.join(', ')} ${values.seed ?? ''}\n`);
+  process.exitCode = 2;
+} else {
+  process.exitCode = await main();
+}
+
+async function main(): Promise<number> {
+  const stopping = new AbortController();
+  process.once('SIGINT', () => stopping.abort()).once('SIGTERM', () => stopping.abort());
+  const startedAt = new Date().toISOString();
+  process.stdout.write(`seed ${seed}; rows ${chosen.map(({ id }) => id).join(' ')}\n`);
+  const outcomes: Outcome[] = await runRows(chosen, {
+    settings: readStackSettings(process.env),
+    seed,
+    pace: Number(values.pace),
+    smallDisks: chosen.some(({ id }) => id === 'F15'),
+    signal: stopping.signal,
+    onProgress: (text) => process.stdout.write(`… ${text}\n`),
+    onOutcome: (outcome) => {
+      process.stdout.write(`${outcomeLine(outcome)}\n`);
+      if (outcome.verdict !== 'passed') process.stdout.write(`${failureText(outcome, seed)}\n`);
+    },
+  });
+  process.stdout.write(`\n${summary(outcomes, seed)}`);
+  if (values.json !== undefined) {
+    await writeFile(values.json, `${JSON.stringify({ seed, startedAt, outcomes }, null, 2)}\n`);
+  }
+  return outcomes.length === chosen.length && outcomes.every(({ verdict }) => verdict === 'passed') ? 0 : 1;
+}

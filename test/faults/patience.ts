@@ -1,0 +1,30 @@
+/** Waiting with a limit: every wait of a fault row names what it waited for. */
+import { setTimeout as pause } from 'node:timers/promises';
+
+const POLL_MS = 100;
+const INSIST_MS = 60_000;
+
+/** Resolves with how long it took. */
+export async function awaits(what: string, limitMs: number, holds: () => Promise<boolean> | boolean): Promise<number> {
+  const startedMs = performance.now();
+  let reason = '';
+  for (;;) {
+    try {
+      if (await holds()) return performance.now() - startedMs;
+    } catch (error) {
+      reason = `: ${error instanceof Error ? error.message : String(error)}`;
+    }
+    if (performance.now() - startedMs > limitMs) throw new Error(`not so after ${limitMs / 1000} s: ${what}${reason}`);
+    await pause(POLL_MS);
+  }
+}
+
+/** A connection of ours that broke with its server is not what is tested. */
+export async function insist<T>(what: string, act: () => Promise<T>, limitMs = INSIST_MS): Promise<T> {
+  let answer: { readonly value: T } | undefined;
+  await awaits(what, limitMs, async () => {
+    answer = { value: await act() };
+    return true;
+  });
+  return (answer as { readonly value: T }).value;
+}

@@ -1,0 +1,102 @@
+/** Reading and writing topics beside Seam: what a broken producer, a zombie or a person with a tool would put there. */
+import kafkajs, { type Kafka } from 'kafkajs';
+import { createLogger } from '../../adapters/logger.ts';
+import { systemClock } from '../../adapters/clock.ts';
+import type { LogRecord, TopicPartition } from '../../core/ports.ts';
+import { openLog } from '../../ops/log.ts';
+import type { FaultChain } from './chain.ts';
+
+export type Placed = TopicPartition & { readonly record: LogRecord };
+
+const LIMIT_MS = 60_000;
+const QUIET_MS = 1_500;
+
+function client(chain: FaultChain): Kafka {
+  return new kafkajs.Kafka({
+    brokers: [chain.direct.kafka.bootstrapServers],
+    clientId: 'faults',
+    logLevel: kafkajs.logLevel.NOTHING,
+  });
+}
+
+/** Committed records of a topic from `from` of each partition on. */
+export async function readTopic(
+  chain: FaultChain,
+  topic: string,
+  from: (partition: number, latest: bigint) => bigint,
+): Promise<Placed[]> {
+  const log = openLog(chain.direct, 'faults-read', createLogger('error'));
+  const admin = await log.admin();
+  const ends = await admin.bounds(topic).finally(() => admin.close());
+  const starts = new Map(ends.map(({ partition, latest }) => [partition, from(partition, latest)]));
+  const next = new Map(starts);
+  const found: Placed[] = [];
+  const groupId = `faults-read-${process.pid}-${Math.random().toString(36).slice(2)}`;
+  const consumer = log.consumer({ groupId, topics: [topic], assignment: 'spread' });
+  let seenAtMs = performance.now();
+  const running = consumer.run({
+    assigned: async (partitions) => {
+      seenAtMs = performance.now();
+      return partitions.map((one) => ({ ...one, offset: next.get(one.partition) ?? 0n }));
+    },
+    revoked: async () => {},
+    batch: async ({ partition, records, nextOffset }) => {
+      seenAtMs = performance.now();
+      for (const record of records) found.push({ topic, partition, record });
+      next.set(partition, nextOffset);
+    },
+  });
+  const endMs = performance.now() + LIMIT_MS;
+  const isRead = () => ends.every(({ partition, latest }) => (next.get(partition) ?? 0n) >= latest);
+  while (!isRead() && performance.now() < endMs && performance.now() - seenAtMs < QUIET_MS + 6_000) {
+    await systemClock.pause(50);
+  }
+  await consumer.stop();
+  await running;
+  return found;
+}
+
+export type Written = { readonly partition: number; readonly key: Buffer | null; readonly value: Buffer | null };
+
+/** One after the other, as an ordinary producer: answers where each one is. */
+export async function writeTopic(
+  chain: FaultChain,
+  topic: string,
+  records: readonly Written[],
+): Promise<{ partition: number; offset: bigint }[]> {
+  const producer = client(chain).producer({ allowAutoTopicCreation: false, idempotent: false });
+  await producer.connect();
+  const places: { partition: number; offset: bigint }[] = [];
+  try {
+    for (const [partition, own] of Map.groupBy(records, (record) => record.partition)) {
+      const messages = own.map(({ key, value }) => ({ key, value, partition }));
+      const [answer] = await producer.send({ topic, messages });
+      const base = BigInt(answer?.baseOffset ?? -1);
+      for (let index = 0; index < own.length; index += 1) places.push({ partition, offset: base + BigInt(index) });
+    }
+  } finally {
+    await producer.disconnect();
+  }
+  return places;
+}
+
+/** The group must be empty. */
+export async function moveGroup(
+  chain: FaultChain,
+  groupId: string,
+  topic: string,
+  offsets: readonly { partition: number; offset: bigint }[],
+): Promise<void> {
+  const admin = client(chain).admin();
+  await admin.connect();
+  try {
+    const partitions = offsets.map(({ partition, offset }) => ({ partition, offset: offset.toString() }));
+    await admin.setOffsets({ groupId, topic, partitions });
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+export function bufferOf(bytes: Uint8Array | null): Buffer | null {
+  return bytes === null ? null : Buffer.from(bytes);
+}

@@ -1,0 +1,219 @@
+/** Records that no sound producer would write: poison, duplicates, old versions, a whole past. */
+import { commandsOf } from '../chain.ts';
+import { rowsOf, type Target } from '../audit.ts';
+import { awaits, insist } from '../patience.ts';
+import { bufferOf, moveGroup, type Placed, readTopic, writeTopic } from '../raw-log.ts';
+import { type FaultContext, type Row, WORKER_LIMIT_MS } from '../row.ts';
+import type { FaultChain } from '../chain.ts';
+import { openLog } from '../../../ops/log.ts';
+import { createLogger } from '../../../adapters/logger.ts';
+
+const PRICES = 'raw.erp.erp.prc';
+const CANONICALIZE = 'seam-canonicalize';
+const MEMBER = 810_200;
+const REPEATED_RECORDS = 800n;
+
+const poison: Row = {
+  id: 'F13',
+  title: 'poison records',
+  does: 'Bytes that are no Avro, a schema id that nobody knows, a record cut in half: into a raw topic. At a source a value that one target cannot hold, then its correction.',
+  proof: 'each one is found set aside under its own place or key, while other keys of the same partitions go on',
+  recoversWithinMs: WORKER_LIMIT_MS,
+  isShort: true,
+  async run(context) {
+    const { chain, expected } = context;
+    const [sample] = await readTopic(chain, PRICES, (_, latest) => (latest > 40n ? latest - 40n : 0n));
+    if (sample === undefined) throw new Error('no record to spoil');
+    const value = bufferOf(sample.record.value) as Buffer;
+    const key = bufferOf(sample.record.key);
+    const unknownSchema = Buffer.concat([Buffer.from([0, 0x7f, 0xff, 0xff, 0x01]), value.subarray(5)]);
+    const spoiled = [Buffer.from('no Avro at all'), unknownSchema, value.subarray(0, 12)];
+    const records = spoiled.map((bytes) => ({ partition: sample.partition, key, value: bytes }));
+    for (const { partition, offset } of await writeTopic(chain, PRICES, records)) {
+      expected.deadLetters.add(`${PRICES}/${partition}/${offset}`);
+    }
+    await awaits('the dead letters are written', 30_000, async () => {
+      const letters = await readTopic(chain, 'dead-letter.canonicalize', () => 0n);
+      return letters.length >= expected.deadLetters.size;
+    });
+    context.prove(`${records.length} spoiled records were set aside`);
+    await context.flows();
+    await tooLarge(context);
+  },
+};
+
+/** More points than a till's column holds: the till waits for the correction, everybody else has the value. */
+async function tooLarge({ chain, prove, flows }: FaultContext): Promise<void> {
+  const { crm } = chain.sessions;
+  await crm.query(
+    `INSERT INTO crm.mbr (mbr_id, nm, jn_dt) VALUES ($1, 'Poison', CURRENT_DATE) ON CONFLICT DO NOTHING`,
+    [MEMBER],
+  );
+  await crm.query('UPDATE crm.mbr SET pts_bal = 3000000000 WHERE mbr_id = $1', [MEMBER]);
+  const parked = () =>
+    rowsOf(chain.sessions, 'pos', `SELECT 1 FROM seam.parked WHERE entity = 'member' AND \`key\` = '${MEMBER}'`);
+  await awaits('pos has set the member aside', 30_000, async () => (await parked()).length > 0);
+  await awaits('reporting has the value', 30_000, async () => {
+    const sql = `SELECT 1 FROM reporting.member WHERE member_id = '${MEMBER}' AND points_balance = 3000000000`;
+    return (await rowsOf(chain.sessions, 'reporting', sql)).length === 1;
+  });
+  prove('a value too large for pos was set aside there alone; reporting has it');
+  await flows();
+  await crm.query('UPDATE crm.mbr SET pts_bal = 0 WHERE mbr_id = $1', [MEMBER]);
+  await awaits('the correction took the place of the letter', 30_000, async () => (await parked()).length === 0);
+}
+
+const duplicates: Row = {
+  id: 'F19',
+  title: 'records delivered twice',
+  does: 'The last records of several raw topics are written once more, in order, as a producer that repeats itself would; and sinks read again from before.',
+  proof: 'the raw topics are longer by the copies, and the sinks counted records that were old or unchanged',
+  recoversWithinMs: WORKER_LIMIT_MS,
+  feedsOldVersions: true,
+  isShort: true,
+  inSoak: true,
+  async run(context) {
+    const { chain } = context;
+    const before = idle(chain);
+    let copies = 0;
+    for (const topic of [PRICES, 'raw.crm.crm.mbr', 'raw.pos.pos.tlog_ln', 'raw.pos.pos.cust']) {
+      const last = await readTopic(chain, topic, (_, latest) =>
+        latest > REPEATED_RECORDS ? latest - REPEATED_RECORDS : 0n,
+      );
+      copies += (await writeTopic(chain, topic, last.map(copyOf))).length;
+    }
+    for (const target of ['erp', 'crm', 'pos'] as const) await rewind(chain, target, 300);
+    await context.flows();
+    const counted = idle(chain) - before;
+    context.prove(
+      `${copies} raw records written again; sinks met ${counted} old or unchanged ones`,
+      copies > 0 && counted > 0,
+    );
+  },
+};
+
+const copyOf = ({ partition, record }: Placed) => ({
+  partition,
+  key: bufferOf(record.key),
+  value: bufferOf(record.value),
+});
+
+/** Records that changed nothing, over all sinks. */
+function idle(chain: FaultChain): number {
+  return chain.workers
+    .views()
+    .reduce((sum, { totals }) => sum + (totals.stale ?? 0) + (totals.unchanged ?? 0) + (totals.superseded ?? 0), 0);
+}
+
+/** As an operator's replay does it: the offset goes back under a new epoch. */
+async function rewind(chain: FaultChain, target: Target, records: number | null): Promise<number> {
+  const to = records === null ? '0' : `CASE WHEN next_offset > ${records} THEN next_offset - ${records} ELSE 0 END`;
+  const sql = `UPDATE seam.sink_offset SET next_offset = ${to}, epoch = epoch + 1, owner = 'faults'`;
+  const [sum] = await rowsOf<{ n: unknown }>(
+    chain.sessions,
+    target,
+    'SELECT sum(next_offset) AS n FROM seam.sink_offset',
+  );
+  await rowsOf(chain.sessions, target, sql);
+  return Number(sum?.n ?? 0);
+}
+
+const outOfOrder: Row = {
+  id: 'F20',
+  title: 'versions out of order',
+  does: "Four versions of one price are fed as 3, 2, 4, 1, with everything else of their partition, and the processors never see them in the source's order.",
+  proof: 'the raw records are read back in that order; the final price is version 4',
+  recoversWithinMs: WORKER_LIMIT_MS,
+  feedsOldVersions: true,
+  isShort: true,
+  async run(context) {
+    const { chain } = context;
+    await chain.workers.halt('processors');
+    const before = await committed(chain);
+    for (const version of [1, 2, 3, 4]) {
+      await chain.sessions.erp.query(`UPDATE erp.prc SET amt = 7000 + $1 WHERE prod_no = '999000000'`, [version]);
+    }
+    const unread = await untilCaptured(chain, before);
+    const fed = shuffled(unread);
+    const records = fed.map(copyOf);
+    const places = await writeTopic(chain, PRICES, records);
+    for (const [partition, own] of Map.groupBy(places, (place) => place.partition)) {
+      const first = own.reduce((least, { offset }) => (offset < least ? offset : least), own[0]?.offset ?? 0n);
+      await insist('the group is empty and moved', () =>
+        moveGroup(chain, CANONICALIZE, PRICES, [{ partition, offset: first }]),
+      );
+    }
+    context.prove(`fed ${versionsOf(fed).join(', ')} and nothing else of them`, versionsOf(fed).join() === '3,2,4,1');
+    await chain.workers.start({ processors: commandsOf(chain).processors ?? [] });
+    await awaits('version 4 is in reporting', 60_000, async () => {
+      const sql = `SELECT amount::int AS n FROM reporting.price WHERE product_id = '999000000'`;
+      const [row] = await rowsOf<{ n: number }>(chain.sessions, 'reporting', sql);
+      return row?.n === 7004;
+    });
+  },
+};
+
+async function committed(chain: FaultChain): Promise<Map<number, bigint>> {
+  const admin = await openLog(chain.direct, 'faults', createLogger('error')).admin();
+  try {
+    const offsets = await admin.committedOffsets(CANONICALIZE, [PRICES]);
+    return new Map(offsets.map(({ partition, offset }) => [partition, offset]));
+  } finally {
+    await admin.close();
+  }
+}
+
+/** All that the processors have not read, once the four versions are among it. */
+async function untilCaptured(chain: FaultChain, before: ReadonlyMap<number, bigint>): Promise<Placed[]> {
+  let unread: Placed[] = [];
+  await awaits('four versions are captured', 60_000, async () => {
+    unread = await readTopic(chain, PRICES, (partition) => before.get(partition) ?? 0n);
+    return versionsOf(unread).length === 4;
+  });
+  return unread;
+}
+
+/** The row's new contents come last in the record. */
+const versionOf = ({ record }: Placed): number | undefined => {
+  const amounts = [
+    ...Buffer.from(record.value ?? [])
+      .toString('latin1')
+      .matchAll(/700([1-4])\.00/g),
+  ];
+  return amounts.length === 0 ? undefined : Number(amounts.at(-1)?.[1]);
+};
+const versionsOf = (records: readonly Placed[]) => records.flatMap((one) => versionOf(one) ?? []);
+
+/** The four versions change places among themselves; all others stay. */
+function shuffled(records: readonly Placed[]): Placed[] {
+  const versions = records.filter((one) => versionOf(one) !== undefined);
+  const order = [3, 2, 4, 1].map((wanted) => versions.find((one) => versionOf(one) === wanted) as Placed);
+  return records.map((one) => (versionOf(one) === undefined ? one : (order.shift() as Placed)));
+}
+
+const replay: Row = {
+  id: 'F21',
+  title: 'replay while everybody works',
+  does: 'Two sinks read everything again from the beginning of the log under writes, and one of them is killed on the way.',
+  proof: 'the stored offsets went back to the beginning, and came to where they had been',
+  recoversWithinMs: 60_000,
+  isShort: true,
+  async run(context) {
+    const { chain } = context;
+    for (const target of ['reporting', 'erp'] as const) {
+      const before = await rewind(chain, target, null);
+      if (target === 'erp') {
+        await context.crashAt('sink-erp', 'after-rows:5');
+        context.prove('the worker died in the middle of the replay');
+      }
+      const tookMs = await awaits(`${target} has read everything again`, 120_000, async () => {
+        const sql = 'SELECT sum(next_offset) AS n FROM seam.sink_offset';
+        const [sum] = await rowsOf<{ n: unknown }>(chain.sessions, target, sql);
+        return Number(sum?.n ?? 0) >= before;
+      });
+      context.prove(`${target}: offsets of ${before} records went to 0 and back in ${Math.round(tookMs)} ms`);
+    }
+  },
+};
+
+export const feedRows: readonly Row[] = [poison, duplicates, outOfOrder, replay];

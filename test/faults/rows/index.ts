@@ -1,0 +1,11 @@
+import type { Row } from '../row.ts';
+import { feedRows } from './feeds.ts';
+import { networkRows } from './network.ts';
+import { serverRows } from './servers.ts';
+import { workerRows } from './workers.ts';
+
+const numberOf = (row: Row) => Number(row.id.slice(1));
+
+export const rows: readonly Row[] = [...workerRows, ...serverRows, ...feedRows, ...networkRows].sort(
+  (left, right) => numberOf(left) - numberOf(right),
+);
