@@ -39,6 +39,11 @@ export function readStackSettings(environment: Environment): StackSettings {
   };
 }
 
+/** Of this process. */
+export function currentStackSettings(): StackSettings {
+  return readStackSettings(process.env);
+}
+
 export function defaultStateDirectory(environment: Environment): string {
   return path.resolve(environment.SEAM_STATE || path.join('.seam', 'stack'));
 }

@@ -1,6 +1,6 @@
 /** The six systems as the fault rows need them: every link behind a proxy, small disks, workers that can be let die. */
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -54,7 +54,9 @@ export type FaultChainOptions = {
   readonly onProgress: (what: string) => void;
 };
 
-const HISTORY_PATIENCE_MS = 240_000;
+const HISTORY_PATIENCE_MS = 300_000;
+const HISTORY_BASKETS = 300;
+const LIVE_BASKETS = 600;
 
 export async function startFaultChain(options: FaultChainOptions): Promise<FaultChain> {
   const parent = await mkdtemp(path.join(tmpdir(), 'seam-faults-'));
@@ -65,6 +67,7 @@ export async function startFaultChain(options: FaultChainOptions): Promise<Fault
   const volumes = new Volumes(stateDirectory);
   if (options.smallDisks) await volumes.mount();
   const undo = async () => {
+    await keepLogs(stateDirectory);
     await stopStack({ stateDirectory, removeData: true });
     await volumes.unmount();
     await rm(parent, { recursive: true, force: true });
@@ -119,7 +122,7 @@ async function startOn(
   onProgress('set-up and history');
   await setUp(chain);
   await installAudit(chain.sessions);
-  const data = recentData();
+  const data = smallShop();
   await loadHistory(chain.sessions, data);
   onProgress('capture');
   await startFlow(chain, withCrashDirectory(workerCommands(), crashDirectory));
@@ -144,6 +147,15 @@ async function startOn(
   };
 }
 
+/** The last chain's logs stay, for whoever looks into a failed row. */
+async function keepLogs(stateDirectory: string): Promise<void> {
+  const kept = path.resolve('.seam', 'faults', 'logs');
+  await rm(kept, { recursive: true, force: true });
+  for (const logs of ['logs', 'logs-more']) {
+    await cp(path.join(stateDirectory, logs), path.join(kept, logs), { recursive: true }).catch(() => {});
+  }
+}
+
 async function captured(chain: Chain, signal: AbortSignal): Promise<void> {
   await until('the history has arrived', HISTORY_PATIENCE_MS, signal, () => historyArrived(chain.sessions));
   const admin = await openLogAdmin(chain.deployment);
@@ -154,10 +166,21 @@ async function captured(chain: Chain, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** One week of history: the rows need traffic, not a past. */
-function recentData(): RetailData {
+/** A small shop: the rows need traffic, not a past, and every check reads all of it. */
+function smallShop(): RetailData {
   const data = readRetailData();
-  return { ...data, baskets: data.baskets.filter((basket) => basket.week >= FIRST_LIVE_WEEK - 1) };
+  const history = data.baskets.filter(({ week }) => week < FIRST_LIVE_WEEK).slice(-HISTORY_BASKETS);
+  const live = data.baskets.filter(({ week }) => week >= FIRST_LIVE_WEEK).slice(0, LIVE_BASKETS);
+  const baskets = [...history, ...live];
+  const sold = new Set(baskets.flatMap(({ lines }) => lines.map(({ productId }) => productId)));
+  const buyers = new Set(baskets.map(({ householdId }) => householdId));
+  const isKitchen = (department: string) => /DELI|PASTRY|SALAD/.test(department);
+  return {
+    stores: [...new Set(baskets.map(({ storeId }) => storeId))].sort(),
+    products: data.products.filter(({ productId, department }) => sold.has(productId) || isKitchen(department)),
+    households: data.households.filter(({ householdId }) => buyers.has(householdId)),
+    baskets,
+  };
 }
 
 async function throughLinks(

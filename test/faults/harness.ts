@@ -18,6 +18,7 @@ import { Journal } from './journal.ts';
 import { awaits } from './patience.ts';
 import { Probe } from './probe.ts';
 import type { FaultContext, Row } from './row.ts';
+import { selfTest } from './self-test.ts';
 
 export type Outcome = {
   readonly id: string;
@@ -39,6 +40,8 @@ export type HarnessOptions = {
   readonly seed: number;
   readonly pace: number;
   readonly smallDisks: boolean;
+  /** Every limit of recovery times this: for a machine that others use too. Shown with the result. */
+  readonly patience: number;
   readonly signal: AbortSignal;
   readonly onProgress: (text: string) => void;
   readonly onOutcome: (outcome: Outcome) => void;
@@ -83,6 +86,7 @@ export class Harness {
       await harness.journal.prepare();
       await harness.probe.prepare();
       await harness.probe.arrives(FLOW_LIMIT_MS);
+      onProgress(await selfTest(harness.checkerParts));
       return harness;
     } catch (error) {
       await chain.stop();
@@ -155,7 +159,8 @@ export class Harness {
     if (notes.proofs.length === 0)
       notes.findings.push({ criterion: 'C7', what: 'nothing shows that the fault happened' });
     const recoveryMs = notes.recoveries.length === 0 ? null : Math.max(...notes.recoveries);
-    if (recoveryMs !== null && recoveryMs > row.recoversWithinMs) {
+    const recoversWithinMs = row.recoversWithinMs * this.#options.patience;
+    if (recoveryMs !== null && recoveryMs > recoversWithinMs) {
       notes.findings.push({ criterion: 'C6', what: `flowed again after ${Math.round(recoveryMs)} ms` });
     }
     const findings = [...notes.findings, ...(checked?.findings ?? [])];
@@ -165,7 +170,7 @@ export class Harness {
       verdict: findings.length === 0 ? 'passed' : 'failed',
       proofs: notes.proofs,
       recoveryMs,
-      recoversWithinMs: row.recoversWithinMs,
+      recoversWithinMs,
       findings,
       records: Number((await this.canonicalRecords().catch(() => from)) - from),
       writes: ok,

@@ -1,7 +1,7 @@
-/** npm run faults -- [--all] [--only F7,F8] [--seed N] [--pace N] [--json FILE] [--list] */
+/** npm run faults -- [--all] [--only F7,F8] [--seed N] [--pace N] [--patience N] [--json FILE] [--list] */
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { readStackSettings } from '../../stack/settings.ts';
+import { currentStackSettings } from '../../stack/settings.ts';
 import { type Outcome, runRows } from './harness.ts';
 import { failureText, outcomeLine, summary } from './report.ts';
 import { rows } from './rows/index.ts';
@@ -12,6 +12,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     seed: { type: 'string' },
     pace: { type: 'string', default: '1' },
+    patience: { type: 'string', default: '1' },
     json: { type: 'string' },
     list: { type: 'boolean', default: false },
   },
@@ -38,9 +39,10 @@ async function main(): Promise<number> {
   const startedAt = new Date().toISOString();
   process.stdout.write(`seed ${seed}; rows ${chosen.map(({ id }) => id).join(' ')}\n`);
   const outcomes: Outcome[] = await runRows(chosen, {
-    settings: readStackSettings(process.env),
+    settings: currentStackSettings(),
     seed,
     pace: Number(values.pace),
+    patience: Number(values.patience),
     smallDisks: chosen.some(({ id }) => id === 'F15'),
     signal: stopping.signal,
     onProgress: (text) => process.stdout.write(`… ${text}\n`),
@@ -51,7 +53,10 @@ async function main(): Promise<number> {
   });
   process.stdout.write(`\n${summary(outcomes, seed)}`);
   if (values.json !== undefined) {
-    await writeFile(values.json, `${JSON.stringify({ seed, startedAt, outcomes }, null, 2)}\n`);
+    await writeFile(
+      values.json,
+      `${JSON.stringify({ seed, startedAt, patience: Number(values.patience), outcomes }, null, 2)}\n`,
+    );
   }
   return outcomes.length === chosen.length && outcomes.every(({ verdict }) => verdict === 'passed') ? 0 : 1;
 }

@@ -7,7 +7,8 @@ const PRODUCT = '999000000';
 const MEMBER = 810_100;
 const FIRST_BASKET = 7_100_000_000_000_000n;
 
-type Arrival = { readonly at: Target; readonly sql: string; readonly value: string };
+/** `atLeast`: a later probe may have written meanwhile. */
+type Arrival = { readonly at: Target; readonly sql: string; readonly atLeast: number };
 
 export class Probe {
   readonly #sessions: Sessions;
@@ -31,11 +32,11 @@ export class Probe {
     const number = ++this.#number;
     const startedMs = performance.now();
     const arrivals = await this.#write(number);
-    for (const { at, sql, value } of arrivals) {
+    for (const { at, sql, atLeast } of arrivals) {
       const leftMs = Math.max(1, limitMs - (performance.now() - startedMs));
       await awaits(`change ${number} is in ${at}`, leftMs, async () => {
         const [row] = await rowsOf<{ value: unknown }>(this.#sessions, at, sql);
-        return String(row?.value) === value;
+        return Number(row?.value ?? 0) >= atLeast;
       });
     }
     return performance.now() - startedMs;
@@ -59,27 +60,27 @@ export class Probe {
     );
     const line = `'${basket}-1'`;
     return [
-      { at: 'erp', sql: `SELECT count(*) AS value FROM erp.stk_mvmt WHERE mvmt_id = ${line}`, value: '1' },
-      { at: 'crm', sql: `SELECT count(*) AS value FROM crm.pts_led WHERE ent_id = ${line}`, value: '1' },
+      { at: 'erp', sql: `SELECT count(*) AS value FROM erp.stk_mvmt WHERE mvmt_id = ${line}`, atLeast: 1 },
+      { at: 'crm', sql: `SELECT count(*) AS value FROM crm.pts_led WHERE ent_id = ${line}`, atLeast: 1 },
       {
         at: 'reporting',
         sql: `SELECT count(*) AS value FROM reporting.sale_line WHERE sale_id = '${basket}'`,
-        value: '1',
+        atLeast: 1,
       },
       {
         at: 'reporting',
         sql: `SELECT (amount * 100)::int AS value FROM reporting.price WHERE product_id = '${PRODUCT}'`,
-        value: String(number),
+        atLeast: number,
       },
       {
         at: 'pos',
         sql: `SELECT CAST(amt * 100 AS SIGNED) AS value FROM prc WHERE prod_cd = '${PRODUCT}'`,
-        value: String(number),
+        atLeast: number,
       },
       {
         at: 'pos',
-        sql: `SELECT nm AS value FROM cust WHERE cust_no = '0000${MEMBER}'`,
-        value: `Probe ${number}`,
+        sql: `SELECT CAST(substring(nm, 7) AS SIGNED) AS value FROM cust WHERE cust_no = '0000${MEMBER}'`,
+        atLeast: number,
       },
     ];
   }

@@ -97,6 +97,17 @@ export async function moveGroup(
   }
 }
 
+/** By partition: where the group goes on reading. */
+export async function committedOf(chain: FaultChain, groupId: string, topic: string): Promise<Map<number, bigint>> {
+  const admin = await openLog(chain.direct, 'faults', createLogger('error')).admin();
+  try {
+    const offsets = await admin.committedOffsets(groupId, [topic]);
+    return new Map(offsets.map(({ partition, offset }) => [partition, offset]));
+  } finally {
+    await admin.close();
+  }
+}
+
 export function bufferOf(bytes: Uint8Array | null): Buffer | null {
   return bytes === null ? null : Buffer.from(bytes);
 }

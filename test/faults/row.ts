@@ -38,8 +38,6 @@ export type Row = {
   readonly isLasting?: boolean;
   /** Part of the short selection. */
   readonly isShort?: boolean;
-  /** Healed by itself and within a minute: used by the soak in pairs. */
-  readonly inSoak?: boolean;
   impossible?(chain: FaultChain): string | undefined;
   /** Resolves when the cause is gone. */
   run(context: FaultContext): Promise<void>;

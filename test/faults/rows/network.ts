@@ -45,7 +45,6 @@ const cut: Row = {
   does: 'Each link in turn goes silent for 5 s with its connections half open; one breaks by reset; one of them is silent for two minutes.',
   proof: 'the link counted what it held up',
   recoversWithinMs: 60_000,
-  inSoak: true,
   async run(context) {
     for (const name of PAIRS) {
       await cutFor(context, name, SHORT_MS);

@@ -33,7 +33,6 @@ const sinkKilled: Row = {
   proof: 'the worker wrote down the point before it died, and its process is gone',
   recoversWithinMs: WORKER_LIMIT_MS,
   isShort: true,
-  inSoak: true,
   async run(context) {
     for (const point of ['after-rows', 'commit-sent', 'after-commit']) {
       const target = context.random.pick(TARGETS);
@@ -52,7 +51,6 @@ const processorKilled: Row = {
   proof: 'the worker wrote down the point before it died, and its process is gone',
   recoversWithinMs: WORKER_LIMIT_MS,
   isShort: true,
-  inSoak: true,
   async run(context) {
     for (const point of ['before-commit', 'before-produce', 'after-commit']) {
       const fired = await context.crashAt('processors', `${point}:${1 + context.random.below(3)}`);
@@ -129,7 +127,6 @@ const hijack: Row = {
   proof: 'the late commit of the second producer is refused, and nothing of it can be read',
   recoversWithinMs: 30_000,
   isShort: true,
-  inSoak: true,
   async run(context) {
     const { chain } = context;
     const log = openLog(chain.direct, 'faults-hijack', createLogger('error'));
@@ -188,7 +185,6 @@ const clockSkew: Row = {
   does: "The workers' clocks go ten minutes ahead, ten minutes back from there to ten behind, and right again.",
   proof: "the ledger's own time stamps of processors show the shift in their log lines",
   recoversWithinMs: WORKER_LIMIT_MS,
-  inSoak: true,
   async run(context) {
     const { chain } = context;
     const minutes = 10;
