@@ -3,7 +3,7 @@
  *
  *   trading ─> row (fault, proof, heal) ─> flows again? ─> enough progress? ─> everybody stops ─> check ─> next row
  *
- * A row that fails, or leaves lasting damage, ends the chain: the next row gets a fresh one.
+ * Wrong contents, or lasting damage on purpose, end the chain: the next row gets a fresh one.
  */
 import { canonicalEnd } from '../../demo/day.ts';
 import { Random } from '../../demo/random.ts';
@@ -31,7 +31,7 @@ export type Outcome = {
   readonly records: number;
   readonly writes: number;
   readonly unknownWrites: number;
-  readonly checked: Omit<Checked, 'findings'> | null;
+  readonly checked: (Omit<Checked, 'findings'> & { readonly found: number }) | null;
   readonly seconds: number;
 };
 
@@ -175,7 +175,7 @@ export class Harness {
       records: Number((await this.canonicalRecords().catch(() => from)) - from),
       writes: ok,
       unknownWrites: unknown,
-      checked,
+      checked: checked === null ? null : { ...checked, found: checked.findings.length },
       seconds: (performance.now() - startedMs) / 1000,
     };
   }
@@ -233,7 +233,7 @@ export async function runRows(rows: readonly Row[], options: HarnessOptions): Pr
       const outcome = await runRow(harness, row);
       outcomes.push(outcome);
       options.onOutcome(outcome);
-      if (outcome.verdict === 'failed' || row.isLasting === true) {
+      if (isDamaged(outcome) || row.isLasting === true) {
         await harness.chain.stop();
         harness = undefined;
       }
@@ -242,6 +242,11 @@ export async function runRows(rows: readonly Row[], options: HarnessOptions): Pr
     await harness?.chain.stop();
   }
   return outcomes;
+}
+
+/** Contents are wrong, or nobody knows: what comes later on this chain would be blamed for it. */
+function isDamaged({ verdict, checked }: Outcome): boolean {
+  return verdict === 'failed' && (checked === null || checked.found > 0);
 }
 
 async function runRow(harness: Harness, row: Row): Promise<Outcome> {

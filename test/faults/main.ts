@@ -1,8 +1,9 @@
-/** npm run faults -- [--all] [--only F7,F8] [--seed N] [--pace N] [--patience N] [--json FILE] [--list] */
+/** npm run faults -- [--all] [--only F7,F8] [--seed N] [--pace N] [--patience N] [--json FILE] [--page FILE] [--list] */
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { currentStackSettings } from '../../stack/settings.ts';
 import { type Outcome, runRows } from './harness.ts';
+import { page } from './page.ts';
 import { failureText, outcomeLine, summary } from './report.ts';
 import { rows } from './rows/index.ts';
 
@@ -14,6 +15,7 @@ const { values } = parseArgs({
     pace: { type: 'string', default: '1' },
     patience: { type: 'string', default: '1' },
     json: { type: 'string' },
+    page: { type: 'string' },
     list: { type: 'boolean', default: false },
   },
 });
@@ -52,11 +54,9 @@ async function main(): Promise<number> {
     },
   });
   process.stdout.write(`\n${summary(outcomes, seed)}`);
-  if (values.json !== undefined) {
-    await writeFile(
-      values.json,
-      `${JSON.stringify({ seed, startedAt, patience: Number(values.patience), outcomes }, null, 2)}\n`,
-    );
-  }
+  const minutes = (Date.now() - Date.parse(startedAt)) / 60_000;
+  const run = { seed, startedAt, minutes, patience: Number(values.patience), outcomes };
+  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(run, null, 2)}\n`);
+  if (values.page !== undefined) await writeFile(values.page, page(run, rows));
   return outcomes.length === chosen.length && outcomes.every(({ verdict }) => verdict === 'passed') ? 0 : 1;
 }

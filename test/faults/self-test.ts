@@ -61,11 +61,8 @@ function damagesOf({ chain, expected }: CheckerParts): Damage[] {
     {
       criterion: 'C3',
       names: `${PRODUCT}|01: went back`,
-      // one less in the last byte but one of the address: older by a hair
-      do: sql(
-        'reporting',
-        `UPDATE seam.applied SET position = set_byte(position, 17, get_byte(position, 17) - 1) ${ledger}`,
-      ),
+      // streamed becomes snapshot: older than it was
+      do: sql('reporting', `UPDATE seam.applied SET position = set_byte(position, 2, 0) ${ledger}`),
       undo: async () => {},
     },
     {
@@ -90,7 +87,7 @@ function damagesOf({ chain, expected }: CheckerParts): Damage[] {
       do: async () => {
         await writeTopic(chain, 'canonical.market-survey', [{ partition: 0, key: Buffer.from('forged'), value: null }]);
       },
-      undo: async () => {},
+      undo: sql('reporting', `DELETE FROM seam.parked WHERE key = 'forged'`),
     },
   ];
 }
