@@ -23,6 +23,12 @@ export function register(program: Command): void {
       await deploymentOf(options);
       await runAll(options);
     });
+  withDeployment(run.command('connectors'))
+    .description('watch the connectors, and start again what failed')
+    .action(async (_options: unknown, command: Command) => {
+      const { startConnectors } = await import('../../ops/run/connectors.ts');
+      await runWorker(await startConnectors(await deploymentOf(command.optsWithGlobals())));
+    });
   withDeployment(run.command('processors'))
     .addOption(crashDirectory())
     .description('change events to canonical records, and the steps between systems')

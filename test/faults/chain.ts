@@ -54,7 +54,7 @@ export type FaultChainOptions = {
   readonly onProgress: (what: string) => void;
 };
 
-const HISTORY_PATIENCE_MS = 300_000;
+const HISTORY_PATIENCE_MS = 480_000;
 const HISTORY_BASKETS = 300;
 const LIVE_BASKETS = 600;
 
@@ -245,9 +245,8 @@ function withCrashDirectory(
   commands: Readonly<Record<string, readonly string[]>>,
   directory: string,
 ): Record<string, readonly string[]> {
-  return Object.fromEntries(
-    Object.entries(commands).map(([name, args]) => [name, [...args, '--crash-directory', directory]]),
-  );
+  const crashing = (name: string) => (name === 'connectors' ? [] : ['--crash-directory', directory]);
+  return Object.fromEntries(Object.entries(commands).map(([name, args]) => [name, [...args, ...crashing(name)]]));
 }
 
 /** Readers never see half of it. */

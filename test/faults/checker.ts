@@ -8,7 +8,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { comeToRest } from '../../demo/day.ts';
 import { stockAccuracy } from '../../demo/measure.ts';
-import { openLogAdmin } from '../../ops/log.ts';
+import { createLogger } from '../../adapters/logger.ts';
+import { openLog, openLogAdmin } from '../../ops/log.ts';
+import { readLetters } from '../../ops/redrive.ts';
+import { placeText } from '../../processors/dead-letter.ts';
 import { verifyDeployment } from '../../ops/operations/verify-deployment.ts';
 import { ensureComponents } from '../../stack/artifacts.ts';
 import { silent } from '../../stack/events.ts';
@@ -80,7 +83,7 @@ export async function check(parts: CheckerParts, mayRepeat: boolean): Promise<Ch
   }
   const read = await history.readOn();
   if (!mayRepeat) add('C3', read.faults);
-  add('C5', difference('dead letters of the processors', new Set(read.deadLetters), expected.deadLetters));
+  add('C5', difference('dead letters of the processors', await lettersOf(chain), expected.deadLetters));
   add('C5', difference('set aside in targets', await parked(chain), expected.parked));
   await step(add, 'C2', () => noOpenTransaction(chain, settings));
   const versionsAudited = audits.reduce((sum, { versions }) => sum + versions, 0);
@@ -118,7 +121,7 @@ export async function rest({ chain, signal }: Pick<CheckerParts, 'chain' | 'sign
     }
     return chain.workers.views().every(({ name, status }) => {
       if (status?.state !== 'running') return false;
-      return name === 'processors' || (status.gauges.lag === 0 && status.gauges.waiting === 0);
+      return !name.startsWith('sink-') || (status.gauges.lag === 0 && status.gauges.waiting === 0);
     });
   }).catch((error: unknown) => {
     const states = chain.workers.views().map(({ name, status }) => `${name} ${workerText(status)}`);
@@ -145,6 +148,13 @@ async function sums(chain: FaultChain): Promise<string[]> {
   );
   for (const { mbr_id } of members) faults.push(`points of member ${mbr_id} are not the sum of their entries`);
   return faults;
+}
+
+/** What the processors have set aside and nobody has given up, by place. */
+export async function lettersOf(chain: FaultChain): Promise<Set<string>> {
+  const log = openLog(chain.direct, 'faults-letters', createLogger('error'));
+  const letters = [...(await readLetters(log, 'canonicalize')), ...(await readLetters(log, 'flow'))];
+  return new Set(letters.filter(({ state }) => state !== 'discarded').map(({ place }) => placeText(place)));
 }
 
 async function parked(chain: FaultChain): Promise<Set<string>> {

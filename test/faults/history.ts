@@ -1,26 +1,21 @@
 /**
  * What a reader of committed records sees in the canonical topics: per key and source the positions never go back, no place
- * of the log is seen twice. Reads on from where it was; also gathers the dead letters of the processors.
+ * of the log is seen twice. Reads on from where it was.
  */
-import { systemClock } from '../../adapters/clock.ts';
 import { createMetaCodec, META_HEADER } from '../../adapters/avro/meta-codec.ts';
 import { createLogger } from '../../adapters/logger.ts';
 import type { Deployment } from '../../core/deployment.ts';
-import type { LogAdmin, LogBatch, LogRecord } from '../../core/ports.ts';
+import { readRange } from '../../core/log-range.ts';
+import type { LogRecord, TopicPartition } from '../../core/ports.ts';
 import { openLog } from '../../ops/log.ts';
-import { DEAD_LETTER_HEADERS } from '../../processors/dead-letter.ts';
 
 export type HistoryReport = {
   readonly records: number;
   readonly faults: readonly string[];
-  /** `topic/partition/offset` of what was set aside. */
-  readonly deadLetters: readonly string[];
 };
 
 type Seen = { readonly position: Buffer; readonly offset: bigint };
 
-const QUIET_MS = 2_000;
-const LIMIT_MS = 90_000;
 const FAULTS_SHOWN = 20;
 
 export class History {
@@ -28,7 +23,6 @@ export class History {
   readonly #meta = createMetaCodec();
   readonly #positions = new Map<string, Seen>();
   readonly #next = new Map<string, bigint>();
-  readonly deadLetters: string[] = [];
   #looks = 0;
   #records = 0;
   #repeats = 0;
@@ -46,57 +40,30 @@ export class History {
     this.#faults = [];
     const log = openLog(this.#deployment, 'faults-history', createLogger('error'));
     const admin = await log.admin();
-    try {
-      const topics = (await admin.listTopics()).filter((topic) => /^(canonical|dead-letter)\./.test(topic));
-      const groupId = `faults-history-${process.pid}-${this.#looks}`;
-      const consumer = log.consumer({ groupId, topics, assignment: 'spread' });
-      let seenAtMs = performance.now();
-      const running = consumer.run({
-        assigned: async (partitions) => {
-          seenAtMs = performance.now();
-          return partitions.map((one) => ({ ...one, offset: this.#next.get(nameOf(one)) ?? 0n }));
-        },
-        revoked: async () => {},
-        batch: async (batch) => {
-          seenAtMs = performance.now();
-          this.#look(batch);
-        },
-      });
-      await this.#untilRead(admin, topics, () => performance.now() - seenAtMs);
-      await consumer.stop();
-      await running;
-    } finally {
-      await admin.close();
-    }
-    const { deadLetters } = this;
-    return { records: this.#records, repeats: this.#repeats, faults: this.#faults, deadLetters: [...deadLetters] };
+    const topics = (await admin.listTopics()).filter((topic) => topic.startsWith('canonical.'));
+    const bounds = (await Promise.all(topics.map((topic) => admin.bounds(topic))).finally(() => admin.close())).flat();
+    const from = (one: TopicPartition) => this.#next.get(nameOf(one)) ?? 0n;
+    await readRange(log, {
+      groupId: `faults-history-${process.pid}-${this.#looks}`,
+      stretches: bounds.map(({ topic, partition, latest }) => ({
+        topic,
+        partition,
+        from: from({ topic, partition }),
+        to: latest,
+      })),
+      records: (place, records) => this.#look(place, records),
+    });
+    for (const bound of bounds) this.#next.set(nameOf(bound), bound.latest);
+    return { records: this.#records, repeats: this.#repeats, faults: this.#faults };
   }
 
-  /** Every partition to its end; one that ends in markers alone is never told to be read to the end, so quiet ends it too. */
-  async #untilRead(admin: LogAdmin, topics: readonly string[], quietMs: () => number): Promise<void> {
-    const ends = (await Promise.all(topics.map((topic) => admin.bounds(topic)))).flat();
-    const endMs = performance.now() + LIMIT_MS;
-    const isRead = () => ends.every((one) => (this.#next.get(nameOf(one)) ?? 0n) >= one.latest);
-    while (performance.now() < endMs) {
-      if (isRead() || (quietMs() > QUIET_MS && this.#behind(ends) < ends.length * 4)) return;
-      await systemClock.pause(50);
+  #look(place: TopicPartition, records: readonly LogRecord[]): void {
+    const name = nameOf(place);
+    for (const record of records) {
+      if (record.offset < (this.#next.get(name) ?? 0n)) this.#fault(`${name} offset ${record.offset} was seen twice`);
+      this.#next.set(name, record.offset + 1n);
+      this.#lookAt(place.topic, record);
     }
-    this.#faults.push(`the canonical topics could not be read to their end: ${this.#behind(ends)} records are left`);
-  }
-
-  #behind(ends: readonly { topic: string; partition: number; latest: bigint }[]): number {
-    return ends.reduce((sum, one) => sum + Math.max(0, Number(one.latest - (this.#next.get(nameOf(one)) ?? 0n))), 0);
-  }
-
-  #look(batch: LogBatch): void {
-    const name = nameOf(batch);
-    const next = this.#next.get(name) ?? 0n;
-    for (const record of batch.records) {
-      if (record.offset < next) this.#fault(`${name} offset ${record.offset} was seen twice`);
-      if (batch.topic.startsWith('dead-letter.')) this.deadLetters.push(letterOf(record));
-      else this.#lookAt(batch.topic, record);
-    }
-    this.#next.set(name, batch.nextOffset);
   }
 
   #lookAt(topic: string, record: LogRecord): void {
@@ -118,12 +85,6 @@ export class History {
   #fault(what: string): void {
     if (this.#faults.length < FAULTS_SHOWN) this.#faults.push(what);
   }
-}
-
-function letterOf({ headers }: LogRecord): string {
-  const text = (name: keyof typeof DEAD_LETTER_HEADERS) =>
-    Buffer.from(headers[DEAD_LETTER_HEADERS[name]] ?? []).toString('utf8');
-  return `${text('topic')}/${text('partition')}/${text('offset')}`;
 }
 
 function nameOf({ topic, partition }: { topic: string; partition: number }): string {

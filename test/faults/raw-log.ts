@@ -1,15 +1,14 @@
 /** Reading and writing topics beside Seam: what a broken producer, a zombie or a person with a tool would put there. */
 import kafkajs, { type Kafka } from 'kafkajs';
 import { createLogger } from '../../adapters/logger.ts';
-import { systemClock } from '../../adapters/clock.ts';
+import { readRange } from '../../core/log-range.ts';
 import type { LogRecord, TopicPartition } from '../../core/ports.ts';
 import { openLog } from '../../ops/log.ts';
 import type { FaultChain } from './chain.ts';
 
 export type Placed = TopicPartition & { readonly record: LogRecord };
 
-const LIMIT_MS = 60_000;
-const QUIET_MS = 1_500;
+let readings = 0;
 
 function client(chain: FaultChain): Kafka {
   return new kafkajs.Kafka({
@@ -28,31 +27,14 @@ export async function readTopic(
   const log = openLog(chain.direct, 'faults-read', createLogger('error'));
   const admin = await log.admin();
   const ends = await admin.bounds(topic).finally(() => admin.close());
-  const starts = new Map(ends.map(({ partition, latest }) => [partition, from(partition, latest)]));
-  const next = new Map(starts);
   const found: Placed[] = [];
-  const groupId = `faults-read-${process.pid}-${Math.random().toString(36).slice(2)}`;
-  const consumer = log.consumer({ groupId, topics: [topic], assignment: 'spread' });
-  let seenAtMs = performance.now();
-  const running = consumer.run({
-    assigned: async (partitions) => {
-      seenAtMs = performance.now();
-      return partitions.map((one) => ({ ...one, offset: next.get(one.partition) ?? 0n }));
-    },
-    revoked: async () => {},
-    batch: async ({ partition, records, nextOffset }) => {
-      seenAtMs = performance.now();
-      for (const record of records) found.push({ topic, partition, record });
-      next.set(partition, nextOffset);
+  await readRange(log, {
+    groupId: `faults-read-${process.pid}-${++readings}`,
+    stretches: ends.map(({ partition, latest }) => ({ topic, partition, from: from(partition, latest), to: latest })),
+    records: (place, records) => {
+      for (const record of records) found.push({ ...place, record });
     },
   });
-  const endMs = performance.now() + LIMIT_MS;
-  const isRead = () => ends.every(({ partition, latest }) => (next.get(partition) ?? 0n) >= latest);
-  while (!isRead() && performance.now() < endMs && performance.now() - seenAtMs < QUIET_MS + 6_000) {
-    await systemClock.pause(50);
-  }
-  await consumer.stop();
-  await running;
   return found;
 }
 

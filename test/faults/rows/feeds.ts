@@ -1,4 +1,10 @@
 /** Records that no sound producer would write: poison, duplicates, old versions, a whole past. */
+import { createLogger } from '../../../adapters/logger.ts';
+import { openLog } from '../../../ops/log.ts';
+import { appendToLane, readLetters } from '../../../ops/redrive.ts';
+import { placeText } from '../../../processors/dead-letter.ts';
+import { redriveRecord } from '../../../processors/redrive.ts';
+import { lettersOf } from '../checker.ts';
 import { commandsOf } from '../chain.ts';
 import { rowsOf, type Target } from '../audit.ts';
 import { awaits, insist } from '../patience.ts';
@@ -8,20 +14,25 @@ import type { FaultChain } from '../chain.ts';
 
 const PRICES = 'raw.erp.erp.prc';
 const CANONICALIZE = 'seam-canonicalize';
+const SPOILED = '999000009';
 const MEMBER = 810_200;
 const REPEATED_RECORDS = 800n;
 
 const poison: Row = {
   id: 'F13',
   title: 'poison records',
-  does: 'Bytes that are no Avro, and records cut short, into a raw topic. At a source a value that one target cannot hold, then its correction.',
-  proof: 'each one is found set aside under its own place or key, while other keys of the same partitions go on',
+  does: 'Bytes that are no Avro, and records cut short, into a raw topic. A later record of the key waits, the spoiled ones are given up. At a source a value that one target cannot hold, then its correction.',
+  proof: 'each one is found set aside under its own place or key, while other keys go on',
   recoversWithinMs: WORKER_LIMIT_MS,
   isShort: true,
   async run(context) {
     const { chain, expected } = context;
-    const [sample] = await readTopic(chain, PRICES, (_, latest) => (latest > 40n ? latest - 40n : 0n));
-    if (sample === undefined) throw new Error('no record to spoil');
+    const { erp } = chain.sessions;
+    await erp.query(
+      `INSERT INTO erp.prod (prod_no, descr, dept, brnd_cd, unit_cst) VALUES ('${SPOILED}', 'Spoiled', 'GROCERY', 'N', 1)`,
+    );
+    await erp.query(`INSERT INTO erp.prc VALUES ('${SPOILED}', '01', 1, DATE '2017-01-01', 'spoiled')`);
+    const sample = await captured(chain, SPOILED);
     const value = bufferOf(sample.record.value) as Buffer;
     const key = bufferOf(sample.record.key);
     const spoiled = [Buffer.from('no Avro at all'), value.subarray(0, 12), value.subarray(0, value.length - 3)];
@@ -29,15 +40,48 @@ const poison: Row = {
     for (const { partition, offset } of await writeTopic(chain, PRICES, records)) {
       expected.deadLetters.add(`${PRICES}/${partition}/${offset}`);
     }
-    await awaits('the dead letters are written', 30_000, async () => {
-      const letters = await readTopic(chain, 'dead-letter.canonicalize', () => 0n);
-      return letters.length >= expected.deadLetters.size;
+    await awaits('the spoiled records are set aside', 60_000, async () => {
+      const letters = await lettersOf(chain);
+      return [...expected.deadLetters].every((place) => letters.has(place));
     });
-    context.prove(`${records.length} spoiled records were set aside`);
+    context.prove(`${records.length} spoiled records of one key were set aside`);
+    await erp.query(`UPDATE erp.prc SET amt = 2 WHERE prod_no = '${SPOILED}'`);
+    await awaits('a later record of the key waits behind them', 60_000, async () => {
+      return (await lettersOf(chain)).size === expected.deadLetters.size + 1;
+    });
     await context.flows();
+    await giveUpAndRetry(context);
     await tooLarge(context);
   },
 };
+
+/** What an operator does: the spoiled ones are given up, and the sound one behind them is tried again. */
+async function giveUpAndRetry({ chain, expected, prove }: FaultContext): Promise<void> {
+  const log = openLog(chain.direct, 'faults-operator', createLogger('error'));
+  const asked = { by: 'faults', reason: 'spoiled on purpose' };
+  for (const { place, original } of await readLetters(log, 'canonicalize')) {
+    const action = expected.deadLetters.has(placeText(place)) ? 'discard' : 'retry';
+    await appendToLane(log, [redriveRecord('canonicalize', action, place, original, asked)]);
+  }
+  expected.deadLetters.clear();
+  await awaits('nothing is set aside any more', 60_000, async () => (await lettersOf(chain)).size === 0);
+  await awaits('the sound record arrived', 60_000, async () => {
+    const sql = `SELECT amount::int AS n FROM reporting.price WHERE product_id = '${SPOILED}'`;
+    return (await rowsOf<{ n: number }>(chain.sessions, 'reporting', sql))[0]?.n === 2;
+  });
+  prove('the spoiled ones were given up, and the record that waited behind them arrived');
+}
+
+/** The newest raw record that names the product. */
+async function captured(chain: FaultChain, product: string): Promise<Placed> {
+  let found: Placed | undefined;
+  await awaits(`product ${product} is captured`, 60_000, async () => {
+    const last = await readTopic(chain, PRICES, (_, latest) => (latest > 200n ? latest - 200n : 0n));
+    found = last.findLast(({ record }) => Buffer.from(record.value ?? []).includes(product));
+    return found !== undefined;
+  });
+  return found as Placed;
+}
 
 /** More points than a till's column holds: the till waits for the correction, everybody else has the value. */
 async function tooLarge({ chain, prove, flows }: FaultContext): Promise<void> {
