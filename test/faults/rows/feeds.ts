@@ -111,7 +111,6 @@ const duplicates: Row = {
   proof: 'the raw topics are longer by the copies, and the sinks counted records that were old or unchanged',
   recoversWithinMs: WORKER_LIMIT_MS,
   feedsOldVersions: true,
-  isShort: true,
   async run(context) {
     const { chain } = context;
     const before = idle(chain);
@@ -165,7 +164,6 @@ const outOfOrder: Row = {
   proof: 'the raw records are read back in that order; the final price is version 4',
   recoversWithinMs: WORKER_LIMIT_MS,
   feedsOldVersions: true,
-  isShort: true,
   async run(context) {
     const { chain } = context;
     await chain.workers.halt('processors');
@@ -227,7 +225,6 @@ const replay: Row = {
   does: 'Two sinks read everything again from the beginning of the log under writes, and one of them is killed on the way.',
   proof: 'the stored offsets went back to the beginning, and came to where they had been',
   recoversWithinMs: 60_000,
-  isShort: true,
   async run(context) {
     const { chain } = context;
     for (const target of ['reporting', 'erp'] as const) {

@@ -1,10 +1,8 @@
 /** Servers that stop, die, freeze or come back. */
-import { canonicalEnd } from '../../../demo/day.ts';
-import { openLogAdmin } from '../../../ops/log.ts';
-import { commandsOf, type FaultChain } from '../chain.ts';
 import { isGone } from '../crash.ts';
-import { awaits, insist } from '../patience.ts';
-import { bufferOf, committedOf, moveGroup, readTopic, writeTopic } from '../raw-log.ts';
+import { canonicalCount, processorsReason, stepOver } from '../operator.ts';
+import { awaits } from '../patience.ts';
+import { bufferOf, readTopic, writeTopic } from '../raw-log.ts';
 import { BROKER_LIMIT_MS, DATABASE_LIMIT_MS, type FaultContext, type Row } from '../row.ts';
 
 async function bounce(context: FaultContext, name: string, signal?: NodeJS.Signals, downMs = 0): Promise<void> {
@@ -68,7 +66,6 @@ const targetRestarted: Row = {
   does: 'PostgreSQL by immediate shutdown, MariaDB by SIGKILL, PostgreSQL fast; each started again at once.',
   proof: 'each time its process is gone',
   recoversWithinMs: DATABASE_LIMIT_MS,
-  isShort: true,
   async run(context) {
     await bounce(context, 'postgres-reporting', 'SIGQUIT');
     await context.flows();
@@ -119,7 +116,6 @@ const registryDown: Row = {
 };
 
 const PRICES = 'raw.erp.erp.prc';
-const CANONICALIZE = 'seam-canonicalize';
 
 /** A schema id that the registry doesn't know is no bad record: the table stops and says so, the others go on. */
 async function unknownId({ chain, prove }: FaultContext): Promise<void> {
@@ -129,37 +125,14 @@ async function unknownId({ chain, prove }: FaultContext): Promise<void> {
   const unknown = Buffer.concat([Buffer.from([0, 0x7f, 0xff, 0xff, 0x01]), value.subarray(5)]);
   const record = { partition: sample.partition, key: bufferOf(sample.record.key), value: unknown };
   const [place] = await writeTopic(chain, PRICES, [record]);
-  const reason = () => chain.workers.views().find(({ name }) => name === 'processors')?.status?.reason ?? '';
-  await awaits('the processors name the unknown schema', 60_000, () => reason().includes('UNKNOWN_SCHEMA_ID'));
+  await awaits('the processors name the unknown schema', 60_000, () =>
+    processorsReason(chain).includes('UNKNOWN_SCHEMA_ID'),
+  );
   const before = await canonicalCount(chain);
   await awaits('the other tables go on', 60_000, async () => (await canonicalCount(chain)) > before + 200n);
-  prove(`an unknown schema id stopped its table alone, with its reason shown: ${reason().slice(0, 80)}`);
+  prove(`an unknown schema id stopped its table alone, with its reason shown: ${processorsReason(chain).slice(0, 80)}`);
   if (place === undefined) throw new Error('the record was not written');
-  await chain.workers.halt('processors');
-  await stepOver(chain, place);
-  await chain.workers.start({ processors: commandsOf(chain).processors ?? [] });
-}
-
-/** The record is nobody's: those before it that wait with it are written again behind it, and reading goes on after it. */
-async function stepOver(
-  chain: FaultChain,
-  { partition, offset }: { partition: number; offset: bigint },
-): Promise<void> {
-  const committed = await committedOf(chain, CANONICALIZE, PRICES);
-  const waiting = (
-    await readTopic(chain, PRICES, (one, latest) => (one === partition ? (committed.get(one) ?? 0n) : latest))
-  )
-    .filter((one) => one.partition === partition && one.record.offset < offset)
-    .map(({ record }) => ({ partition, key: bufferOf(record.key), value: bufferOf(record.value) }));
-  await writeTopic(chain, PRICES, waiting);
-  await insist('the group is moved', () =>
-    moveGroup(chain, CANONICALIZE, PRICES, [{ partition, offset: offset + 1n }]),
-  );
-}
-
-async function canonicalCount(chain: FaultChain): Promise<bigint> {
-  const admin = await openLogAdmin(chain.direct);
-  return canonicalEnd(admin).finally(() => admin.close());
+  await stepOver(chain, PRICES, place);
 }
 
 export const serverRows: readonly Row[] = [

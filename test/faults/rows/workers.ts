@@ -50,7 +50,6 @@ const processorKilled: Row = {
   does: 'SIGKILL of the processors before they produce, between produce and commit, and after the commit.',
   proof: 'the worker wrote down the point before it died, and its process is gone',
   recoversWithinMs: WORKER_LIMIT_MS,
-  isShort: true,
   async run(context) {
     for (const point of ['before-commit', 'before-produce', 'after-commit']) {
       const fired = await context.crashAt('processors', `${point}:${1 + context.random.below(3)}`);
@@ -68,7 +67,6 @@ const zombieSink: Row = {
   proof:
     'the leases name another owner under a higher epoch while the old one is frozen; after its return none of its writes landed',
   recoversWithinMs: WORKER_LIMIT_MS,
-  isShort: true,
   async run(context) {
     const { chain, random } = context;
     const target = random.pick(TARGETS);
@@ -126,7 +124,6 @@ const hijack: Row = {
   does: 'Another producer opens the transactional id of a processor task while the task works, then tries to commit after the task has come back.',
   proof: 'the late commit of the second producer is refused, and nothing of it can be read',
   recoversWithinMs: 30_000,
-  isShort: true,
   async run(context) {
     const { chain } = context;
     const log = openLog(chain.direct, 'faults-hijack', createLogger('error'));
