@@ -123,6 +123,8 @@ function describe(record: AvroRecord, field: AvroField): Described {
       return plain('number', 'int');
     case 'long':
       return plain('bigint', 'long');
+    case 'double':
+      return plain('number', 'double');
     case 'boolean':
       return plain('boolean', 'boolean');
     case 'bytes':
@@ -133,6 +135,8 @@ function describe(record: AvroRecord, field: AvroField): Described {
       return plain('string', 'date');
     case 'timestamp-micros':
       return plain('bigint', 'timestamp-micros');
+    case 'time-micros':
+      return plain('bigint', 'time-micros');
     case 'decimal':
       return { typeScript: 'string', kind: `type: 'decimal', precision: ${type.precision}, scale: ${type.scale ?? 0}` };
     case 'enum':

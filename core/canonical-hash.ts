@@ -22,6 +22,8 @@ function token(value: CanonicalValue): string {
     case 'boolean':
       return value ? 't;' : 'f;';
     case 'number':
+      // JavaScript prints the double -0 as 0
+      return sized('i', Object.is(value, -0) ? '-0' : value.toString());
     case 'bigint':
       return sized('i', value.toString());
   }

@@ -3,9 +3,9 @@ import type { Position } from './position.ts';
 
 /**
  * A canonical field's value in TypeScript, by Avro type:
- * string, enum, uuid → string; int → number; long → bigint; boolean → boolean; bytes → Uint8Array;
+ * string, enum, uuid → string; int, double → number; long → bigint; boolean → boolean; bytes → Uint8Array;
  * decimal(p, s) → text with exactly s digits after the point, e.g. `-12.50`; date → `2017-01-31`;
- * timestamp-micros → bigint µs since 1970 UTC.
+ * timestamp-micros → bigint µs since 1970 UTC; time-micros → bigint µs since midnight.
  */
 export type CanonicalValue = string | number | bigint | boolean | Uint8Array | null;
 export type CanonicalFields = Readonly<Record<string, CanonicalValue>>;
@@ -37,7 +37,8 @@ export type CanonicalRecord = {
 };
 
 export type FieldKind =
-  | { readonly type: 'string' | 'uuid' | 'int' | 'long' | 'boolean' | 'bytes' | 'date' | 'timestamp-micros' }
+  | { readonly type: 'string' | 'uuid' | 'int' | 'long' | 'double' | 'boolean' | 'bytes' }
+  | { readonly type: 'date' | 'timestamp-micros' | 'time-micros' }
   | { readonly type: 'enum'; readonly symbols: readonly string[] }
   | { readonly type: 'decimal'; readonly precision: number; readonly scale: number };
 

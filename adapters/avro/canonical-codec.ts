@@ -1,6 +1,5 @@
 import type { Type } from 'avsc';
 import type { EntityName } from '../../avro/generated/records.ts';
-import { entities } from '../../avro/generated/entities.ts';
 import { schemaOf } from '../../avro/index.ts';
 import type { CanonicalFields, CanonicalValue } from '../../core/canonical-record.ts';
 import { ContractError, InvariantError, RecordError } from '../../core/errors.ts';
@@ -32,7 +31,7 @@ export function createCanonicalCodec(
 ): CanonicalCodec {
   const type = compileCanonical(schemaText);
   const slab = new Slab();
-  const prepare = preparation(entity);
+  const prepare = preparation(entity, schemaText);
   /** null: written with this very schema. */
   const resolvers = new Map<number, Resolver | null>();
 
@@ -83,10 +82,14 @@ function encodeError(entity: EntityName, field: string, reason: string): RecordE
 }
 
 /** avsc writes half a surrogate pair as bytes that come back as something else, and takes only Buffers for bytes. */
-function preparation(entity: EntityName): (value: CanonicalFields) => CanonicalFields {
-  const { fields } = entities[entity];
-  const texts = fields.filter((field) => field.type === 'string').map((field) => field.name);
-  const binaries = fields.filter((field) => field.type === 'bytes').map((field) => field.name);
+function preparation(entity: EntityName, schemaText: string): (value: CanonicalFields) => CanonicalFields {
+  const { fields } = JSON.parse(schemaText) as { fields: { name: string; type: unknown }[] };
+  const of = (wanted: string) =>
+    fields
+      .filter(({ type }) => type === wanted || (Array.isArray(type) && type.includes(wanted)))
+      .map(({ name }) => name);
+  const texts = of('string');
+  const binaries = of('bytes');
   return (value) => {
     for (const name of texts) {
       const text = value[name];

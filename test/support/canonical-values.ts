@@ -43,6 +43,10 @@ function presentValue(field: FieldDescription): fc.Arbitrary<CanonicalValue> {
     case 'long':
     case 'timestamp-micros':
       return anyLong();
+    case 'time-micros':
+      return fc.bigInt({ min: 0n, max: 86_399_999_999n });
+    case 'double':
+      return fc.double();
     case 'boolean':
       return fc.boolean();
     case 'bytes':

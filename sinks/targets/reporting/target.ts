@@ -2,7 +2,7 @@
 import type { EntityName } from '../../../avro/generated/records.ts';
 import { entities } from '../../../avro/generated/entities.ts';
 import type { FieldDescription } from '../../../core/canonical-record.ts';
-import { decimalFits, instant, unlimited } from '../../../core/columns.ts';
+import { decimalFits, instant, timeOfDay, unlimited } from '../../../core/columns.ts';
 import type { Column, TargetTable } from '../../../core/target.ts';
 import { defineTarget, to, upsert } from '../../../core/target.ts';
 
@@ -43,12 +43,15 @@ function columnOf(field: FieldDescription): Column {
       return to(field.name, decimalFits(field.precision, field.scale));
     case 'timestamp-micros':
       return to(field.name, instant());
+    case 'time-micros':
+      return to(field.name, timeOfDay());
     case 'string':
     case 'enum':
       return to(field.name, unlimited());
     case 'uuid':
     case 'int':
     case 'long':
+    case 'double':
     case 'boolean':
     case 'bytes':
     case 'date':
