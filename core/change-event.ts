@@ -4,6 +4,16 @@ import type { Position } from './position.ts';
 export const UNAVAILABLE: unique symbol = Symbol('unavailable');
 export type Unavailable = typeof UNAVAILABLE;
 
+/** A value of which the connector lost a part. Whoever reads the column refuses the row for this reason; others don't notice. */
+export class Unreadable {
+  readonly code: string;
+  readonly reason: string;
+  constructor(code: string, reason: string) {
+    this.code = code;
+    this.reason = reason;
+  }
+}
+
 /**
  * A column's value as every mapping sees it, whichever database it came from:
  *
@@ -20,7 +30,16 @@ export type Unavailable = typeof UNAVAILABLE;
  * | text, enum, uuid, json             | text                                                        |
  * | bytes                              | Uint8Array                                                  |
  */
-export type ColumnValue = string | number | bigint | boolean | Uint8Array | null | Unavailable | readonly ColumnValue[];
+export type ColumnValue =
+  | string
+  | number
+  | bigint
+  | boolean
+  | Uint8Array
+  | null
+  | Unavailable
+  | Unreadable
+  | readonly ColumnValue[];
 export type Row = Readonly<Record<string, ColumnValue>>;
 
 export type Operation = 'c' | 'u' | 'd' | 'r' | 't';

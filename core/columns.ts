@@ -14,6 +14,7 @@
  * | TEXT_PADDED        | ends in spaces, which CHAR columns lose                                |
  * | DECIMAL_*          | see converters.ts                                                      |
  * | TIME_PRECISION     | has more decimals of a second than the column                          |
+ * | NUMBER_NOT_FINITE  | is NaN or infinite, which MariaDB can't store                          |
  * | TIME_AMBIGUOUS     | is the second pass of an hour that local time has twice                |
  */
 import type { CanonicalValue } from './canonical-record.ts';
@@ -111,6 +112,25 @@ export function bool01(): ColumnConverter {
 /** A DATE column. */
 export function date(): ColumnConverter {
   return convertText((value) => value);
+}
+
+/** A TIME column with `decimals` of a second. */
+export function timeOfDay(decimals = 6): ColumnConverter {
+  const unitUs = 10n ** BigInt(6 - decimals);
+  return convertTime((value) => {
+    if (value % unitUs !== 0n) throw new Refusal('TIME_PRECISION', `has more than ${decimals} decimals of a second`);
+    return formatTimeUs(value).slice(11);
+  });
+}
+
+/** A floating-point column of a database without NaN and infinities. */
+export function finite(): ColumnConverter {
+  return (value) => {
+    if (value === null) return null;
+    if (typeof value !== 'number') throw unexpected('a number');
+    if (!Number.isFinite(value)) throw new Refusal('NUMBER_NOT_FINITE', 'is NaN or infinite');
+    return value;
+  };
 }
 
 /** A column with time zone. */

@@ -12,22 +12,30 @@
  * | INTEGER_RANGE     | doesn't fit 32 or 64 bits, signed                                   |
  * | DECIMAL_*         | INVALID (NaN, infinity), SCALE or PRECISION: would have to be cut   |
  * | DATE_RANGE        | is outside the years 1 to 9999 (PostgreSQL's infinity is)           |
+ * | DATE_AMBIGUOUS    | is near the calendar reform of 1582, where the connector errs       |
  * | TIME_*            | INVALID, RANGE, NOT_EXISTING: see local-time.ts                     |
  * | CODE_UNKNOWN      | is a code without canonical meaning: add it to the mapping          |
  * | UUID_INVALID      | is not a UUID                                                       |
+ * | BITS_LENGTH       | has more bits than the mapping says                                 |
+ * | LIST_NULL         | is an array with NULL in it, or of several dimensions               |
+ * | JSON_NUMBER       | is an array with NaN or infinity, which JSON can't write            |
  */
-import type { ColumnValue, Unavailable } from './change-event.ts';
+import type { ColumnValue, Unavailable, Unreadable } from './change-event.ts';
 import { fitDecimal } from './decimal.ts';
 import { localTimeIn, parseIsoUs } from './local-time.ts';
 import type { Converter } from './mapping.ts';
 import { Refusal } from './mapping.ts';
 
-type Value = Exclude<ColumnValue, Unavailable>;
+type Value = Exclude<ColumnValue, Unavailable | Unreadable>;
 
 const INT_MAX = 2 ** 31 - 1;
 const DAY_MS = 86_400_000;
+const DAY_US = 86_400_000_000n;
 const FIRST_DAY = -719_162;
 const LAST_DAY = 2_932_896;
+/** 1582-10-05 to 1582-10-24: a snapshot of PostgreSQL moves the first ten days, which no Julian calendar has, onto the others. */
+const SHIFTED_FIRST_DAY = -141_437;
+const SHIFTED_LAST_DAY = -141_418;
 const DIGITS = /^\d+$/;
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -97,6 +105,12 @@ export function decimal(precision: number, scale: number): Converter<string> {
   };
 }
 
+/** A floating-point number; PostgreSQL's NaN and infinities are kept, and a MariaDB target refuses them. */
+export function double(value: Value): number {
+  if (typeof value === 'number') return value;
+  throw unexpected(value, 'a floating-point number');
+}
+
 /** Where the direction is told by another column. */
 export function notNegative(convert: Converter<string>): Converter<string> {
   return (value) => {
@@ -110,6 +124,9 @@ export function notNegative(convert: Converter<string>): Converter<string> {
 export function date(value: Value): string {
   if (typeof value !== 'number' || !Number.isInteger(value)) throw unexpected(value, 'a date');
   if (value < FIRST_DAY || value > LAST_DAY) throw new Refusal('DATE_RANGE', 'is outside the years 1 to 9999');
+  if (value >= SHIFTED_FIRST_DAY && value <= SHIFTED_LAST_DAY) {
+    throw new Refusal('DATE_AMBIGUOUS', 'lies between 1582-10-05 and 1582-10-24, where the connector confuses days');
+  }
   return new Date(value * DAY_MS).toISOString().slice(0, 10);
 }
 
@@ -126,6 +143,55 @@ export function localTime(zone: string): Converter<bigint> {
 export function instant(value: Value): bigint {
   if (typeof value !== 'string') throw unexpected(value, 'a time with zone');
   return parseIsoUs(value);
+}
+
+/** A clock's time, µs since midnight. A MariaDB TIME that counts hours rather than telling them is `microseconds`. */
+export function timeOfDay(value: Value): bigint {
+  if (typeof value !== 'bigint') throw unexpected(value, 'a time of day');
+  if (value < 0n || value >= DAY_US) throw new Refusal('TIME_RANGE', 'is no time of day');
+  return value;
+}
+
+/** A MariaDB TIME as the span it may be: negative or beyond a day. */
+export function microseconds(value: Value): bigint {
+  if (typeof value === 'bigint') return value;
+  throw unexpected(value, 'a span of time');
+}
+
+/** BIT(n) with the n of the column, as text of zeros and ones, highest first: `00000101`. */
+export function bits(length: number): Converter<string> {
+  return (value) => {
+    if (typeof value === 'boolean') return value ? '1' : '0';
+    if (!(value instanceof Uint8Array)) throw unexpected(value, 'bits');
+    // Debezium writes the lowest byte first
+    const text = [...value]
+      .reverse()
+      .map((byte) => byte.toString(2).padStart(8, '0'))
+      .join('');
+    const surplus = text.length - length;
+    if (text.slice(0, Math.max(0, surplus)).includes('1'))
+      throw new Refusal('BITS_LENGTH', `has more than ${length} bits`);
+    return text.slice(Math.max(0, surplus)).padStart(length, '0');
+  };
+}
+
+/**
+ * An array as JSON text, each item by its own converter; 64-bit integers keep every digit. NULL items are refused: an array
+ * of arrays arrives as NULLs, and nothing tells the two apart.
+ */
+export function list(convert: Converter<string | number | bigint | boolean>): Converter<string> {
+  const item = (value: ColumnValue): string => {
+    if (value === null) throw new Refusal('LIST_NULL', 'holds NULL, or arrays, which the connector sends as NULL');
+    const converted = convert(value as Value);
+    if (typeof converted === 'bigint') return converted.toString();
+    if (typeof converted === 'number' && !Number.isFinite(converted))
+      throw new Refusal('JSON_NUMBER', 'is no number of JSON');
+    return Object.is(converted, -0) ? '-0' : JSON.stringify(converted);
+  };
+  return (value) => {
+    if (!Array.isArray(value)) throw unexpected(value, 'an array');
+    return `[${value.map(item).join(',')}]`;
+  };
 }
 
 /** `oneOf({ A: 'ACTIVE', C: 'CLOSED' })`; codes that are numbers are written as text: `{ '0': 'REQUESTED' }`. */

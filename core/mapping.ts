@@ -4,7 +4,7 @@
  */
 import type { CanonicalTypes, EntityName, KeyName } from '../avro/generated/records.ts';
 import type { ColumnValue, Row, Unavailable } from './change-event.ts';
-import { UNAVAILABLE } from './change-event.ts';
+import { UNAVAILABLE, Unreadable } from './change-event.ts';
 
 /** The mapping refuses a value: the record is set aside with this reason. Never holds the value itself. */
 export class Refusal {
@@ -20,8 +20,8 @@ export class Refusal {
 export const ABSENT: unique symbol = Symbol('absent');
 export type Absent = typeof ABSENT;
 
-/** One column value, never UNAVAILABLE, → one canonical value. Throws `Refusal`. */
-export type Converter<T> = (value: Exclude<ColumnValue, Unavailable>) => T;
+/** One column value, never UNAVAILABLE or unreadable, → one canonical value. Throws `Refusal`. */
+export type Converter<T> = (value: Exclude<ColumnValue, Unavailable | Unreadable>) => T;
 
 /** What a mapping may ask beyond the row: ids that a target database assigned itself (docs: identity map). */
 export type Lookups = { canonicalId(entity: string, localKey: string): string | undefined };
@@ -41,6 +41,7 @@ export function from<T>(column: string, convert: Converter<T>): Field<T> {
       const value = row[column];
       if (value === undefined) throw new Refusal('COLUMN_MISSING', `column "${column}" is not in the change event`);
       if (value === UNAVAILABLE) return ABSENT;
+      if (value instanceof Unreadable) throw new Refusal(value.code, `"${column}" ${value.reason}`);
       try {
         return convert(value);
       } catch (error) {
@@ -55,7 +56,13 @@ export function from<T>(column: string, convert: Converter<T>): Field<T> {
 export function derive<T>(columns: readonly string[], compute: (row: Row) => T): Field<T> {
   return {
     columns,
-    read: (row) => (columns.some((column) => row[column] === UNAVAILABLE) ? ABSENT : compute(row)),
+    read: (row) => {
+      for (const column of columns) {
+        const value = row[column];
+        if (value instanceof Unreadable) throw new Refusal(value.code, `"${column}" ${value.reason}`);
+      }
+      return columns.some((column) => row[column] === UNAVAILABLE) ? ABSENT : compute(row);
+    },
   };
 }
 

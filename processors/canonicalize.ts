@@ -26,6 +26,7 @@ import { type Mapped, mapEvent, TRUNCATE_KEY } from './map-event.ts';
 import type { InputSlice, Rejected, Stage, Transformed } from './stage.ts';
 import { sweeper } from './sweep.ts';
 import { traceIdOf } from './trace.ts';
+import { refuseUntrusted } from './untrusted-columns.ts';
 
 export type CanonicalizeParts = {
   readonly groupId: string;
@@ -145,8 +146,7 @@ class SliceWork {
     this.#lastSchema = schema;
     const name = `${this.#slice.topic} ${schema}`;
     if (this.#checkedSchemas.has(name)) return;
-    const hidden = this.#parts.codecs.nullHidingColumns(value).filter((column) => this.#table.columns.has(column));
-    if (hidden.length > 0) throw nullsHidden(this.#table, hidden);
+    refuseUntrusted(this.#table, this.#parts.codecs, value);
     this.#checkedSchemas.add(name);
   }
 
@@ -339,14 +339,5 @@ function unmapped(): ContractError {
     code: 'TABLE_UNMAPPED',
     message: 'a captured table is neither mapped nor ignored',
     hint: 'add it to the mapping of its system, with ignore(reason) where it has no canonical meaning',
-  });
-}
-
-function nullsHidden({ system, table }: CompiledTable, columns: readonly string[]): ContractError {
-  return new ContractError({
-    code: 'NULL_HIDDEN',
-    message: `NULL and the default can't be told apart in ${columns.map((column) => `"${column}"`).join(', ')}`,
-    where: `${system} ${table}`,
-    hint: 'Connect writes the default in place of NULL: drop the default of the column, or make it NOT NULL',
   });
 }

@@ -16,6 +16,8 @@ export interface Codecs {
   rawKey(bytes: Uint8Array): Row;
   /** Columns of this raw record's schema in which a NULL may have been replaced by the column's default. */
   nullHidingColumns(bytes: Uint8Array): readonly string[];
+  /** By column of this raw record's schema: what the connector loses of it. */
+  mangledColumns(bytes: Uint8Array): ReadonlyMap<string, string>;
   encode(entity: string, value: CanonicalFields): Uint8Array;
   decode(entity: string, bytes: Uint8Array): CanonicalFields;
   encodeMeta(meta: RecordMeta): Uint8Array;

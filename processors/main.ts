@@ -193,6 +193,7 @@ async function createCodecs(registry: Registry, names: readonly EntityName[]): P
     rawValue: (bytes) => raw.value(bytes),
     rawKey: (bytes) => raw.key(bytes),
     nullHidingColumns: (bytes) => raw.nullHidingColumns(schemaIdOf(bytes)),
+    mangledColumns: (bytes) => raw.mangledColumns(schemaIdOf(bytes)),
     encode(entity, value) {
       const { codec, schemaId } = of(entity);
       return codec.encode(value, schemaId);

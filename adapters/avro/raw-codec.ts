@@ -14,6 +14,8 @@ export type RawDecoder = {
   key(bytes: Uint8Array): Row;
   /** What is to be known of a schema beside its values: see `RawSchema.nullHidingColumns`. */
   nullHidingColumns(schemaId: number): readonly string[];
+  /** By column: what the connector loses of it. */
+  mangledColumns(schemaId: number): ReadonlyMap<string, string>;
 };
 
 type Compiled = { readonly schema: RawSchema; readonly type: Type };
@@ -45,6 +47,7 @@ export function createRawDecoder(lookupSchema: (schemaId: number) => string | un
       return renamed(decoded as Row, schema.renames);
     },
     nullHidingColumns: (schemaId) => compiled(schemaId).schema.nullHidingColumns,
+    mangledColumns: (schemaId) => compiled(schemaId).schema.mangledColumns,
   };
 }
 

@@ -2,7 +2,8 @@
  * A Debezium schema as registered → the schema that avsc compiles: semantic types named, envelope parts that nobody reads
  * passed over, defaults dropped (a default has no part in reading, and avsc refuses some that Connect writes).
  */
-import { hasReader, LIST, PLAIN_BYTES, PLAIN_TEXT, TEXT_MAP } from './raw-types.ts';
+import { type Connector, hazardOf } from './raw-hazards.ts';
+import { DECODED_TEXT, hasReader, LIST, PLAIN_BYTES, PLAIN_TEXT, TEXT_MAP, zeroReaderOf } from './raw-types.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 type Field = { readonly name: string; readonly type: unknown; readonly default?: unknown };
@@ -17,6 +18,8 @@ export type RawSchema = {
    * they meet. Doctor and processor name them; only dropping the default in the source, or its NULLs, cures it.
    */
   readonly nullHidingColumns: readonly string[];
+  /** Columns of a type of which the connector loses a part, with what and with the cure. */
+  readonly mangledColumns: ReadonlyMap<string, string>;
 };
 
 const ENVELOPE_FIELDS = new Set(['before', 'after', 'source', 'op', 'ts_ms']);
@@ -34,12 +37,28 @@ export function readRawSchema(text: string): RawSchema {
   const isEnvelope = fieldsOf(top).some((field) => field.name === 'op') && rowField(top) !== undefined;
   const row = isEnvelope ? rowRecord(top) : top;
   const columns = fieldsOf(row);
+  const connector = connectorOf(top);
+  const renames = new Map(columns.flatMap(renameOf));
+  const nameOf = ({ name }: Field) => renames.get(name) ?? name;
   return {
     kind: isEnvelope ? 'envelope' : 'row',
-    avro: isEnvelope ? envelope(top) : record(top, (field) => column(field.type)),
-    renames: new Map(columns.flatMap(renameOf)),
-    nullHidingColumns: columns.filter(hidesNull).map((field) => field.name),
+    avro: isEnvelope ? envelope(top, connector) : record(top, (field) => column(field.type, connector)),
+    renames,
+    nullHidingColumns: columns.filter(hidesNull).map(nameOf),
+    mangledColumns: new Map(
+      columns.flatMap((field) => {
+        const hazard = hazardOf(field.type, connector);
+        return hazard === undefined ? [] : [[nameOf(field), hazard] as const];
+      }),
+    ),
   };
+}
+
+/** Debezium puts its `source` block into a namespace named after the connector. A record's key has no such block. */
+function connectorOf(top: Json): Connector {
+  const type = fieldsOf(top).find((field) => field.name === 'source')?.type as Json | undefined;
+  const [, name] = /^io\.debezium\.connector\.(\w+)$/.exec(String(type?.namespace ?? '')) ?? [];
+  return name === 'postgresql' || name === 'mariadb' ? name : 'unknown';
 }
 
 function fieldsOf(schema: Json): readonly Field[] {
@@ -55,10 +74,10 @@ function rowRecord(top: Json): Json {
   return (Array.isArray(type) ? type.find((branch) => typeof branch === 'object') : type) as Json;
 }
 
-function envelope(top: Json): unknown {
+function envelope(top: Json, connector: Connector): unknown {
   return record(top, (field) => {
     if (!ENVELOPE_FIELDS.has(field.name)) return { passOver: plain(field.type) };
-    if (field.name === 'before' || field.name === 'after') return column(field.type);
+    if (field.name === 'before' || field.name === 'after') return row(field.type, connector);
     return field.name === 'source' ? source(field.type) : plain(field.type);
   });
 }
@@ -86,19 +105,36 @@ function plain(type: unknown): unknown {
   return rest.items === undefined ? rest : { ...rest, items: plain(rest.items) };
 }
 
+function row(type: unknown, connector: Connector): unknown {
+  if (Array.isArray(type)) return type.map((branch) => row(branch, connector));
+  if (typeof type !== 'object' || type === null) return type;
+  return record(type as Json, (field) => columnOf(field, connector));
+}
+
+/** A column that can't be NULL gets its default where the source holds a zero date. */
+function columnOf({ type, default: byDefault }: Field, connector: Connector): unknown {
+  if (connector !== 'mariadb') return column(type, connector);
+  const inner = Array.isArray(type) ? undefined : (type as Json);
+  const zeroReader = zeroReaderOf(inner?.['connect.name'] as string | undefined);
+  if (zeroReader === undefined) return column(type, connector);
+  return { ...(plain(inner) as Json), logicalType: zeroReader, zero: inner?.['connect.default'] ?? byDefault };
+}
+
 /** A type inside a row: semantic types by their `connect.name`, plain text and bytes watched for the placeholder. */
-function column(type: unknown): unknown {
-  if (Array.isArray(type)) return type.map(column);
-  if (type === 'string') return { type, logicalType: PLAIN_TEXT };
+function column(type: unknown, connector: Connector): unknown {
+  if (Array.isArray(type)) return type.map((branch) => column(branch, connector));
+  if (type === 'string') return { type, logicalType: connector === 'mariadb' ? DECODED_TEXT : PLAIN_TEXT };
   if (type === 'bytes') return { type, logicalType: PLAIN_BYTES };
   if (typeof type !== 'object' || type === null) return type;
   const schema = type as Json;
   const name = schema['connect.name'] as string | undefined;
+  const special = `${connector}:${name}`;
+  if (hasReader(special)) return { ...(plain(schema) as Json), logicalType: special };
   if (hasReader(name)) return { ...(plain(schema) as Json), logicalType: name };
-  if (Array.isArray(schema.fields)) return record(schema, (field) => column(field.type));
-  if (schema.type === 'array') return { type: 'array', items: column(schema.items), logicalType: LIST };
+  if (Array.isArray(schema.fields)) return record(schema, (field) => column(field.type, connector));
+  if (schema.type === 'array') return { type: 'array', items: column(schema.items, connector), logicalType: LIST };
   if (schema.type === 'map') return { type: 'map', values: plain(schema.values), logicalType: TEXT_MAP };
-  return column(schema.type);
+  return column(schema.type, connector);
 }
 
 function renameOf(field: Field): [string, string][] {

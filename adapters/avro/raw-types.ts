@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import avro from 'avsc';
 import type { Schema, Type } from 'avsc';
 import type { ColumnValue } from '../../core/change-event.ts';
-import { UNAVAILABLE } from '../../core/change-event.ts';
+import { UNAVAILABLE, Unreadable } from '../../core/change-event.ts';
 import { type Readable, readEntries, readItems, type Tap } from './bounded.ts';
 import { bytesToDecimal } from './decimal.ts';
 import { bigintLong } from './long.ts';
@@ -17,6 +17,8 @@ const PLACEHOLDER_BYTES = Buffer.from(PLACEHOLDER);
 const PLACEHOLDER_UUID = nameUuid(PLACEHOLDER_BYTES);
 
 export const PLAIN_TEXT = 'seam.text';
+/** Text that the connector decoded from the column's character set itself. */
+export const DECODED_TEXT = 'seam.decoded-text';
 export const PLAIN_BYTES = 'seam.bytes';
 export const LIST = 'seam.list';
 export const TEXT_MAP = 'seam.map';
@@ -25,6 +27,8 @@ export type ConnectSchema = {
   readonly type: unknown;
   readonly logicalType?: string;
   readonly scale?: number;
+  /** What stands for a zero date in a column that can't be NULL, beside 1970-01-01. */
+  readonly zero?: unknown;
   readonly 'connect.name'?: string;
   readonly 'connect.parameters'?: Readonly<Record<string, string>>;
 };
@@ -33,9 +37,10 @@ type Read = (value: never) => ColumnValue;
 /** By semantic type: given the schema once, reads each value. A type not listed is read as its Avro type. */
 const readers: Readonly<Record<string, (schema: ConnectSchema) => Read>> = {
   [PLAIN_TEXT]: () => (text: string) => (text === PLACEHOLDER ? UNAVAILABLE : text),
+  [DECODED_TEXT]: () => decodedText,
   [PLAIN_BYTES]: () => (bytes: Buffer | undefined) =>
     bytes?.equals(PLACEHOLDER_BYTES) ? UNAVAILABLE : (bytes ?? null),
-  [LIST]: () => (items: readonly ColumnValue[]) => (isPlaceholderList(items) ? UNAVAILABLE : items),
+  [LIST]: () => listValue,
   [TEXT_MAP]: () => textOfMap,
   'org.apache.kafka.connect.data.Decimal': decimalReader,
   'io.debezium.data.VariableScaleDecimal': () => (value: { scale: number; value: Buffer }) =>
@@ -46,10 +51,53 @@ const readers: Readonly<Record<string, (schema: ConnectSchema) => Read>> = {
   'io.debezium.time.Time': () => millisToMicros,
   'io.debezium.time.NanoTimestamp': () => nanosToMicros,
   'io.debezium.time.NanoTime': () => nanosToMicros,
+  'io.debezium.time.Interval': () => (text: string) => (text === ZERO_INTERVAL ? INTERVAL_ZERO : text),
+  'mariadb:io.debezium.time.ZonedTimestamp': () => (text: string) => (EPOCH_TEXT.test(text) ? null : text),
+  'mariadb:io.debezium.time.Year': () => (year: number) => (year === YEAR_OF_ZERO ? ZERO_YEAR : year),
+  'seam.zero:io.debezium.time.Date': unlessZero((days: number) => days),
+  'seam.zero:io.debezium.time.Timestamp': unlessZero(millisToMicros),
+  'seam.zero:io.debezium.time.MicroTimestamp': unlessZero((micros: bigint) => micros),
+  'seam.zero:io.debezium.time.ZonedTimestamp': unlessZero((text: string) => text),
   'io.debezium.data.geometry.Point': () => extendedWkb,
+  'postgresql:io.debezium.data.geometry.Geometry': () => postgresShape,
   'io.debezium.data.geometry.Geometry': () => extendedWkb,
   'io.debezium.data.geometry.Geography': () => extendedWkb,
 };
+
+/** For a column that can't be NULL: the reader that refuses what may stand for a zero date. */
+export function zeroReaderOf(name: string | undefined): string | undefined {
+  const reader = `seam.zero:${name}`;
+  return hasReader(reader) ? reader : undefined;
+}
+
+const ZERO_INTERVAL = 'P0Y0M0DT0H0M0S';
+const INTERVAL_ZERO = new Unreadable('INTERVAL_ZERO', 'is zero or infinite, which the connector sends alike');
+const EPOCH_TEXT = /^1970-01-01T00:00:00(?:\.0+)?Z$/;
+/** A YEAR of 0000 counts from 1900, which is no YEAR. */
+const YEAR_OF_ZERO = 1900;
+const ZERO_YEAR = new Unreadable('ZERO_DATE', 'is the year 0000, which the connector takes for another');
+const ZERO_DATE = new Unreadable(
+  'ZERO_DATE',
+  'may be a zero date: in a NOT NULL column the connector sends this value for it',
+);
+const REPLACEMENT = '\ufffd';
+const UNDECODABLE = new Unreadable('TEXT_UNDECODABLE', 'holds bytes that its character set does not know');
+
+function decodedText(text: string): ColumnValue {
+  if (text === PLACEHOLDER) return UNAVAILABLE;
+  return text.includes(REPLACEMENT) ? UNDECODABLE : text;
+}
+
+/** The default as the schema writes it is the value as the wire carries it, before any conversion. */
+function unlessZero(read: (value: never) => ColumnValue): (schema: ConnectSchema) => Read {
+  return ({ zero }) => {
+    const known = zero === undefined ? undefined : String(zero);
+    return (value: never): ColumnValue => {
+      const text = String(value);
+      return text === '0' || text === known || EPOCH_TEXT.test(text) ? ZERO_DATE : read(value);
+    };
+  };
+}
 
 export function hasReader(name: string | undefined): name is string {
   return name !== undefined && Object.hasOwn(readers, name);
@@ -77,6 +125,15 @@ function millisToMicros(millis: bigint | number): bigint {
 function nanosToMicros(nanos: bigint): bigint {
   if (nanos % 1000n !== 0n) throw new Error('a time is finer than a microsecond');
   return nanos / 1000n;
+}
+
+/** How Java prints an array that it was not meant to print. */
+const JAVA_ARRAY = /^\[+(?:L[\w.$]+;|[BCDFIJSZ])@[0-9a-f]+$/;
+const NESTED = new Unreadable('LIST_NESTED', 'is an array of arrays, which the connector does not send');
+
+function listValue(items: readonly ColumnValue[]): ColumnValue {
+  if (isPlaceholderList(items)) return UNAVAILABLE;
+  return items.some((item) => typeof item === 'string' && JAVA_ARRAY.test(item)) ? NESTED : items;
 }
 
 function isPlaceholderList(items: readonly ColumnValue[]): boolean {
@@ -108,6 +165,18 @@ function extendedWkb(value: { wkb: Buffer; srid: number | null }): Uint8Array {
   if (isLittleEndian) head.writeInt32LE(srid, 5);
   else head.writeInt32BE(srid, 5);
   return Buffer.concat([head, wkb.subarray(5)]);
+}
+
+const WKB_LINE = 2;
+const LINE = new Unreadable(
+  'SHAPE_AMBIGUOUS',
+  'is a path, open or closed, or a segment: the connector sends them alike',
+);
+
+/** PostgreSQL's own shapes have no reference system; those of PostGIS do. */
+function postgresShape(value: { wkb: Buffer; srid: number | null }): ColumnValue {
+  const type = value.wkb[0] === 1 ? value.wkb.readUInt32LE(1) : value.wkb.readUInt32BE(1);
+  return value.srid === null && type === WKB_LINE ? LINE : extendedWkb(value);
 }
 
 /** Java's `UUID.nameUUIDFromBytes`: what stands for an unchanged array of uuid. */

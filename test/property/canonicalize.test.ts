@@ -198,6 +198,21 @@ describe('single events', () => {
     expect(written).toEqual([]);
   });
 
+  it('of a type of which the connector loses a part stop the topic where it is mapped, and only there', async () => {
+    const mangled = new Map([
+      ['ctgry', 'type name: streamed events say NULL'],
+      ['unread', 'whatever'],
+    ]);
+    const { stop, written } = await new CanonicalizeBench(wide, { mangled }).run('s.prod', [
+      { op: 'c', after: product },
+    ]);
+    const message = expect.stringMatching(/"ctgry" \(type name.*\)$/);
+    expect(stop).toMatchObject({ at: 0, reason: { class: 'contract', code: 'COLUMN_MANGLED', message } });
+    expect(written).toEqual([]);
+    const others = new CanonicalizeBench(wide, { mangled: new Map([['unread', 'whatever']]) });
+    expect((await others.run('s.prod', [{ op: 'c', after: product }])).stop).toBeUndefined();
+  });
+
   it('take ids that the database assigned from the identity map', async () => {
     const row = {
       inv_id: 5n,

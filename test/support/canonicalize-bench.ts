@@ -42,6 +42,7 @@ export type BenchOptions = {
   readonly ledger?: ReadonlyMap<string, LedgerEntry>;
   readonly identities?: ReadonlyMap<string, string>;
   readonly hidden?: readonly string[];
+  readonly mangled?: ReadonlyMap<string, string>;
 };
 
 export class CanonicalizeBench {
@@ -120,6 +121,7 @@ export class CanonicalizeBench {
       rawValue: (bytes) => given(bytes)?.envelope as Envelope,
       rawKey: (bytes) => given(bytes)?.key ?? {},
       nullHidingColumns: () => this.#options.hidden ?? [],
+      mangledColumns: () => this.#options.mangled ?? new Map(),
       encode: (entity, value) => of(entity).encode(value, SCHEMA_ID),
       decode: (entity, bytes) => of(entity).decode(bytes),
       encodeMeta: (meta) => this.#meta.encode(meta),
