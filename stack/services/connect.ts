@@ -40,6 +40,8 @@ export function connectService(context: ServiceContext): Service {
       file: context.java,
       args: [
         ...javaOptions('1g', folder, context.settings.javaPace),
+        // in any other zone a snapshot of MariaDB shifts TIMESTAMP by the zone's offset, without a word
+        '-Duser.timezone=UTC',
         '-cp',
         classPath,
         'org.apache.kafka.connect.cli.ConnectDistributed',
