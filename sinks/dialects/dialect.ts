@@ -29,7 +29,18 @@ export type SessionSettings = {
 /** What a column can hold. `other`: the dialect knows nothing that the engine could check. */
 export type ColumnShape = {
   readonly name: string;
-  readonly kind: 'integer' | 'decimal' | 'text' | 'bytes' | 'boolean' | 'date' | 'timestamp' | 'other';
+  readonly kind:
+    | 'integer'
+    | 'decimal'
+    | 'real'
+    | 'double'
+    | 'text'
+    | 'bytes'
+    | 'boolean'
+    | 'date'
+    | 'timestamp'
+    | 'time'
+    | 'other';
   /** Digits after the point, of a decimal (undefined: any number) or of a second. */
   readonly scale: number | undefined;
   readonly nullable: boolean;

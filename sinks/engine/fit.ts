@@ -10,10 +10,30 @@ const FRACTION = /\.(\d*[1-9])0*(?=\D|$)/;
 /** undefined: nothing to check. */
 export function fitOf(column: ColumnShape): ((value: SqlValue) => boolean) | undefined {
   const { kind, scale } = column;
+  if (kind === 'real') return (value) => fitsFloat(value, REAL);
+  if (kind === 'double') return (value) => fitsFloat(value, DOUBLE);
   if (scale === undefined) return undefined;
   if (kind === 'integer') return (value) => digitsAfterPoint(value) === 0;
-  if (kind === 'decimal' || kind === 'timestamp') return (value) => digitsAfterPoint(value) <= scale;
+  if (kind === 'decimal' || kind === 'timestamp' || kind === 'time') return (value) => digitsAfterPoint(value) <= scale;
   return undefined;
+}
+
+type Float = { readonly round: (value: number) => number; readonly digits: number };
+const DOUBLE: Float = { round: (value) => value, digits: 15 };
+const REAL: Float = { round: Math.fround, digits: 6 };
+
+/** A decimal comes back as it was while its digits are no more than the column guarantees. */
+function fitsFloat(value: SqlValue, { round, digits }: Float): boolean {
+  if (typeof value === 'number') return Object.is(round(value), value);
+  if (typeof value !== 'string' && typeof value !== 'bigint') return true;
+  const text = String(value);
+  if (!Number.isFinite(round(Number(text)))) return true;
+  return (
+    text
+      .replace(/[eE].*$/, '')
+      .replace(/\D/g, '')
+      .replace(/^0+|0+$/g, '').length <= digits
+  );
 }
 
 /** Digits that count: trailing zeros don't. */

@@ -99,6 +99,9 @@ const KINDS: Readonly<Record<string, ColumnShape['kind']>> = {
   date: 'date',
   datetime: 'timestamp',
   timestamp: 'timestamp',
+  time: 'time',
+  float: 'real',
+  double: 'double',
 };
 
 function columnShape(row: Row): ColumnShape {
@@ -108,7 +111,7 @@ function columnShape(row: Row): ColumnShape {
     name: name as string,
     kind,
     scale:
-      kind === 'timestamp'
+      kind === 'timestamp' || kind === 'time'
         ? Number(secondDigits)
         : kind === 'integer'
           ? 0
@@ -139,6 +142,9 @@ function sqlTypeOf(
       return 'DATE';
     case 'timestamp':
       return `DATETIME(${parts.secondDigits})`;
+    case 'time':
+    case 'real':
+    case 'double':
     case 'bytes':
     case 'boolean':
     case 'other':

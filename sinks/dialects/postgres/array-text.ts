@@ -18,6 +18,8 @@ function elementText(value: SqlValue): string {
     case 'string':
       return NEEDS_ESCAPE.test(value) ? `"${value.replaceAll(/["\\]/g, '\\$&')}"` : `"${value}"`;
     case 'number':
+      // JavaScript prints the double -0 as 0
+      return Object.is(value, -0) ? '-0' : value.toString();
     case 'bigint':
       return value.toString();
     case 'boolean':

@@ -63,6 +63,9 @@ const KINDS: Readonly<Record<string, ColumnShape['kind']>> = {
   date: 'date',
   timestamp: 'timestamp',
   timestamptz: 'timestamp',
+  time: 'time',
+  float4: 'real',
+  float8: 'double',
 };
 
 /** Types whose `=` is missing or takes different contents for equal. */
@@ -101,6 +104,7 @@ function scaleOf(baseType: string, typeModifier: number): number | undefined {
       return 0;
     case 'numeric':
       return typeModifier < 0 ? undefined : (((typeModifier - 4) & 2047) ^ 1024) - 1024;
+    case 'time':
     case 'timestamp':
     case 'timestamptz':
       return typeModifier < 0 ? 6 : typeModifier;
