@@ -1,5 +1,7 @@
 /** Every comparison: one line each. */
+import { clients } from './clients/compare.ts';
 import { endToEnd } from './end-to-end/compare.ts';
+import { scale } from './scale/compare.ts';
 import { sinkComparison } from './sink/compare.ts';
 import type { Comparison } from './support/context.ts';
 import { translate } from './translate/compare.ts';
@@ -8,5 +10,7 @@ export const comparisons: readonly Comparison[] = [
   sinkComparison('postgres', 'PostgreSQL'),
   sinkComparison('mariadb', 'MariaDB'),
   translate,
+  clients,
   endToEnd,
+  scale,
 ];

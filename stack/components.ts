@@ -72,6 +72,8 @@ export const components: Readonly<Record<ComponentName, Component>> = {
       kafka('kafka-streams'),
       { group: 'org.rocksdb', artifact: 'rocksdbjni', version: versions.rocksdb },
       { group: 'org.apache.avro', artifact: 'avro', version: versions.avro },
+      // Kafka's and Avro's poms disagree on its parts: all of one version.
+      { group: 'com.fasterxml.jackson.core', artifact: 'jackson-core', version: versions.jackson },
       { group: 'org.slf4j', artifact: 'slf4j-nop', version: versions.slf4j },
     ],
   },

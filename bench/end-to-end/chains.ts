@@ -48,7 +48,7 @@ export function ourChain(
       connection: database.sink,
       brokers,
       registryUrl,
-      topic,
+      topics: [topic],
       width: 10,
       groupId: 'bench-chain',
     },

@@ -29,8 +29,7 @@ export type Verdict = {
 
 /** Ratios are taken round by round: what slowed a round slowed both. */
 export function verdictOf(result: ComparisonResult, goal: Goal): Verdict {
-  const found = result.cases.find(({ name }) => name === goal.case);
-  const value = found === undefined ? Number.NaN : goalValue(found, goal);
+  const value = goalValue(result.cases, goal);
   const limits = [
     ...(goal.atLeast === undefined ? [] : [`≥ ${goal.atLeast}`]),
     ...(goal.atMost === undefined ? [] : [`≤ ${goal.atMost}`]),
@@ -45,12 +44,15 @@ export function verdictOf(result: ComparisonResult, goal: Goal): Verdict {
   };
 }
 
-function goalValue({ contestants }: CaseResult, { of, to, metric }: Goal): number {
-  const valuesOf = (name: string | undefined) =>
-    (contestants.find((one) => one.name === name)?.rounds ?? []).map((figures) => figures[metric] ?? Number.NaN);
-  const own = valuesOf(of);
+function goalValue(cases: readonly CaseResult[], goal: Goal): number {
+  const { of, to, metric, toCase = goal.case } = goal;
+  const valuesOf = (name: string, contestant: string) => {
+    const found = cases.find((one) => one.name === name)?.contestants.find((one) => one.name === contestant);
+    return (found?.rounds ?? []).map((figures) => figures[metric] ?? Number.NaN);
+  };
+  const own = valuesOf(goal.case, of);
   if (to === undefined) return median(own);
-  const other = valuesOf(to);
+  const other = valuesOf(toCase, to);
   const pairs = own.slice(0, other.length).map((value, round) => value / (other[round] as number));
   return median(pairs.filter(Number.isFinite));
 }

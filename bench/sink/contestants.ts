@@ -30,7 +30,7 @@ export async function ourRound(
     connection: database.sink,
     brokers: servers.stack.kafka.bootstrapServers,
     registryUrl: servers.stack.registry.url,
-    topic: topics.canonical,
+    topics: [topics.canonical],
     width,
     groupId: `bench-sink-${runs}`,
   };

@@ -22,12 +22,19 @@ type Encode = (change: Change, place: number) => Message;
 /** `zoned`: as flat, with times as texts. */
 export type Topics = { readonly canonical: string; readonly flat: string; readonly zoned: string };
 
+export type FillOptions = {
+  readonly width: Width;
+  readonly firstPosition: number;
+  readonly partitions?: number;
+  readonly kinds?: readonly (keyof Topics)[];
+};
+
 /** `firstPosition`: above everything that the target was given before. */
 export async function fillTopics(
   servers: Servers,
   name: string,
   changes: readonly Change[],
-  { width, firstPosition, partitions = PARTITIONS }: { width: Width; firstPosition: number; partitions?: number },
+  { width, firstPosition, partitions = PARTITIONS, kinds = ['canonical', 'flat', 'zoned'] }: FillOptions,
 ): Promise<Topics> {
   const topics = { canonical: `bench.canonical.${name}`, flat: `bench.flat.${name}`, zoned: `bench.zoned.${name}` };
   const admin = await servers.log.admin();
@@ -52,7 +59,7 @@ export async function fillTopics(
   });
   const producer = client.producer({ allowAutoTopicCreation: false });
   await producer.connect();
-  for (const kind of ['canonical', 'flat', 'zoned'] as const) {
+  for (const kind of kinds) {
     for (let from = 0; from < all.length; from += CHUNK_RECORDS) {
       const messages = all.slice(from, from + CHUNK_RECORDS).map(({ change, partition }, index) => ({
         ...encoders[kind](change, firstPosition + from + index),

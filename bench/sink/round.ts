@@ -2,6 +2,7 @@
 import type { BenchDatabase } from '../support/bench-database.ts';
 import type { Figures } from '../support/result.ts';
 import { until } from '../support/until.ts';
+import { TABLE } from './shape.ts';
 import { hasBegun, isThrough } from './state.ts';
 
 const ROUND_LIMIT_MS = 600_000;
@@ -11,6 +12,8 @@ export type Watched = {
   readonly database: BenchDatabase;
   readonly records: number;
   readonly partitions: number;
+  /** Of the target; one where nothing is said. */
+  readonly tables?: readonly string[];
   readonly signal: AbortSignal;
   /** Throws when the client under test has failed. */
   readonly check: () => Promise<void> | void;
@@ -26,16 +29,20 @@ export async function watchRound(watched: Watched): Promise<Figures> {
     return (await ask()) ? sample(watched) : undefined;
   };
   const limits = { limitMs: ROUND_LIMIT_MS, signal };
-  const begun = await until(
-    seen(() => hasBegun(database, partitions)),
-    'the first record in the target',
-    limits,
-  );
-  const through = await until(
-    seen(() => isThrough(database, partitions)),
-    'the last record in the target',
-    limits,
-  );
+  const tables = new Set(watched.tables ?? [TABLE]);
+  const anyHasBegun = async () => {
+    for (const table of tables) if (await hasBegun(database, partitions, table)) return true;
+    return false;
+  };
+  const allAreThrough = async () => {
+    for (const table of tables) {
+      if (!(await isThrough(database, partitions, table))) return false;
+      tables.delete(table);
+    }
+    return true;
+  };
+  const begun = await until(seen(anyHasBegun), 'the first record in the target', limits);
+  const through = await until(seen(allAreThrough), 'the last record in the target', limits);
   return figuresBetween(begun, through, watched.records);
 }
 

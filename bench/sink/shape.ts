@@ -62,11 +62,15 @@ export function columnsOf(width: Width): readonly BenchColumn[] {
   return [...saleLine, ...extra];
 }
 
-export function entityOf(width: Width, topic: string): EntityDescription {
+export function entityOf(width: Width, topic: string, entity: string = ENTITY): EntityDescription {
   const { fields, ...description } = entities[ENTITY] as EntityDescription;
   const extra = columnsOf(width).slice(saleLine.length).map(fieldOf);
-  return { ...description, topic, fields: [...fields, ...extra] };
+  return { ...description, entity, topic, fields: [...fields, ...extra] };
 }
+
+/** One of several tables of the same shape. */
+export const tableNamed = (index: number): string => (index === 0 ? TABLE : `${TABLE}_${index}`);
+export const entityNamed = (index: number): string => (index === 0 ? ENTITY : `${ENTITY}-${index}`);
 
 function fieldOf({ field: name, kind, size, scale }: BenchColumn): FieldDescription {
   const common = { name, nullable: false, personal: false };
@@ -150,14 +154,18 @@ export function sqlType(dialect: DialectName, { kind, size, scale }: Pick<BenchC
   }
 }
 
-export function targetOf(dialect: DialectName, width: Width): Target {
+export function targetOf(dialect: DialectName, width: Width, tables = 1): Target {
   const columns = columnsOf(width);
   const record = (isKey: boolean): Record<string, Column> =>
     Object.fromEntries(
       columns.filter((one) => one.isKey === isKey).map((one) => [one.name, to(one.field, convertOf(dialect, one))]),
     );
-  const table = upsert(TABLE, ENTITY, { key: record(true), columns: record(false), onDelete: 'delete' });
-  return { system: 'shop', dialect, tables: [table] };
+  const declaration = { key: record(true), columns: record(false), onDelete: 'delete' as const };
+  const all = Array.from({ length: tables }, (_, index) => ({
+    ...upsert(tableNamed(index), ENTITY, declaration),
+    entity: entityNamed(index) as typeof ENTITY,
+  }));
+  return { system: 'shop', dialect, tables: all };
 }
 
 function convertOf(dialect: DialectName, { kind, size, scale }: BenchColumn) {

@@ -42,6 +42,8 @@ export type Goal = {
   readonly of: string;
   /** Left out: the figure itself is the goal's. */
   readonly to?: string;
+  /** Where `to` is found, if elsewhere. */
+  readonly toCase?: string;
   readonly atLeast?: number;
   readonly atMost?: number;
 };

@@ -11,7 +11,7 @@ import type { Connection } from '../../sinks/dialects/dialect.ts';
 import type { DecodeBatch } from '../../sinks/engine/record.ts';
 import { SinkSettings } from '../../sinks/engine/settings.ts';
 import { runSink } from '../../sinks/main.ts';
-import { canonicalSchema, ENTITY, entityOf, targetOf, type Width } from '../sink/shape.ts';
+import { canonicalSchema, ENTITY, entityNamed, entityOf, targetOf, type Width } from '../sink/shape.ts';
 import { openLog, silentLogger } from '../support/servers.ts';
 import { takeOrders } from './run-worker.ts';
 
@@ -20,15 +20,18 @@ export type SinkOrder = {
   readonly connection: Connection;
   readonly brokers: string;
   readonly registryUrl: string;
-  readonly topic: string;
+  /** One for each table. */
+  readonly topics: readonly string[];
   readonly width: Width;
   readonly groupId: string;
 };
 
 takeOrders(async (order: SinkOrder) => {
   const sink = await runSink({
-    target: targetOf(order.dialect, order.width),
-    entities: { [ENTITY]: entityOf(order.width, order.topic) } as never,
+    target: targetOf(order.dialect, order.width, order.topics.length),
+    entities: Object.fromEntries(
+      order.topics.map((topic, index) => [entityNamed(index), entityOf(order.width, topic, entityNamed(index))]),
+    ) as never,
     connection: order.connection,
     bidirectional: [],
     log: openLog(order.brokers, order.groupId),
@@ -46,18 +49,18 @@ takeOrders(async (order: SinkOrder) => {
   return { done: sink.done, stop: sink.stop, report };
 });
 
-/** The shipped decoder knows the shipped entities by their topics; a wider one is read by the same codecs. */
-function decoder({ registryUrl, width, topic }: SinkOrder): DecodeBatch {
+/** The shipped decoder knows the shipped entities by their topics; others of the same kind are read by the same codecs. */
+function decoder({ registryUrl, width, topics }: SinkOrder): DecodeBatch {
   const registry = new Registry({ url: registryUrl }, systemClock);
   const shipped = createBatchDecoder(registry);
-  if (width === 10) return (batch) => shipped({ ...batch, topic: entities[ENTITY].topic });
+  if (width === 10 && topics.length === 1) return (batch) => shipped({ ...batch, topic: entities[ENTITY].topic });
   const codec = createCanonicalCodec(ENTITY, registry.lookup, canonicalSchema(width));
   const meta = createMetaCodec();
   return async (batch) => {
-    if (batch.topic !== topic) throw new Error(`a batch of ${batch.topic} was not asked for`);
+    const entity = entityNamed(topics.indexOf(batch.topic));
     await registry.load(schemaIds(batch.records.map(({ value }) => value)));
     return batch.records.map(({ key, value, headers }) => ({
-      entity: ENTITY,
+      entity,
       key: Buffer.from(key as Uint8Array).toString('utf8'),
       value: value === null ? null : codec.decode(value),
       meta: meta.decode(headers[META_HEADER] as Uint8Array),

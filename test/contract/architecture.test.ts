@@ -49,6 +49,7 @@ const isolated = ['connectors', 'sinks/targets', 'sinks/dialects'];
 const packages: Readonly<Record<string, readonly string[]>> = {
   kafkajs: ['adapters/kafka', 'bench', 'test'],
   '@kafkajs/confluent-schema-registry': ['adapters'],
+  '@platformatic/kafka': ['bench'],
   avsc: ['adapters', 'bench', 'test'],
   pg: ['sinks/dialects', 'adapters', 'ops', 'stack/services', 'demo', 'bench', 'test'],
   'pg-cursor': ['ops'],

@@ -1,0 +1,177 @@
+/** How our sink grows: with workers, partitions, tables, and rows that are there already. */
+import { fillTopics, type Topics } from '../sink/fill.ts';
+import { watchRound } from '../sink/round.ts';
+import { TABLE, tableNamed, tableSql } from '../sink/shape.ts';
+import { clear } from '../sink/state.ts';
+import type { Change } from '../sink/changes.ts';
+import { sinkMetrics } from '../sink/compare.ts';
+import { type BenchDatabase, openBenchDatabase } from '../support/bench-database.ts';
+import type { BenchContext, Comparison, Measured } from '../support/context.ts';
+import { cpuUsOf } from '../support/cpu.ts';
+import type { CaseResult, Figures } from '../support/result.ts';
+import { alternate } from '../support/rounds.ts';
+import { mixed, readSaleLines, type SaleLine } from '../support/sale-lines.ts';
+import { type Servers, startServers } from '../support/servers.ts';
+import { startWorker, type WorkerProcess } from '../support/worker-process.ts';
+import type { SinkOrder } from '../workers/sink.ts';
+import { layRows } from './rows.ts';
+import { bends } from './bends.ts';
+
+const FULL = {
+  records: 100_000,
+  workers: [1, 2, 4],
+  partitions: [1, 4, 16],
+  tables: [1, 10, 100],
+  rows: [100, 100_000, 10_000_000],
+};
+const QUICK = { records: 8_000, workers: [1, 2], partitions: [1, 4], tables: [1, 10], rows: [100, 10_000] };
+const OURS = 'Seam';
+const DATABASE = 'onpostgres';
+
+export const scale: Comparison = {
+  name: 'scale',
+  title: 'Scale of the sink into PostgreSQL',
+  about:
+    'New rows only, but for the last series: updates of random rows among those that are there already. Workers share four partitions; everything ' +
+    'else is one worker. Client, Kafka and database share the machine’s cores.',
+  metrics: sinkMetrics,
+  chart: { kind: 'lines', metric: 'rate', axis: 'workers, partitions, tables, or rows that were there' },
+  goals: [
+    {
+      text: 'two workers to one',
+      case: 'workers 2',
+      toCase: 'workers 1',
+      metric: 'rate',
+      of: OURS,
+      to: OURS,
+      atLeast: 1.8,
+    },
+  ],
+  run,
+};
+
+type Bench = {
+  readonly servers: Servers;
+  readonly database: BenchDatabase;
+  readonly workers: readonly WorkerProcess[];
+  readonly lines: readonly SaleLine[];
+  readonly context: BenchContext;
+};
+type Shape = { readonly workers: number; readonly partitions: number; readonly tables: number };
+
+async function run(context: BenchContext): Promise<Measured> {
+  const sizes = context.quick ? QUICK : FULL;
+  const databases = [{ name: DATABASE, kind: 'postgres' as const }];
+  const servers = await startServers('scale', { databases, connect: false }, context);
+  const logDirectory = `${servers.stack.stateDirectory}/logs`;
+  const workers = Array.from({ length: Math.max(...sizes.workers) }, () => startWorker('sink', { logDirectory }));
+  try {
+    const database = await openBenchDatabase(servers, DATABASE, 'postgres');
+    const lines = await readSaleLines(context.recordsOr(sizes.records));
+    const bench: Bench = { servers, database, workers, lines, context };
+    const cases: CaseResult[] = [];
+    for (const count of sizes.workers)
+      cases.push(await newRows(bench, `workers ${count}`, { workers: count, partitions: 4, tables: 1 }));
+    for (const count of sizes.partitions)
+      cases.push(await newRows(bench, `partitions ${count}`, { workers: 1, partitions: count, tables: 1 }));
+    for (const count of sizes.tables)
+      cases.push(await newRows(bench, `tables ${count}`, { workers: 1, partitions: 1, tables: count }));
+    for (const count of sizes.rows) cases.push(await amongRows(bench, count));
+    await database.close();
+    return { cases, remarks: bends(cases) };
+  } finally {
+    for (const worker of workers) await worker.stop();
+    await servers.stop();
+  }
+}
+
+async function newRows(bench: Bench, name: string, shape: Shape): Promise<CaseResult> {
+  const { lines, context, database } = bench;
+  await makeTables(bench, shape.tables);
+  const perTable = Math.floor(lines.length / shape.tables);
+  const topics: Topics[] = [];
+  for (let table = 0; table < shape.tables; table += 1) {
+    const own = lines
+      .slice(table * perTable, (table + 1) * perTable)
+      .map((line) => ({ line, version: 0, gone: false }));
+    topics.push(await fill(bench, own, shape.partitions));
+  }
+  const records = perTable * shape.tables;
+  const round = async () => {
+    await clear(database);
+    await database.query('CHECKPOINT');
+    return workersRound(bench, topics, { ...shape, records });
+  };
+  const about = `${records} new rows; ${shape.workers} workers, ${shape.partitions} partitions a topic, ${shape.tables} tables`;
+  return alternate(name, about, [{ name: OURS, role: 'ours', round }], context);
+}
+
+/** A round can't be put back among ten million rows: each gets changes of its own, newer than the last. */
+async function amongRows(bench: Bench, rows: number): Promise<CaseResult> {
+  const { lines, context, database } = bench;
+  await makeTables(bench, 1);
+  await clear(database);
+  await layRows(database, rows);
+  const shape = { workers: 1, partitions: 1, tables: 1 };
+  let salt = 0;
+  const round = async () => {
+    salt += 1;
+    const changes = lines.map((line, index): Change => {
+      const basketId = `row-${mixed(index, salt) % rows}`;
+      return { line: { ...line, basketId, lineNumber: 1 }, version: salt, gone: false };
+    });
+    await database.query(`DELETE FROM ${TABLE} WHERE sale_id LIKE 'first-%' OR sale_id LIKE 'last-%'`);
+    await database.query(`DELETE FROM seam.applied WHERE key LIKE 'first-%' OR key LIKE 'last-%'`);
+    const topics = [await fill(bench, changes, shape.partitions, salt * 10 * lines.length)];
+    await database.query('CHECKPOINT');
+    return workersRound(bench, topics, { ...shape, records: changes.length });
+  };
+  const about = `${lines.length} updates of random rows among ${rows}`;
+  return alternate(`rows there already ${rows}`, about, [{ name: OURS, role: 'ours', round }], context);
+}
+
+async function makeTables({ database }: Bench, count: number): Promise<void> {
+  const old = await database.query<{ t: string }>(
+    `SELECT table_name AS t FROM information_schema.tables WHERE table_schema = 'shop'`,
+  );
+  for (const { t } of old) await database.query(`DROP TABLE shop.${t}`);
+  for (let table = 0; table < count; table += 1) await database.query(tableSql('postgres', 10, tableNamed(table)));
+}
+
+let fills = 0;
+
+function fill({ servers }: Bench, changes: readonly Change[], partitions: number, firstPosition = 1): Promise<Topics> {
+  fills += 1;
+  return fillTopics(servers, `scale-${fills}`, changes, { width: 10, firstPosition, partitions, kinds: ['canonical'] });
+}
+
+let rounds = 0;
+
+async function workersRound(
+  bench: Bench,
+  topics: readonly Topics[],
+  shape: Shape & { records: number },
+): Promise<Figures> {
+  const { servers, database, context } = bench;
+  rounds += 1;
+  const order: SinkOrder = {
+    ...{ dialect: 'postgres', connection: database.sink, width: 10, groupId: `bench-scale-${rounds}` },
+    brokers: servers.stack.kafka.bootstrapServers,
+    registryUrl: servers.stack.registry.url,
+    topics: topics.map(({ canonical }) => canonical),
+  };
+  const workers = bench.workers.slice(0, shape.workers);
+  for (const worker of workers) worker.order(order);
+  try {
+    return await watchRound({
+      ...{ database, records: shape.records, partitions: shape.partitions, signal: context.signal },
+      tables: topics.map((_, index) => tableNamed(index)),
+      check() {
+        for (const worker of workers) worker.check();
+      },
+      clientCpuUs: () => cpuUsOf(workers.map(({ pid }) => pid)),
+    });
+  } finally {
+    for (const worker of workers) await worker.release();
+  }
+}
