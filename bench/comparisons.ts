@@ -1,6 +1,7 @@
 /** Every comparison: one line each. */
 import { clients } from './clients/compare.ts';
 import { endToEnd } from './end-to-end/compare.ts';
+import { memory } from './memory/compare.ts';
 import { scale } from './scale/compare.ts';
 import { sinkComparison } from './sink/compare.ts';
 import type { Comparison } from './support/context.ts';
@@ -13,4 +14,5 @@ export const comparisons: readonly Comparison[] = [
   clients,
   endToEnd,
   scale,
+  memory,
 ];

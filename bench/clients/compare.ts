@@ -12,7 +12,7 @@ import { type Servers, startServers } from '../support/servers.ts';
 import { startWorker, type WorkerProcess } from '../support/worker-process.ts';
 import type { FloorOrder } from '../workers/floor.ts';
 
-const RECORDS = { full: 400_000, quick: 20_000 };
+const RECORDS = { full: 1_000_000, quick: 20_000 };
 const CORE = 0;
 const KAFKAJS = 'kafkajs';
 const PLAIN = 'kafkajs, at least once';
@@ -79,7 +79,9 @@ async function run(context: BenchContext): Promise<Measured> {
   let worker: WorkerProcess | undefined;
   try {
     const changes = lines.map((line) => ({ line, version: 0, gone: false }));
-    const { canonical } = await fillTopics(servers, 'clients', changes, { width: 10, firstPosition: 1 });
+    const { canonical } = await fillTopics(servers, 'clients', changes, {
+      ...{ width: 10, firstPosition: 1, kinds: ['canonical'] },
+    });
     worker = startWorker('floor', { logDirectory: `${servers.stack.stateDirectory}/logs`, core: CORE });
     const admin = await servers.log.admin();
     const records = changes.length + 2 * PARTITIONS;
@@ -127,10 +129,10 @@ async function round(bench: Bench, about: Partial<FloorOrder>, repeats: boolean)
     ...about,
     ...(repeats ? { output } : {}),
   };
-  worker.order(order);
   try {
     const figures = await watchGroup({
       ...{ admin, groupId, topic: input, records, signal },
+      begin: () => worker.order(order),
       check: () => worker.check(),
       cpuUs: () => cpuUsOf([worker.pid]),
     });

@@ -158,8 +158,8 @@ async function ourRound(bench: Bench, worker: WorkerProcess): Promise<Figures> {
     registryUrl: servers.stack.registry.url,
     ...{ groupPrefix, output },
   };
-  worker.order(order);
-  const figures = await watch(bench, `${groupPrefix}-canonicalize`, worker);
+  const begin = () => worker.order(order);
+  const figures = await watch(bench, `${groupPrefix}-canonicalize`, worker, begin);
   await worker.release();
   await answers.check(servers.log, output, signal);
   return figures;
@@ -168,8 +168,8 @@ async function ourRound(bench: Bench, worker: WorkerProcess): Promise<Figures> {
 async function streamsRound(bench: Bench, streams: StreamsProgram, tuned: boolean): Promise<Figures> {
   const output = await newOutput(bench);
   const applicationId = `bench-${rounds}`;
-  streams.start({ applicationId, input: RAW_TOPIC, output, tuned });
-  const figures = await watch(bench, applicationId, streams);
+  const begin = () => streams.start({ applicationId, input: RAW_TOPIC, output, tuned });
+  const figures = await watch(bench, applicationId, streams, begin);
   await streams.release();
   await bench.answers.check(bench.servers.log, output, bench.signal);
   return figures;
@@ -183,15 +183,16 @@ async function floorRound(bench: Bench, worker: WorkerProcess, repeats: boolean)
     ...{ groupId, input: RAW_TOPIC },
     ...(repeats ? { output } : {}),
   };
-  worker.order(order);
-  const figures = await watch(bench, groupId, worker);
+  const figures = await watch(bench, groupId, worker, () => worker.order(order));
   await worker.release();
   return figures;
 }
 
-function watch({ admin, records, signal }: Bench, groupId: string, client: { readonly pid: number; check(): void }) {
+type Client = { readonly pid: number; check(): void };
+
+function watch({ admin, records, signal }: Bench, groupId: string, client: Client, begin: () => void) {
   return watchGroup({
-    ...{ admin, records, signal, groupId, topic: RAW_TOPIC },
+    ...{ admin, records, signal, groupId, topic: RAW_TOPIC, begin },
     check: () => client.check(),
     cpuUs: () => cpuUsOf([client.pid]),
   });
