@@ -19,12 +19,13 @@ import { type ComparisonResult, readResults, writeResult } from './support/resul
 import { reasonOf } from './support/rounds.ts';
 
 const names = comparisons.map(({ name }) => name);
-const USAGE = `usage: npm run bench -- [--quick] [--only NAME]... [--rounds N] [--records N] [--resume] [--hours N] [--results DIR] [--state-directory DIR]
+const USAGE = `usage: npm run bench -- [--quick] [--only NAME]... [--rounds N] [--records N] [--profile] [--resume] [--hours N] [--results DIR] [--state-directory DIR]
 
   --quick              few and small rounds, within five minutes: shows that all works, proves nothing
   --only NAME          this comparison; may be given again. Names: ${names.join(', ')}
   --rounds N           rounds that count, of every contestant in turn
   --records N          records of a round, instead of each comparison's own number
+  --profile            write a .cpuprofile of each of our workers beside its log
   --resume             leave out what the results folder holds already
   --hours N            how long \`memory\` runs
   --results DIR        where the JSON goes; the pages are made from docs/reference/benchmarks
@@ -36,6 +37,7 @@ const Options = z.strictObject({
   only: z.array(z.enum(names as [string, ...string[]])).default([]),
   rounds: z.coerce.number().int().min(1).max(100).optional(),
   records: z.coerce.number().int().min(1_000).max(5_000_000).optional(),
+  profile: z.boolean().default(false),
   resume: z.boolean().default(false),
   hours: z.coerce.number().min(0.01).max(48).default(1),
   results: z.string().min(1).optional(),
@@ -52,7 +54,15 @@ else if (options !== undefined) await main(options);
 function readOptions(): Options | undefined {
   const flag = { type: 'boolean' } as const;
   const text = { type: 'string' } as const;
-  const known = { quick: flag, resume: flag, help: flag, only: { ...text, multiple: true }, rounds: text, hours: text };
+  const known = {
+    quick: flag,
+    profile: flag,
+    resume: flag,
+    help: flag,
+    only: { ...text, multiple: true },
+    rounds: text,
+    hours: text,
+  };
   try {
     const { values } = parseArgs({ options: { ...known, records: text, results: text, 'state-directory': text } });
     return parseConfig(Options, values, 'command line');
@@ -69,13 +79,14 @@ async function main(options: Options): Promise<void> {
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => aborting.abort(new Error('interrupted')));
   const stateDirectory = path.resolve(options['state-directory']);
   // such a run proves nothing: it never lands among what is published
-  const isTrial = options.quick || options.records !== undefined;
+  const isTrial = options.quick || options.profile || options.records !== undefined;
   const results = options.results ?? (isTrial ? path.join(stateDirectory, 'quick') : PUBLISHED);
   const context: BenchContext = {
     quick: options.quick,
     rounds: options.rounds ?? (options.quick ? 1 : 5),
     warmUps: 1,
     hours: options.hours,
+    profile: options.profile,
     recordsOr: (own) => options.records ?? own,
     stateDirectory,
     settings: readStackSettings(process.env),

@@ -82,7 +82,11 @@ async function run(context: BenchContext): Promise<Measured> {
     const { canonical } = await fillTopics(servers, 'clients', changes, {
       ...{ width: 10, firstPosition: 1, kinds: ['canonical'] },
     });
-    worker = startWorker('floor', { logDirectory: `${servers.stack.stateDirectory}/logs`, core: CORE });
+    worker = startWorker('floor', {
+      logDirectory: servers.logDirectory,
+      core: CORE,
+      profile: context.profile,
+    });
     const admin = await servers.log.admin();
     const records = changes.length + 2 * PARTITIONS;
     const bench: Bench = { servers, admin, worker, input: canonical, records, signal };

@@ -2,6 +2,7 @@
  * @platformatic/kafka behind core/ports.ts, as far as the comparison of clients needs it: one consumer, transactions that
  * carry its offsets. No fencing of zombies, no truncated log, no leases' starts: it is measured here, not shipped.
  */
+import type { Readable } from 'node:stream';
 import { Consumer, type Message, Producer } from '@platformatic/kafka';
 import type {
   ConsumerCallbacks,
@@ -19,8 +20,10 @@ type BytesConsumer = Consumer<Bytes, Bytes, Bytes, Bytes>;
 type BytesMessage = Message<Bytes, Bytes, Bytes, Bytes>;
 
 const CLIENT_ID = 'bench-platformatic';
-/** As many records as our own client hands out at once, at most. */
-const BATCH_RECORDS = 5_000;
+/** Of both partitions together: a transaction is as large as with the other client. */
+const BATCH_RECORDS = 10_000;
+/** A batch that isn't full is handed out after this long. */
+const GATHER_MS = 50;
 const FETCH_WAIT_MS = 50;
 const FETCH_BYTES = 8 * 1024 ** 2;
 
@@ -59,19 +62,24 @@ class PlatformaticConsumer implements LogConsumer {
     });
     this.#stream = stream;
     while (!this.#isStopping) {
-      const messages = takeAll(stream);
-      if (messages.length === 0) {
-        await new Promise<void>((resolve) => {
-          stream.once('readable', resolve);
-          stream.once('close', resolve);
-        });
-        continue;
-      }
+      const messages = await this.#gather(stream);
       for (const [partition, own] of Map.groupBy(messages, (message) => message.partition)) {
         this.#joined.last.set(partition, own.at(-1) as BytesMessage);
         await batch(batchOf(own));
       }
     }
+  }
+
+  async #gather(stream: Readable): Promise<BytesMessage[]> {
+    const messages: BytesMessage[] = [];
+    const endMs = performance.now() + GATHER_MS;
+    while (messages.length < BATCH_RECORDS && !this.#isStopping) {
+      take(stream, messages);
+      const leftMs = endMs - performance.now();
+      if (leftMs <= 0) break;
+      if (messages.length < BATCH_RECORDS) await readable(stream, leftMs);
+    }
+    return messages;
   }
 
   async commit(offsets: Parameters<LogConsumer['commit']>[0]): Promise<void> {
@@ -86,14 +94,24 @@ class PlatformaticConsumer implements LogConsumer {
 }
 
 /** What has been fetched by now, without a promise for each record. */
-function takeAll(stream: { read(): unknown }): BytesMessage[] {
-  const messages: BytesMessage[] = [];
+function take(stream: Readable, messages: BytesMessage[]): void {
   while (messages.length < BATCH_RECORDS) {
     const message = stream.read() as BytesMessage | null;
     if (message === null) break;
     messages.push(message);
   }
-  return messages;
+}
+
+function readable(stream: Readable, limitMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      stream.off('readable', done);
+      resolve();
+    };
+    const timer = setTimeout(done, limitMs);
+    stream.once('readable', done);
+  });
 }
 
 function batchOf(messages: readonly BytesMessage[]): LogBatch {

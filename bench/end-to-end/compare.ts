@@ -84,9 +84,9 @@ async function run(context: BenchContext): Promise<Measured> {
     const database = await openStore(servers);
     const deployment = await setUpSystems(servers, ['pos']);
     await startCapture(deployment);
-    const logDirectory = `${servers.stack.stateDirectory}/logs`;
-    const processor = startWorker('processor', { logDirectory });
-    const sink = startWorker('sink', { logDirectory });
+    const { logDirectory } = servers;
+    const processor = startWorker('processor', { logDirectory, profile: context.profile });
+    const sink = startWorker('sink', { logDirectory, profile: context.profile });
     const peer = await startPeerConnect(servers, signal);
     started.push(processor, sink, peer);
     const tuning = peerTunings('postgres')[1];

@@ -51,9 +51,9 @@ async function run(context: BenchContext): Promise<Measured> {
     { name: 'store', kind: 'postgres' as const },
   ];
   const servers = await startServers('memory', { databases, connect: true }, context);
-  const logDirectory = `${servers.stack.stateDirectory}/logs`;
-  const processor = startWorker('processor', { logDirectory });
-  const sink = startWorker('sink', { logDirectory });
+  const { logDirectory } = servers;
+  const processor = startWorker('processor', { logDirectory, profile: context.profile });
+  const sink = startWorker('sink', { logDirectory, profile: context.profile });
   try {
     const database = await openBenchDatabase(servers, 'store', 'postgres');
     await database.query(tableSql('postgres', 10, TABLE));

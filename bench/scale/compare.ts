@@ -63,8 +63,10 @@ async function run(context: BenchContext): Promise<Measured> {
   const sizes = context.quick ? QUICK : FULL;
   const databases = [{ name: DATABASE, kind: 'postgres' as const }];
   const servers = await startServers('scale', { databases, connect: false }, context);
-  const logDirectory = `${servers.stack.stateDirectory}/logs`;
-  const workers = Array.from({ length: Math.max(...sizes.workers) }, () => startWorker('sink', { logDirectory }));
+  const { logDirectory } = servers;
+  const workers = Array.from({ length: Math.max(...sizes.workers) }, () =>
+    startWorker('sink', { logDirectory, profile: context.profile }),
+  );
   try {
     const database = await openBenchDatabase(servers, DATABASE, 'postgres');
     const lines = await readSaleLines(context.recordsOr(sizes.records));

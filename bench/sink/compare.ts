@@ -66,7 +66,7 @@ async function runSinkComparison(dialect: DialectName, context: BenchContext): P
   try {
     target = await openBenchDatabase(servers, database.name, dialect);
     peer = await startPeerConnect(servers, signal);
-    worker = startWorker('sink', { logDirectory: `${servers.stack.stateDirectory}/logs` });
+    worker = startWorker('sink', { logDirectory: servers.logDirectory, profile: context.profile });
     const bench = { servers, database: target, worker, signal };
     const results: CaseResult[] = [];
     for (const one of cases) {

@@ -9,6 +9,7 @@ export type BenchContext = Rounds & {
   readonly stateDirectory: string;
   readonly settings: StackSettings;
   readonly hours: number;
+  readonly profile: boolean;
   /** What was asked for on the command line, else the comparison's own number. */
   readonly recordsOr: (own: number) => number;
 };

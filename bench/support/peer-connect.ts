@@ -49,7 +49,7 @@ export async function startPeerConnect(servers: Servers, signal: AbortSignal): P
   const classPath = path.join(directories.get('kafka') as string, jarsFolder, '*');
   const program = ['org.apache.kafka.connect.cli.ConnectDistributed', path.join(folder, 'connect.properties')];
   const command = [java, ...javaOptions(HEAP, folder, 'sustained'), '-cp', classPath, ...program];
-  const worker = startProgram('peer-connect', command, { logDirectory: folder });
+  const worker = startProgram('peer-connect', command, { logDirectory: servers.logDirectory });
   const client = new ConnectClient(url);
   const isUp = async () => {
     worker.check();

@@ -12,6 +12,8 @@ export const silentLogger: Logger = { error: () => {}, warn: () => {}, info: () 
 export type Servers = {
   readonly stack: StackDescription;
   readonly settings: StackSettings;
+  /** Of our workers and the peer's: it outlives the servers. */
+  readonly logDirectory: string;
   readonly log: Log;
   readonly registry: Registry;
   /** Process of a service, for its processor time. */
@@ -43,6 +45,7 @@ export async function startServers(
   const servers = (described: StackDescription): Servers => ({
     stack: described,
     settings,
+    logDirectory: path.join(context.stateDirectory, 'logs', name),
     log: openLog(described.kafka.bootstrapServers, `bench-${name}`),
     registry: new Registry({ url: described.registry.url }, systemClock),
     pid: (service) => described.processes.find((process) => process.name === service)?.pid ?? Number.NaN,

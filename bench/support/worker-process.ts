@@ -30,12 +30,14 @@ export const onCore = (core: number | undefined, command: readonly string[]): re
 export type ProcessOptions = {
   readonly logDirectory: string;
   readonly core?: number;
-  readonly nodeOptions?: readonly string[];
+  /** Also writes where its processor time went, when it ends: for the DevTools of a browser. */
+  readonly profile?: boolean;
 };
 
 export function startWorker(name: string, options: ProcessOptions): WorkerProcess {
   const program = path.join(import.meta.dirname, '..', 'workers', `${name}.ts`);
-  const command = [process.execPath, ...(options.nodeOptions ?? []), program];
+  const profiling = options.profile ? ['--cpu-prof', `--cpu-prof-dir=${path.join(options.logDirectory, name)}`] : [];
+  const command = [process.execPath, ...profiling, program];
   return startProgram(name, command, options);
 }
 

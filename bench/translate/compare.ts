@@ -78,9 +78,9 @@ async function run(context: BenchContext): Promise<Measured> {
     await captured(servers, lines.length, signal);
     say(`${lines.length} change events captured`);
     const canonicalId = await servers.registry.registerCanonical('sale-line');
-    const logDirectory = `${servers.stack.stateDirectory}/logs`;
-    const processor = startWorker('processor', { logDirectory, core: CORE });
-    const floor = startWorker('floor', { logDirectory, core: CORE });
+    const { logDirectory } = servers;
+    const processor = startWorker('processor', { logDirectory, core: CORE, profile: context.profile });
+    const floor = startWorker('floor', { logDirectory, core: CORE, profile: context.profile });
     started.push(processor, floor);
     const streams = await startStreams(servers, { canonicalId, core: CORE, signal });
     started.push(streams);
