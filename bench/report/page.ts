@@ -11,7 +11,12 @@ export function benchmarksPage(results: readonly ComparisonResult[]): string {
     'of the rounds, in brackets the lowest and the highest. Everybody runs with guarantees as shipped. Processor time counts all of a process ' +
     'with its threads and children; on a machine that others use too it says more than records per second.\n\n';
   if (results.length === 0) return `${NOTICE}# Benchmarks\n\n${intro}Not measured yet: \`npm run bench\`.\n`;
-  return `${NOTICE}# Benchmarks\n\n${intro}${results.map(section).join('\n')}`;
+  return `${NOTICE}# Benchmarks\n\n${intro}${timeText(results)}${results.map(section).join('\n')}`;
+}
+
+function timeText(results: readonly ComparisonResult[]): string {
+  const minutes = Math.ceil(results.reduce((sum, { tookSeconds }) => sum + tookSeconds, 0) / 60);
+  return `All that stands here took ${minutes} min to measure.\n\n`;
 }
 
 function section(result: ComparisonResult): string {
