@@ -77,6 +77,7 @@ function stage() {
     rawValue: (bytes) => raw.value(bytes),
     rawKey: (bytes) => raw.key(bytes),
     nullHidingColumns: () => [],
+    mangledColumns: () => new Map(),
     encode: (entity, value) => of(entity).encode(value, SCHEMA_ID),
     decode: (entity, bytes) => of(entity).decode(bytes),
     encodeMeta: (value) => meta.encode(value),
