@@ -55,6 +55,7 @@ export function mariadbService(context: ServiceContext, server: DatabaseServer, 
   const folder = path.join(context.stateDirectory, 'mariadb');
   const dataDirectory = path.join(folder, server.name);
   const initFile = path.join(folder, `${server.name}.init.sql`);
+  const temporaryDirectory = path.join(folder, `${server.name}.tmp`);
   return {
     name,
     address: `${host}:${port}/${server.name}`,
@@ -62,6 +63,7 @@ export function mariadbService(context: ServiceContext, server: DatabaseServer, 
     readyLimitMs: 180_000,
     async prepare() {
       await writeSecret(initFile, initStatements(server));
+      await mkdir(temporaryDirectory, { recursive: true });
       if (await isDirectory(dataDirectory)) return;
       const template = await ensureTemplate(await templateName(base), context.settings, (directory) =>
         initialise(directory, base, context),
@@ -72,7 +74,10 @@ export function mariadbService(context: ServiceContext, server: DatabaseServer, 
     command: () => ({
       name,
       file: programOf(base),
-      args: [...commonArguments(base, dataDirectory), ...serverArguments(port, firstServerId + index, initFile)],
+      args: [
+        ...commonArguments(base, dataDirectory, temporaryDirectory),
+        ...serverArguments(port, firstServerId + index, initFile),
+      ],
       env: context.settings.baseEnvironment,
       cwd: dataDirectory,
       stopSignal: 'SIGTERM',
@@ -85,9 +90,18 @@ export function mariadbService(context: ServiceContext, server: DatabaseServer, 
 const programOf = (base: string): string =>
   path.join(base, 'bin', process.platform === 'win32' ? 'mysqld.exe' : 'mariadbd');
 
-function commonArguments(base: string, dataDirectory: string): string[] {
-  const share = shareOf(base);
-  const options = ['--no-defaults', `--basedir=${base}`, `--datadir=${dataDirectory}`, `--lc-messages-dir=${share}`];
+/** A server that starts removes the temporary tables that it finds: with one directory for all, those of its neighbours. */
+function commonArguments(base: string, dataDirectory: string, temporaryDirectory: string): string[] {
+  const directories = {
+    basedir: base,
+    datadir: dataDirectory,
+    tmpdir: temporaryDirectory,
+    'lc-messages-dir': shareOf(base),
+  };
+  const options = [
+    '--no-defaults',
+    ...Object.entries(directories).map(([name, directory]) => `--${name}=${directory}`),
+  ];
   return process.getuid?.() === 0 ? [...options, '--user=root'] : options;
 }
 
@@ -159,7 +173,12 @@ async function initialise(directory: string, base: string, context: ServiceConte
     '',
   ].join('\n');
   const bootstrap = ['--bootstrap', '--log-warnings=0', '--enforce-storage-engine=', '--max-allowed-packet=8M'];
-  const args = [...commonArguments(base, directory), ...bootstrap, '--innodb-log-file-size=4M', '--skip-log-bin'];
+  const args = [
+    ...commonArguments(base, directory, directory),
+    ...bootstrap,
+    '--innodb-log-file-size=4M',
+    '--skip-log-bin',
+  ];
   await runProgram(programOf(base), args, { cwd: directory, env: context.settings.baseEnvironment, input });
 }
 
