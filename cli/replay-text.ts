@@ -1,18 +1,18 @@
 /** Plans and progress of replays, as a person reads them. */
 import type { ApplyProgress } from '../ops/operations/replay/apply.ts';
 import { addEffects, type Effect, noEffect } from '../ops/operations/replay/effect.ts';
-import type { ReplayPlan, TargetScope } from '../ops/operations/replay/plan-file.ts';
+import type { AnyPlan, RawPlan, ReplayPlan, TargetScope } from '../ops/operations/replay/plan-file.ts';
 import type { ReplayRecord } from '../ops/operations/replay/record.ts';
 import { bar } from './terminal.ts';
 
 const figure = (count: number): string => count.toLocaleString('en-GB');
 
-export function planText(plan: ReplayPlan): string {
+export function planText(plan: AnyPlan): string {
   const lines = [
     `replay ${plan.id}: ${plan.reason}`,
     `  planned  ${plan.createdAt} by ${plan.createdBy}`,
     `  asked    ${plan.asked}`,
-    ...plan.targets.flatMap(targetLines),
+    ...(plan.kind === 'raw' ? rawLines(plan) : plan.targets.flatMap(targetLines)),
     `  time     about ${durationText(plan.estimatedSeconds)} at ${figure(plan.rate)} records a second, ${figure(plan.batchRecordsMax)} in a transaction`,
     ...plan.notes.map((note) => `  note     ${note}`),
   ];
@@ -26,6 +26,20 @@ function targetLines({ target, topics, read, selected, predicted, chunks }: Targ
     `  ${target}`,
     `    scope  ${topics.length} topics, ${partitions} partitions: ${figure(read)} records, ${figure(selected)} taken, ${figure(predicted.records)} to write`,
     `    effect ${effectText(predicted)}   (${trial}, rolled back)`,
+  ];
+}
+
+function rawLines({ source, read, keys, records, outcome, refused, dropped, targets }: RawPlan): string[] {
+  const refusals = Object.entries(refused).map(([code, count]) => `${code} ${figure(count)}`);
+  return [
+    `  ${source.topic}`,
+    `    scope  ${source.ranges.length} partitions: ${figure(read)} records, ${figure(keys)} keys, ${figure(records)} records to translate`,
+    `    drop   ${figure(dropped)} echoes and changes that say nothing new; refused ${refusals.length === 0 ? '0' : refusals.join(', ')}`,
+    ...Object.entries(outcome).map(
+      ([entity, { same, other, added }]) =>
+        `    ${entity}: ${figure(other)} with other contents, ${figure(same)} the same, ${figure(added)} not seen before`,
+    ),
+    ...targets.map(({ target, predicted }) => `  ${target}: ${effectText(predicted)}   (trial, rolled back)`),
   ];
 }
 

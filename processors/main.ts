@@ -20,6 +20,7 @@ import {
   deadLetterTopic,
   type Reason,
   redriveTopic,
+  type Stage,
   type StageStatus,
   type WorkState,
 } from './stage.ts';
@@ -66,6 +67,19 @@ const TOPIC_PAUSE_MS = 500;
 
 /** Checks mappings, steps, schemas and topics first: rejects with every fault before anything is read. */
 export async function runProcessors(options: ProcessorOptions): Promise<RunningProcessors> {
+  const { stages } = await createStages(options);
+  return start(stages.map((stage) => new StageSupervisor({ ...options, stage })));
+}
+
+export type Stages = {
+  readonly stages: readonly Stage[];
+  /** By raw topic, of mapped tables. */
+  readonly tables: ReadonlyMap<string, CompiledTable>;
+  readonly partitionCount: (topic: string) => number;
+};
+
+/** The stages as they run; by themselves they only answer. Rejects with every fault of mappings, steps, schemas and topics. */
+export async function createStages(options: ProcessorOptions): Promise<Stages> {
   const tables = tablesByTopic(options);
   checkSteps(options.steps, options.entities);
   const codecs = await createCodecs(options.registry, Object.keys(options.entities) as EntityName[]);
@@ -73,7 +87,7 @@ export async function runProcessors(options: ProcessorOptions): Promise<RunningP
   const partitionCount = (topic: string) => partitionCounts.get(topic) as number;
   const stages = [
     canonicalizeStage({
-      groupId: `${options.settings.groupPrefix}-${CANONICALIZE}`,
+      groupId: canonicalizeGroup(options.settings),
       tables,
       topics: [...tables.keys(), ...(await unmappedTopics(options))],
       codecs,
@@ -88,7 +102,12 @@ export async function runProcessors(options: ProcessorOptions): Promise<RunningP
       ? []
       : [flowStage({ ...options, groupId: `${options.settings.groupPrefix}-${FLOW}`, codecs, partitionCount })]),
   ];
-  return start(stages.map((stage) => new StageSupervisor({ ...options, stage })));
+  return { stages, tables, partitionCount };
+}
+
+/** Its committed offsets say how far raw topics, and the lane, have been translated. */
+export function canonicalizeGroup({ groupPrefix }: Pick<ProcessorSettings, 'groupPrefix'>): string {
+  return `${groupPrefix}-${CANONICALIZE}`;
 }
 
 function start(supervisors: readonly StageSupervisor[]): RunningProcessors {

@@ -2,14 +2,23 @@ import type { Command } from 'commander';
 import { partitionOf } from '../../adapters/kafka/partitioner.ts';
 import { ConfigError, EXIT_CODES } from '../../core/errors.ts';
 import { applyReplay } from '../../ops/operations/replay/apply.ts';
-import { operatorName, replayParts } from '../../ops/operations/replay/deployment.ts';
+import { operatorName, rawParts, replayParts } from '../../ops/operations/replay/deployment.ts';
 import { planReplay, TRIAL_LIMITS, WINDOW_LIMITS } from '../../ops/operations/replay/plan.ts';
-import { readPlan, type ReplayPlan, writePlan } from '../../ops/operations/replay/plan-file.ts';
+import {
+  type AnyPlan,
+  type RawPlan,
+  readPlan,
+  type ReplayPlan,
+  writePlan,
+} from '../../ops/operations/replay/plan-file.ts';
 import { cancelReplay, replayProgress, unknownReplay } from '../../ops/operations/replay/progress.ts';
+import { applyRaw } from '../../ops/operations/replay/raw-apply.ts';
+import { planRaw } from '../../ops/operations/replay/raw-plan.ts';
+import { rawSelectionOf } from '../../ops/operations/replay/raw-source.ts';
 import { type Asked, selectionOf } from '../../ops/operations/replay/selection.ts';
 import { deploymentOf, withDeployment } from '../deployment-option.ts';
 import { planText, progressLine, recordsText } from '../replay-text.ts';
-import { agreed, interruptible, openTerminal } from '../terminal.ts';
+import { agreed, bar, interruptible, openTerminal } from '../terminal.ts';
 
 type Common = { deployment: string; json?: boolean };
 type PlanOptions = Common & {
@@ -20,6 +29,8 @@ type PlanOptions = Common & {
   offsets: string[];
   key: string[];
   system?: string;
+  raw?: string;
+  table?: string;
   positionFrom?: string;
   positionTo?: string;
   reason: string;
@@ -68,6 +79,8 @@ function registerPlan(replay: Command): void {
     .option('--offsets <range>', 'partition:first-end of one topic, in place of times (may be repeated)', list, [])
     .option('--key <key>', 'records of this key only (may be repeated)', list, [])
     .option('--system <system>', 'records that this system made first')
+    .option('--raw <topic>', 'raw topic, to be translated anew by a corrected mapping; or name --system and --table')
+    .option('--table <table>', 'table of --system, to be translated anew')
     .option('--position-from <position>', "place in that system's log: mysql-bin.000412:1234, 0/16B3748")
     .option('--position-to <position>', 'first place that is left out')
     .requiredOption('--reason <text>', 'why; every target keeps it')
@@ -81,27 +94,60 @@ function registerPlan(replay: Command): void {
 }
 
 async function plan(options: PlanOptions): Promise<void> {
+  const made = await (options.raw === undefined && options.table === undefined ? planTargets : planTable)(options);
+  await writePlan(options.output, made);
+  if (options.json) process.stdout.write(`${JSON.stringify(made)}\n`);
+  else process.stdout.write(`${planText(made)}\napply it with: seam replay apply ${options.output}\n`);
+}
+
+const partitionOfKey = (key: string, partitions: number) => partitionOf(Buffer.from(key, 'utf8'), partitions);
+
+async function planTargets(options: PlanOptions): Promise<AnyPlan> {
   const parts = await replayParts(await deploymentOf(options));
   const terminal = openTerminal();
-  const made = await interruptible((signal) =>
+  return interruptible((signal) =>
     planReplay(parts, {
       selection: selectionOf(askedOf(options), parts.clock.nowMs()),
-      partitionOf: (key, partitions) => partitionOf(Buffer.from(key, 'utf8'), partitions),
+      partitionOf: partitionOfKey,
       acceptMissing: options.acceptMissing ?? false,
       rewriteEqual: options.rewriteEqual ?? false,
-      rate: wholeNumber('--rate', options.rate),
-      batchRecordsMax: wholeNumber('--batch', options.batch),
-      reason: options.reason,
-      by: operatorName(),
+      ...limitsOf(options),
       limits: WINDOW_LIMITS,
       trial: TRIAL_LIMITS,
       signal,
       onTarget: (system) => terminal.live(`counting in ${system}, each transaction rolled back …`),
     }).finally(() => terminal.close()),
   );
-  await writePlan(options.output, made);
-  if (options.json) process.stdout.write(`${JSON.stringify(made)}\n`);
-  else process.stdout.write(`${planText(made)}\napply it with: seam replay apply ${options.output}\n`);
+}
+
+async function planTable(options: PlanOptions): Promise<AnyPlan> {
+  const { parts, close } = await rawParts(await deploymentOf(options));
+  const terminal = openTerminal();
+  terminal.live('translating, and trying in each target what comes of it; nothing is written …');
+  try {
+    const selection = rawSelectionOf(askedOf(options), options, parts.replay.clock.nowMs());
+    return await interruptible((signal) =>
+      planRaw(parts, {
+        ...selection,
+        partitionOf: partitionOfKey,
+        acceptMissing: options.acceptMissing ?? false,
+        ...limitsOf(options),
+        signal,
+      }),
+    );
+  } finally {
+    terminal.close();
+    await close();
+  }
+}
+
+function limitsOf({ rate, batch, reason }: PlanOptions) {
+  return {
+    rate: wholeNumber('--rate', rate),
+    batchRecordsMax: wholeNumber('--batch', batch),
+    reason,
+    by: operatorName(),
+  };
 }
 
 function askedOf(options: PlanOptions): Asked {
@@ -112,7 +158,17 @@ function askedOf(options: PlanOptions): Asked {
 async function apply(file: string, options: Common & { yes?: boolean }): Promise<void> {
   const made = await readPlan(file);
   if (!options.json) process.stdout.write(planText(made));
-  if (!(await agreed(options, `write this to ${made.targets.map(({ target }) => target).join(', ')}?`))) return;
+  const question = made.kind === 'raw' ? 'translate this anew?' : `write this to ${targetsOf(made)}?`;
+  if (!(await agreed(options, question))) return;
+  const isDone = await (made.kind === 'raw' ? applyTable(made, options) : applyTargets(made, options));
+  if (isDone) return;
+  process.stderr.write(`stopped; to go on: seam replay apply ${file}\n`);
+  process.exitCode = EXIT_CODES.interrupted;
+}
+
+const targetsOf = (made: AnyPlan): string => made.targets.map(({ target }) => target).join(', ');
+
+async function applyTargets(made: ReplayPlan, options: Common): Promise<boolean> {
   const parts = await replayParts(await deploymentOf(options));
   const terminal = openTerminal();
   const startedMs = parts.clock.nowMs();
@@ -128,10 +184,28 @@ async function apply(file: string, options: Common & { yes?: boolean }): Promise
     }).finally(() => terminal.close()),
   );
   show(made.id, records, options);
-  const isDone = [...records.values()].every(({ state }) => state === 'done');
-  if (!isDone) {
-    process.stderr.write(`stopped; to go on: seam replay apply ${file}\n`);
-    process.exitCode = EXIT_CODES.interrupted;
+  return [...records.values()].every(({ state }) => state === 'done');
+}
+
+async function applyTable(made: RawPlan, options: Common): Promise<boolean> {
+  const { parts, close } = await rawParts(await deploymentOf(options));
+  const terminal = openTerminal();
+  try {
+    const applied = await interruptible((signal) =>
+      applyRaw(parts, made, {
+        by: operatorName(),
+        signal,
+        onProgress: (sent, planned) => terminal.live(`${bar(sent, planned)} ${sent} of ${planned} sent`),
+      }).finally(() => terminal.close()),
+    );
+    process.stdout.write(
+      options.json
+        ? `${JSON.stringify({ id: made.id, ...applied })}\n`
+        : `replay ${made.id}: ${applied.state}, ${applied.sent} records translated anew in ${applied.rounds} rounds\n`,
+    );
+    return applied.state === 'done';
+  } finally {
+    await close();
   }
 }
 
@@ -152,7 +226,7 @@ async function cancel(name: string, options: Common & { yes?: boolean }): Promis
 }
 
 /** An id is short and has no dot; everything else is a file. */
-async function named(name: string): Promise<{ id: string; made: ReplayPlan | undefined }> {
+async function named(name: string): Promise<{ id: string; made: AnyPlan | undefined }> {
   if (/^[a-z0-9-]{1,40}$/.test(name)) return { id: name, made: undefined };
   const made = await readPlan(name);
   return { id: made.id, made };

@@ -7,8 +7,14 @@ import { type SideSchemaAccess, SideSchemas } from '../../adapters/side-schema.t
 import { entities } from '../../avro/generated/entities.ts';
 import { parseConfig } from '../../core/config.ts';
 import type { Deployment } from '../../core/deployment.ts';
+import type { SourceMapping } from '../../core/mapping.ts';
 import { heldFields } from '../../core/target.ts';
-import { ProcessorSettings, type RunningProcessors, runProcessors } from '../../processors/main.ts';
+import {
+  type ProcessorOptions,
+  ProcessorSettings,
+  type RunningProcessors,
+  runProcessors,
+} from '../../processors/main.ts';
 import { steps } from '../../processors/steps/index.ts';
 import { openLog } from '../log.ts';
 import { accessOf, CAPTURE_USER } from '../operations/setup.ts';
@@ -17,14 +23,21 @@ import type { CrashPoints } from './crash-points.ts';
 import type { WorkerStatus } from '../workers.ts';
 import { bidirectionalEntities, type RunningWorker } from './sink.ts';
 
-export async function startProcessors(deployment: Deployment, crash?: CrashPoints): Promise<RunningWorker> {
+export type ProcessorChoice = {
+  readonly crash?: CrashPoints | undefined;
+  /** Others than those of the systems: for a test of a mapping that is corrected later. */
+  readonly mappings?: readonly SourceMapping[] | undefined;
+};
+
+/** What the processors of a deployment are made of. `close` ends the connections to the sources' databases. */
+export async function processorOptions(deployment: Deployment, { crash, mappings }: ProcessorChoice = {}) {
   const settings = parseConfig(ProcessorSettings, deployment.processors, 'processors of the deployment file');
   const logger = createLogger('info', { worker: 'processors' });
   const sideSchemas = new SideSchemas(await sideSchemaAccess(deployment));
-  const running = await runProcessors({
+  const options: ProcessorOptions = {
     log: openLog(deployment, 'seam-processors', logger, () => crash?.at('before-commit')),
     registry: new Registry({ url: deployment.registry.url }, systemClock),
-    mappings: systems.flatMap(({ source }) => source?.mapping ?? []),
+    mappings: mappings ?? systems.flatMap(({ source }) => source?.mapping ?? []),
     steps,
     entities,
     sideSchemas,
@@ -33,9 +46,19 @@ export async function startProcessors(deployment: Deployment, crash?: CrashPoint
     clock: systemClock,
     logger,
     ...(crash === undefined ? {} : { hooks: crash }),
-  });
+  };
+  return { options, close: () => sideSchemas.close() };
+}
+
+export async function startProcessors(
+  deployment: Deployment,
+  crash?: CrashPoints,
+  mappings?: readonly SourceMapping[],
+): Promise<RunningWorker> {
+  const { options, close } = await processorOptions(deployment, { crash, mappings });
+  const running = await runProcessors(options);
   return {
-    done: running.done.finally(() => sideSchemas.close()),
+    done: running.done.finally(close),
     status: () => statusOf(running),
     stop: running.stop,
   };

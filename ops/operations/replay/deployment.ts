@@ -10,9 +10,12 @@ import { parseConfig } from '../../../core/config.ts';
 import type { Deployment } from '../../../core/deployment.ts';
 import { SinkSettings } from '../../../sinks/engine/settings.ts';
 import { openLog } from '../../log.ts';
+import { processorOptions } from '../../run/processors.ts';
 import { bidirectionalEntities } from '../../run/sink.ts';
 import { systems } from '../../systems.ts';
+import type { SourceMapping } from '../../../core/mapping.ts';
 import { accessOf, SINK_USER } from '../setup.ts';
+import type { RawParts } from './raw-plan.ts';
 import type { ReplayParts, ReplayTarget } from './target-access.ts';
 
 export async function replayParts(deployment: Deployment): Promise<ReplayParts> {
@@ -34,6 +37,13 @@ export async function replayParts(deployment: Deployment): Promise<ReplayParts> 
     clock: systemClock,
     logger,
   };
+}
+
+/** The same, with what translates raw records. `mappings`: others than those of the systems, for tests. */
+export async function rawParts(deployment: Deployment, mappings?: readonly SourceMapping[]) {
+  const { options, close } = await processorOptions(deployment, { mappings });
+  const parts: RawParts = { replay: await replayParts(deployment), processors: options };
+  return { parts, close };
 }
 
 /** Who asks, as this machine knows them: kept with the replay. */

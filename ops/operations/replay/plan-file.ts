@@ -46,34 +46,64 @@ export type TargetScope = z.infer<typeof TargetScope>;
 export type ScopeTopic = TargetScope['topics'][number];
 export type ScopeRange = ScopeTopic['ranges'][number];
 
-export const ReplayPlan = z.strictObject({
+const common = {
   version: z.literal(1),
-  kind: z.literal('canonical'),
   id: z.string().regex(/^[a-z0-9-]{1,40}$/),
   createdAt: z.iso.datetime(),
   createdBy: z.string(),
   reason: z.string().min(1).max(1_000),
   /** What was asked for, in words. */
   asked: z.string(),
-  filter: Filter,
-  /** Also rows whose record is the ledger's own. */
-  rewriteEqual: z.boolean(),
   /** Records a second, at most. */
   rate: z.int().min(1),
   /** Records in one transaction, at most. */
   batchRecordsMax: z.int().min(1),
-  targets: z.array(TargetScope).min(1),
   estimatedSeconds: z.number(),
   /** What whoever applies it must know. */
   notes: z.array(z.string()),
+};
+
+/** Canonical records → targets. */
+export const ReplayPlan = z.strictObject({
+  ...common,
+  kind: z.literal('canonical'),
+  filter: Filter,
+  /** Also rows whose record is the ledger's own. */
+  rewriteEqual: z.boolean(),
+  targets: z.array(TargetScope).min(1),
 });
 export type ReplayPlan = z.infer<typeof ReplayPlan>;
 
-export async function writePlan(file: string, plan: ReplayPlan): Promise<void> {
+const Count = z.int().min(0);
+
+/** Raw records → canonical ones, translated anew; targets follow by themselves. */
+export const RawPlan = z.strictObject({
+  ...common,
+  kind: z.literal('raw'),
+  source: z.strictObject({ topic: z.string(), system: z.string(), table: z.string(), ranges: z.array(Range) }),
+  read: Count,
+  /** Keys with a record in the ranges that still have a row. */
+  keys: Count,
+  /** To be translated. */
+  records: Count,
+  /** By entity: what the keys' newest records become, compared with what is in the canonical topic. */
+  outcome: z.record(z.string(), z.strictObject({ same: Count, other: Count, added: Count, partial: Count })),
+  /** By reason code. */
+  refused: z.record(z.string(), Count),
+  /** Echoes of what Seam wrote, changes that say nothing new. */
+  dropped: Count,
+  targets: z.array(TargetScope),
+});
+export type RawPlan = z.infer<typeof RawPlan>;
+export type AnyPlan = ReplayPlan | RawPlan;
+
+const AnyPlanFile = z.discriminatedUnion('kind', [ReplayPlan, RawPlan]);
+
+export async function writePlan(file: string, plan: AnyPlan): Promise<void> {
   await writeFile(file, `${JSON.stringify(plan, null, 2)}\n`, { mode: 0o600 });
 }
 
-export async function readPlan(file: string): Promise<ReplayPlan> {
+export async function readPlan(file: string): Promise<AnyPlan> {
   let content: unknown;
   try {
     content = JSON.parse(await readFile(file, 'utf8'));
@@ -86,5 +116,5 @@ export async function readPlan(file: string): Promise<ReplayPlan> {
       cause,
     });
   }
-  return parseConfig(ReplayPlan, content, file);
+  return parseConfig(AnyPlanFile, content, file);
 }

@@ -2,7 +2,7 @@
 import { ContractError } from '../../../core/errors.ts';
 import { placeKey } from '../../../sinks/engine/leases.ts';
 import { leaseTopic } from './apply.ts';
-import type { ReplayPlan } from './plan-file.ts';
+import type { AnyPlan } from './plan-file.ts';
 import { cancelRecord, readRecord, readScope, type ReplayRecord } from './record.ts';
 import { type OpenTarget, openTarget, type ReplayParts } from './target-access.ts';
 
@@ -10,7 +10,7 @@ import { type OpenTarget, openTarget, type ReplayParts } from './target-access.t
 export async function replayProgress(
   parts: ReplayParts,
   id: string,
-  plan?: ReplayPlan,
+  plan?: AnyPlan,
 ): Promise<ReadonlyMap<string, ReplayRecord>> {
   const found = new Map<string, ReplayRecord>();
   await inTargets(parts, plan, async (open) => {
@@ -25,7 +25,7 @@ export async function cancelReplay(
   parts: ReplayParts,
   id: string,
   by: string,
-  plan?: ReplayPlan,
+  plan?: AnyPlan,
 ): Promise<ReadonlyMap<string, ReplayRecord>> {
   const ended = new Map<string, ReplayRecord>();
   await inTargets(parts, plan, async (open) => {
@@ -36,7 +36,7 @@ export async function cancelReplay(
   return ended;
 }
 
-function cancelIn(parts: ReplayParts, open: OpenTarget, id: string, by: string, plan: ReplayPlan | undefined) {
+function cancelIn(parts: ReplayParts, open: OpenTarget, id: string, by: string, plan: AnyPlan | undefined) {
   const { replays, side } = open;
   const nowMs = parts.clock.nowMs();
   const scope = plan?.targets.find(({ target }) => target === open.system);
@@ -54,11 +54,7 @@ function cancelIn(parts: ReplayParts, open: OpenTarget, id: string, by: string, 
   });
 }
 
-async function inTargets(
-  parts: ReplayParts,
-  plan: ReplayPlan | undefined,
-  action: (open: OpenTarget) => Promise<void>,
-) {
+async function inTargets(parts: ReplayParts, plan: AnyPlan | undefined, action: (open: OpenTarget) => Promise<void>) {
   const { signal } = new AbortController();
   const names = plan?.targets.map(({ target }) => target);
   for (const of of parts.targets) {

@@ -13,7 +13,7 @@ import { timeText } from '../../../sinks/engine/execute.ts';
 import type { SqlValue } from '../../../core/target.ts';
 import type { Session, TableShape, Values } from '../../../sinks/dialects/dialect.ts';
 import { addEffects, Effect, noEffect } from './effect.ts';
-import type { ReplayPlan, ScopeTopic, TargetScope } from './plan-file.ts';
+import type { AnyPlan, ScopeTopic, TargetScope } from './plan-file.ts';
 
 export type ReplayState = 'running' | 'stopped' | 'cancelled' | 'done';
 
@@ -70,7 +70,7 @@ export async function readRecord(
 }
 
 export type Begin = {
-  readonly plan: ReplayPlan;
+  readonly plan: AnyPlan;
   readonly scope: TargetScope;
   readonly by: string;
   readonly nowMs: number;
@@ -108,7 +108,7 @@ export async function beginRecord(session: Session, replays: TableShape, begin: 
         one('reason', plan.reason),
         one('planned_by', plan.createdBy),
         one('applied_by', by),
-        one('scope', JSON.stringify({ asked: plan.asked, filter: plan.filter, topics: scope.topics })),
+        one('scope', JSON.stringify({ kind: plan.kind, asked: plan.asked, topics: scope.topics })),
         one('predicted', JSON.stringify(scope.predicted)),
         one('counted', JSON.stringify(noEffect())),
         one('started_at', now),
