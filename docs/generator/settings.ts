@@ -112,7 +112,7 @@ function rangeText({ minimum, maximum }: JsonSchema): string {
 }
 
 /** Part of Deployment; what `seam replay plan` writes into its file. */
-const notSettings = ['DatabaseAccess', 'Effect', 'Filter', 'ReplayPlan'];
+const notSettings = ['DatabaseAccess', 'Effect', 'Filter', 'ReplayPlan', 'RawPlan'];
 
 /** Every exported schema of settings is documented, or this fails: a new one can't be forgotten. */
 function schemasIn(sources: readonly SourceFile[]): string[] {

@@ -55,7 +55,7 @@ export class SmallChain {
   }
 
   async startProcessors(mappings?: SourceMapping[]): Promise<void> {
-    this.#processors = await startProcessors(this.chain.deployment, mappings);
+    this.#processors = await startProcessors(this.chain.deployment, undefined, mappings);
   }
 
   async stopProcessors(): Promise<void> {
