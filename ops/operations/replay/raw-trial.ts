@@ -46,7 +46,8 @@ export class Translation {
       const ofTopic = this.outputs.get(output.topic) ?? new Map<string, OutputRecord>();
       this.outputs.set(output.topic, ofTopic.set(key, output));
       const list = next.get(output.topic) ?? [];
-      next.set(output.topic, [...list, recordOf(output, BigInt(list.length))]);
+      list.push(recordOf(output, BigInt(list.length)));
+      next.set(output.topic, list);
     }
   }
 }
@@ -139,6 +140,9 @@ function isPartial({ meta }: CanonicalRecord): boolean {
   return meta.absent.length > 0;
 }
 
+/** Without the schema's id, which may be another one for the same contents. */
+const SCHEMA_BYTES = 5;
+
 function digestOf(value: Uint8Array | null): string {
-  return value === null ? '' : createHash('sha256').update(value).digest('base64');
+  return value === null ? '' : createHash('sha256').update(value.subarray(SCHEMA_BYTES)).digest('base64');
 }
