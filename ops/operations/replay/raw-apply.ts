@@ -26,6 +26,8 @@ export type RawApplyOptions = {
   /** Aborted: stops after the transaction under way, and may be applied again. */
   readonly signal: AbortSignal;
   readonly onProgress?: (sent: number, planned: number) => void;
+  /** How long the processors may stand still while something waits on the lane. */
+  readonly patienceMs?: number;
 };
 
 export type RawApplied = { readonly state: 'done' | 'stopped'; readonly sent: number; readonly rounds: number };
@@ -113,6 +115,7 @@ class RawApplication {
       const isChosen = (record: LogRecord) => isSent(stages, topic, index, record);
       const sent = await this.#send(starts, ends, isChosen);
       if (options.signal.aborted || sent.size === 0) return round;
+      await this.#settle(ends);
       await this.#drained();
       const now = await this.#translated();
       index = await this.#changed(sent, ends, now);
@@ -157,10 +160,18 @@ class RawApplication {
     return redriveRecord(STAGE, 'translate', { topic, partition, offset: record.offset }, record, asked);
   }
 
+  /** The broker begins a transaction only when the markers of the one before are in the log: then its end is known. */
+  #settle(ends: Places): Promise<void> {
+    const { topic } = this.#means.plan.source;
+    const offsets = [...ends].map(([partition, offset]) => ({ topic, partition, offset }));
+    return this.#means.writer.commit({ records: [], groupId: this.#groupId, offsets });
+  }
+
   /** Until the processors have done all that was on the lane by now. The last offset is the transaction's own marker. */
   async #drained(): Promise<void> {
     const { admin, parts, options } = this.#means;
     const { clock } = parts.replay;
+    const patienceMs = options.patienceMs ?? DRAIN_MS_MAX;
     const group = canonicalizeGroup(parts.processors.settings);
     const wanted = (await admin.bounds(LANE)).filter(({ earliest, latest }) => latest > earliest);
     let before = '';
@@ -171,7 +182,7 @@ class RawApplication {
       const now = committed.map(({ partition, offset }) => `${partition}:${offset}`).join(' ');
       if (now !== before) movedMs = clock.nowMs();
       before = now;
-      if (clock.nowMs() - movedMs > DRAIN_MS_MAX) throw laneNotRead();
+      if (clock.nowMs() - movedMs > patienceMs) throw laneNotRead();
       await clock.pause(DRAIN_POLL_MS, options.signal);
     }
   }
