@@ -17,8 +17,9 @@ import { type RunningWorker, startSink } from '../../ops/run/sink.ts';
 import { systems } from '../../ops/systems.ts';
 import { stopStack } from '../../stack/stack.ts';
 
-const HISTORY_BASKETS = 60;
-const LIVE_BASKETS = 600;
+const HISTORY_BASKETS = 30;
+/** Sold again under new numbers when all are. */
+const LIVE_BASKETS = 120;
 const PATIENCE_MS = 240_000;
 
 export class SmallChain {
