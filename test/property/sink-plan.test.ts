@@ -53,7 +53,7 @@ const TABLES: readonly TableDefinition[] = [
     table: 'shop.ord',
     key: ['ord_no'],
     columns: ['qty', 'stat', 'msg', 'made'],
-    refuses: (value) => Number(value('qty')) >= 1_000,
+    refuses: ({ qty }) => Number(qty) >= 1_000,
   },
 ];
 

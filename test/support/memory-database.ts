@@ -1,30 +1,40 @@
 /**
- * A database in memory behind the sinks' dialect port: transactions, savepoints, refusals. For properties only, where
- * thousands of runs with crashes are wanted; what real databases do is held by test/contract/dialect*.test.ts.
+ * A database in memory behind the sinks' dialect port: READ COMMITTED transactions that see one another, row locks,
+ * deadlocks, savepoints, triggers, refusals, and a log of what was committed. For properties and the simulation, where
+ * thousands of runs are wanted; what real databases do is held by test/contract/dialect*.test.ts.
  */
-import { parseUnscaled } from '../../core/decimal.ts';
-import { InvariantError, RecordError, SeamError, TransientError } from '../../core/errors.ts';
+import { InvariantError, SeamError } from '../../core/errors.ts';
 import type { SqlValue } from '../../core/target.ts';
-import type {
-  ColumnShape,
-  Dialect,
-  FoundRow,
-  Session,
-  StatementName,
-  TableShape,
-  Values,
-} from '../../sinks/dialects/dialect.ts';
-import { addDecimals } from '../../sinks/engine/effects.ts';
+import type { ColumnShape, Dialect, TableShape } from '../../sinks/dialects/dialect.ts';
+import { MemorySession, type Transaction } from './memory-session.ts';
 
-type Row = Map<string, SqlValue>;
-type Tables = Map<string, Row[]>;
+export type Row = Readonly<Record<string, SqlValue>>;
 
 export type TableDefinition = {
   readonly table: string;
   readonly key: readonly string[];
   readonly columns: readonly string[];
   /** As a CHECK of the table. */
-  readonly refuses?: (value: (column: string) => SqlValue) => boolean;
+  readonly refuses?: (row: Row) => boolean;
+  /** As a BEFORE trigger for each row that is made or changed. */
+  readonly trigger?: (row: Row, before: Row | undefined) => Row;
+};
+
+/** One row change, as the log holds it. `asked`: the row before triggers. */
+export type RowChange = {
+  readonly table: string;
+  readonly before: Row | undefined;
+  readonly after: Row | undefined;
+  readonly asked: Row | undefined;
+  readonly place: bigint;
+};
+
+export type Commit = { readonly session: MemorySession; readonly changes: readonly RowChange[] };
+
+export type Table = {
+  readonly definition: TableDefinition;
+  readonly shape: TableShape;
+  readonly rows: Map<string, Row>;
 };
 
 const SIDE_TABLES: readonly TableDefinition[] = [
@@ -54,268 +64,95 @@ const SIDE_TABLES: readonly TableDefinition[] = [
   },
 ];
 
+const shapes = new WeakMap<TableDefinition, TableShape>();
+
 export class MemoryDatabase {
-  readonly definitions: ReadonlyMap<string, TableDefinition>;
+  readonly tables = new Map<string, Table>();
   readonly shapes: ReadonlyMap<string, TableShape>;
-  tables: Tables;
+  /** Who holds which row, by table and key. */
+  readonly locks = new Map<string, MemorySession>();
+  #waiting: (() => void)[] = [];
+  /** Goes up with every row change and every commit: an address in the log. */
+  place = 0n;
   lastId = 0n;
   /** The next COMMIT is done, but its answer gets lost. */
   losesAnswer = false;
+  onCommit: ((commit: Commit) => void) | undefined;
 
   constructor(definitions: readonly TableDefinition[]) {
-    const all = [...definitions, ...SIDE_TABLES];
-    this.definitions = new Map(all.map((one) => [one.table, one]));
-    this.shapes = new Map(all.map((one) => [one.table, shapeOf(one)]));
-    this.tables = new Map(all.map(({ table }) => [table, []]));
+    for (const definition of [...definitions, ...SIDE_TABLES]) {
+      this.tables.set(definition.table, { definition, shape: shapeOf(definition), rows: new Map() });
+    }
+    this.shapes = new Map([...this.tables].map(([name, { shape }]) => [name, shape]));
   }
 
-  rows(table: string): Record<string, SqlValue>[] {
-    return (this.tables.get(table) ?? []).map((row) => Object.fromEntries(row));
+  table(name: string): Table {
+    return this.tables.get(name) as Table;
+  }
+
+  rows(table: string): Row[] {
+    return [...this.table(table).rows.values()];
+  }
+
+  row(table: string, ...key: readonly SqlValue[]): Row | undefined {
+    return this.table(table).rows.get(keyOf(key));
+  }
+
+  /** At once and by nobody: no transaction, no log. */
+  edit(table: string, change: (row: Row) => Row): void {
+    const { rows } = this.table(table);
+    for (const [key, row] of rows) rows.set(key, change(row));
+  }
+
+  apply(session: MemorySession, { overlay, changes }: Transaction): void {
+    for (const [table, rows] of overlay) {
+      for (const [key, row] of rows) {
+        if (row === undefined) table.rows.delete(key);
+        else table.rows.set(key, row);
+      }
+    }
+    if (changes.length > 0) {
+      this.place += 1n;
+      this.onCommit?.({ session, changes });
+    }
+  }
+
+  /** Resolves when some transaction has ended. */
+  lockReleased(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  release(session: MemorySession, locks: ReadonlySet<string>): void {
+    for (const lock of locks) if (this.locks.get(lock) === session) this.locks.delete(lock);
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
   }
 
   readonly dialect: Dialect = {
     name: 'postgres',
     sideSchemaSql: () => '',
     open: async () => new MemorySession(this),
-    errorOf: (error) =>
-      error instanceof SeamError
-        ? error
-        : new InvariantError({ code: 'UNEXPECTED_ERROR', message: String(error), cause: error }),
+    errorOf,
   };
 }
 
-export class MemorySession implements Session {
-  readonly echoTag = 'memory';
-  readonly #database: MemoryDatabase;
-  #work: Tables | undefined;
-  #marks: Tables[] = [];
-  isOpen = true;
-
-  constructor(database: MemoryDatabase) {
-    this.#database = database;
-  }
-
-  async begin(): Promise<void> {
-    if (!this.isOpen) throw lost();
-    this.#work = copyOf(this.#database.tables);
-  }
-
-  async commit(): Promise<void> {
-    if (!this.isOpen) throw lost();
-    this.#database.tables = this.#work ?? this.#database.tables;
-    this.#work = undefined;
-    if (!this.#database.losesAnswer) return;
-    this.#database.losesAnswer = false;
-    this.isOpen = false;
-    throw lost();
-  }
-
-  async rollback(): Promise<void> {
-    this.#work = undefined;
-    this.#marks = [];
-  }
-
-  async savepoint(): Promise<void> {
-    this.#marks.push(copyOf(this.#tables));
-  }
-
-  async releaseSavepoint(): Promise<void> {
-    this.#marks.pop();
-  }
-
-  async rollbackToSavepoint(): Promise<void> {
-    this.#work = this.#marks.pop();
-  }
-
-  async describe(tables: readonly string[]): Promise<ReadonlyMap<string, TableShape>> {
-    return new Map([...this.#database.shapes].filter(([name]) => tables.includes(name)));
-  }
-
-  async lookup(shape: TableShape, request: { match: readonly Values[]; columns: readonly string[] }) {
-    const found: FoundRow[] = [];
-    for (let index = 0; index < countOf(request.match); index += 1) {
-      for (const row of this.#matching(shape, request.match, index)) {
-        found.push({ index, values: request.columns.map((column) => row.get(column) ?? null) });
-      }
-    }
-    return found;
-  }
-
-  async insert(shape: TableShape, request: { columns: readonly Values[]; clock?: string }): Promise<void> {
-    for (let index = 0; index < countOf(request.columns); index += 1) this.#insertRow(shape, request.columns, index);
-  }
-
-  async upsert(
-    shape: TableShape,
-    request: { key: readonly Values[]; columns: readonly Values[]; onInsert: readonly Values[] },
-  ): Promise<void> {
-    for (let index = 0; index < countOf(request.key); index += 1) {
-      const [row] = this.#matching(shape, request.key, index);
-      if (row === undefined) this.#insertRow(shape, [...request.key, ...request.columns, ...request.onInsert], index);
-      else this.#change(shape, row, request.columns, index);
-    }
-  }
-
-  async update(
-    shape: TableShape,
-    request: { match: readonly Values[]; set: readonly Values[]; onlyIfDifferent: boolean },
-  ): Promise<number> {
-    let written = 0;
-    for (let index = 0; index < countOf(request.match); index += 1) {
-      for (const row of this.#matching(shape, request.match, index)) {
-        const isSame = request.set.every(({ column, values }) => same(row.get(column) ?? null, values[index] ?? null));
-        if (request.onlyIfDifferent && isSame) continue;
-        this.#change(shape, row, request.set, index);
-        written += 1;
-      }
-    }
-    return written;
-  }
-
-  async add(
-    shape: TableShape,
-    request: { key: readonly Values[]; column: string; deltas: readonly string[]; insertMissing: boolean },
-  ): Promise<number> {
-    let found = 0;
-    for (let index = 0; index < request.deltas.length; index += 1) {
-      const delta = request.deltas[index] as string;
-      parseUnscaled(delta);
-      const [row] = this.#matching(shape, request.key, index);
-      if (row !== undefined) row.set(request.column, addDecimals(String(row.get(request.column) ?? '0'), delta));
-      else if (request.insertMissing) {
-        this.#insertRow(shape, [...request.key, { column: request.column, values: request.deltas }], index);
-      }
-      if (row !== undefined || request.insertMissing) found += 1;
-    }
-    return found;
-  }
-
-  async remove(shape: TableShape, match: readonly Values[]): Promise<number> {
-    let removed = 0;
-    for (let index = 0; index < countOf(match); index += 1) {
-      const gone = new Set(this.#matching(shape, match, index));
-      const kept = this.#rowsOf(shape).filter((row) => !gone.has(row));
-      this.#tables.set(shape.table, kept);
-      removed += gone.size;
-    }
-    return removed;
-  }
-
-  async insertReturning(shape: TableShape, request: { columns: readonly Values[]; returning: string }) {
-    this.#database.lastId += 1n;
-    const id = { column: request.returning, values: [this.#database.lastId] };
-    this.#insertRow(shape, [...request.columns, id], 0);
-    return this.#database.lastId.toString();
-  }
-
-  async run(statement: StatementName, parameters: readonly SqlValue[]): Promise<readonly (readonly SqlValue[])[]> {
-    switch (statement) {
-      case 'takeLease':
-        return [this.#takeLease(parameters)];
-      case 'dueParked':
-        return this.#dueParked(String(parameters[0]));
-      case 'parkedCounts': {
-        const waiting = this.#parked().filter((row) => row.get('next_try_at') !== null).length;
-        return [[waiting, this.#parked().length - waiting]];
-      }
-      case 'liveKeys':
-        return this.#liveKeys(parameters);
-      case 'pruneEcho':
-      case 'checkConstraints':
-        return [];
-    }
-  }
-
-  async close(): Promise<void> {
-    this.isOpen = false;
-  }
-
-  get #tables(): Tables {
-    if (!this.isOpen) throw lost();
-    return this.#work ?? this.#database.tables;
-  }
-
-  #rowsOf({ table }: TableShape): Row[] {
-    return this.#tables.get(table) as Row[];
-  }
-
-  #parked(): Row[] {
-    return this.#tables.get('seam.parked') as Row[];
-  }
-
-  #matching(shape: TableShape, match: readonly Values[], index: number): Row[] {
-    return this.#rowsOf(shape).filter((row) =>
-      match.every(({ column, values }) => same(row.get(column) ?? null, values[index] ?? null)),
-    );
-  }
-
-  #insertRow(shape: TableShape, columns: readonly Values[], index: number): void {
-    const row: Row = new Map([...shape.columns.keys()].map((column) => [column, null]));
-    if (shape.table === 'seam.parked') {
-      this.#database.lastId += 1n;
-      row.set('id', this.#database.lastId);
-    }
-    for (const { column, values } of columns) row.set(column, values[index] ?? null);
-    const key = this.#database.definitions.get(shape.table)?.key ?? [];
-    const isTaken = this.#rowsOf(shape).some((other) =>
-      key.every((column) => same(other.get(column) ?? null, row.get(column) ?? null)),
-    );
-    if (isTaken) throw refused(`duplicate in ${shape.table}`);
-    this.#check(shape, row);
-    this.#rowsOf(shape).push(row);
-  }
-
-  #change(shape: TableShape, row: Row, columns: readonly Values[], index: number): void {
-    for (const { column, values } of columns) row.set(column, values[index] ?? null);
-    this.#check(shape, row);
-  }
-
-  #check({ table }: TableShape, row: Row): void {
-    const refuses = this.#database.definitions.get(table)?.refuses;
-    if (refuses?.((column) => row.get(column) ?? null) === true) throw refused(`check of ${table}`);
-  }
-
-  #takeLease([topic, partition, first, owner]: readonly SqlValue[]): SqlValue[] {
-    const rows = this.#tables.get('seam.sink_offset') as Row[];
-    let row = rows.find((one) => one.get('topic') === topic && one.get('partition') === partition);
-    if (row === undefined) {
-      row = new Map<string, SqlValue>([
-        ['topic', topic ?? null],
-        ['partition', partition ?? null],
-        ['next_offset', first ?? null],
-        ['epoch', 0n],
-      ]);
-      rows.push(row);
-    }
-    row.set('epoch', (row.get('epoch') as bigint) + 1n);
-    row.set('owner', owner ?? null);
-    return [row.get('next_offset') as bigint, row.get('epoch') as bigint];
-  }
-
-  #dueParked(until: string): SqlValue[][] {
-    const due = this.#parked().filter((row) => {
-      const time = row.get('next_try_at');
-      return typeof time === 'string' && time <= until;
-    });
-    const names = ['entity', 'key', 'topic', 'partition'];
-    const keys = new Map(
-      due.map((row) => [String(row.get('entity')) + row.get('key'), names.map((name) => row.get(name) ?? null)]),
-    );
-    return [...keys.values()];
-  }
-
-  #liveKeys([entity, position, after, limit]: readonly SqlValue[]): SqlValue[][] {
-    const keys = (this.#tables.get('seam.applied') as Row[])
-      .filter((row) => row.get('entity') === entity && row.get('deleted') === false)
-      .filter((row) => Buffer.compare(row.get('position') as Uint8Array, position as Uint8Array) < 0)
-      .map((row) => row.get('key') as string)
-      .filter((key) => key > String(after))
-      .sort();
-    return keys.slice(0, Number(limit)).map((key) => [key]);
-  }
+export function errorOf(error: unknown): SeamError {
+  if (error instanceof SeamError) return error;
+  return new InvariantError({ code: 'UNEXPECTED_ERROR', message: String(error), cause: error });
 }
 
-function shapeOf({ table, key, columns }: TableDefinition): TableShape {
+/** Names a row inside its table. */
+export function keyOf(values: readonly SqlValue[]): string {
+  let key = '';
+  for (const value of values) key += `${value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value}\n`;
+  return key;
+}
+
+function shapeOf(definition: TableDefinition): TableShape {
+  const known = shapes.get(definition);
+  if (known !== undefined) return known;
+  const { table, key, columns } = definition;
   const all = [...key, ...columns].map((name): [string, ColumnShape] => [
     name,
     {
@@ -328,26 +165,7 @@ function shapeOf({ table, key, columns }: TableDefinition): TableShape {
       binaryCollation: undefined,
     },
   ]);
-  return { table, columns: new Map(all), uniqueKeys: [key], missingPrivileges: [] };
-}
-
-function copyOf(tables: Tables): Tables {
-  return new Map([...tables].map(([name, rows]) => [name, rows.map((row) => new Map(row))]));
-}
-
-function countOf(columns: readonly Values[]): number {
-  return columns[0]?.values.length ?? 0;
-}
-
-function same(left: SqlValue, right: SqlValue): boolean {
-  if (left instanceof Uint8Array && right instanceof Uint8Array) return Buffer.compare(left, right) === 0;
-  return left === right;
-}
-
-function refused(message: string): RecordError {
-  return new RecordError({ code: 'TARGET_REFUSED', message });
-}
-
-function lost(): TransientError {
-  return new TransientError({ code: 'TARGET_UNREACHABLE', message: 'connection lost' });
+  const shape = { table, columns: new Map(all), uniqueKeys: [key], missingPrivileges: [] };
+  shapes.set(definition, shape);
+  return shape;
 }

@@ -12,7 +12,8 @@ import type { SideTables } from '../../sinks/engine/side-tables.ts';
 import type { Item, Written } from '../../sinks/engine/transaction.ts';
 import { type Work, Writer } from '../../sinks/engine/writer.ts';
 import { SIDE_TABLES } from '../../sinks/dialects/dialect.ts';
-import { type MemoryDatabase, MemorySession } from './memory-database.ts';
+import type { MemoryDatabase } from './memory-database.ts';
+import { MemorySession } from './memory-session.ts';
 import { decodeTestBatch } from './test-log.ts';
 
 export const CRASH_POINTS: readonly CrashPoint[] = [
@@ -86,7 +87,7 @@ export class SinkSimulation {
   }
 
   editRow(table: string, column: string, value: SqlValue): void {
-    for (const row of this.#database.tables.get(table) ?? []) row.set(column, value);
+    this.#database.edit(table, (row) => ({ ...row, [column]: value }));
   }
 
   /** All that is left, then what waits, and dead letters once more. */
@@ -124,7 +125,7 @@ export class SinkSimulation {
       if ((error as { code?: string }).code !== 'CRASH') throw error;
       // Another process takes over: it knows nothing but what the database says.
       this.#leases.clear();
-      this.#session.isOpen = false;
+      this.#session.terminate();
       this.#writer = this.#newWriter();
       return undefined;
     } finally {
@@ -134,15 +135,13 @@ export class SinkSimulation {
   }
 
   async #replay(lane: number): Promise<undefined> {
-    const rows = this.#database.tables.get('seam.sink_offset') ?? [];
-    const row = rows.find((one) => one.get('partition') === lane);
-    row?.set('next_offset', 0n);
+    this.#database.edit('seam.sink_offset', (row) => (row.partition === lane ? { ...row, next_offset: 0n } : row));
     this.#leases.delete(partitionName({ topic: 'canonical', partition: lane }));
     return undefined;
   }
 
   async #retry(): Promise<Written | undefined> {
-    for (const row of this.#database.tables.get('seam.parked') ?? []) row.set('next_try_at', '0');
+    this.#database.edit('seam.parked', (row) => ({ ...row, next_try_at: '0' }));
     const due = await this.#openSession().run('dueParked', [END_OF_TIME, 1_000]);
     if (due.length === 0) return undefined;
     const items = due.map(([entity, key]): Item => ({ kind: 'key', entity: entity as string, key: key as string }));
@@ -185,7 +184,7 @@ export class SinkSimulation {
     const fault = this.#fault;
     if (fault === null || !('at' in fault) || fault.at !== point) return;
     this.#fault = null;
-    this.#session.isOpen = false;
+    this.#session.terminate();
     if (fault.kind === 'dies') throw new ContractError({ code: 'CRASH', message: 'the process is gone' });
     throw new TransientError({ code: 'TARGET_UNREACHABLE', message: 'the connection is gone' });
   }

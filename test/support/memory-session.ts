@@ -1,0 +1,430 @@
+/** A connection to the database in memory: one transaction at a time; a statement outside of one is its own. */
+import { parseUnscaled } from '../../core/decimal.ts';
+import { RecordError, TransientError } from '../../core/errors.ts';
+import type { SqlValue } from '../../core/target.ts';
+import type { FoundRow, Session, StatementName, TableShape, Values } from '../../sinks/dialects/dialect.ts';
+import { addDecimals } from '../../sinks/engine/effects.ts';
+import { keyOf, type MemoryDatabase, type Row, type RowChange, type Table } from './memory-database.ts';
+
+type Overlay = Map<Table, Map<string, Row | undefined>>;
+export type Transaction = { overlay: Overlay; changes: RowChange[]; readonly locks: Set<string> };
+
+export type SessionOptions = {
+  readonly echoTag?: string;
+  /** Who opened it. */
+  readonly owner?: string;
+  /** Before every statement and around every commit; may throw what a lost connection throws. */
+  readonly gate?: (statement: string) => Promise<void> | undefined;
+  /** Its client doesn't answer: the server ends the session when somebody waits for its locks. */
+  readonly isStuck?: () => boolean;
+};
+
+export class MemorySession implements Session {
+  readonly echoTag: string;
+  readonly owner: string | undefined;
+  readonly #database: MemoryDatabase;
+  readonly #options: SessionOptions;
+  #transaction: Transaction | undefined;
+  #marks: { overlay: Overlay; changes: number }[] = [];
+  #waitsFor: MemorySession | undefined;
+  isOpen = true;
+
+  constructor(database: MemoryDatabase, options: SessionOptions = {}) {
+    this.#database = database;
+    this.#options = options;
+    this.echoTag = options.echoTag ?? 'memory';
+    this.owner = options.owner;
+  }
+
+  /** The connection breaks, or the server ends it. */
+  terminate(): void {
+    this.isOpen = false;
+    this.#end();
+  }
+
+  async begin(): Promise<void> {
+    await this.#gate('begin');
+    this.#start();
+  }
+
+  async commit(): Promise<void> {
+    await this.#gate('commit');
+    this.#commitNow();
+    if (this.#database.losesAnswer) {
+      this.#database.losesAnswer = false;
+      this.terminate();
+      throw lost();
+    }
+    await this.#gate('committed');
+  }
+
+  async rollback(): Promise<void> {
+    if (!this.isOpen) throw lost();
+    this.#end();
+  }
+
+  async savepoint(): Promise<void> {
+    const { overlay, changes } = this.#inside();
+    this.#marks.push({ overlay: copyOf(overlay), changes: changes.length });
+  }
+
+  async releaseSavepoint(): Promise<void> {
+    this.#marks.pop();
+  }
+
+  async rollbackToSavepoint(): Promise<void> {
+    const transaction = this.#inside();
+    const mark = this.#marks.pop();
+    if (mark === undefined) return;
+    transaction.overlay = mark.overlay;
+    transaction.changes.length = mark.changes;
+  }
+
+  async describe(tables: readonly string[]): Promise<ReadonlyMap<string, TableShape>> {
+    return new Map([...this.#database.shapes].filter(([name]) => tables.includes(name)));
+  }
+
+  async lookup(
+    shape: TableShape,
+    request: { readonly match: readonly Values[]; readonly columns: readonly string[]; readonly lock?: boolean },
+  ): Promise<readonly FoundRow[]> {
+    await this.#gate(`select ${shape.table}`);
+    const table = this.#database.table(shape.table);
+    const found: FoundRow[] = [];
+    for (let index = 0; index < countOf(request.match); index += 1) {
+      for (const key of this.#matching(table, request.match, index)) {
+        if (request.lock === true) await this.#lock(table, key);
+        const row = this.#get(table, key);
+        if (row === undefined) continue;
+        found.push({ index, values: request.columns.map((column) => row[column] ?? null) });
+      }
+    }
+    return found;
+  }
+
+  async insert(shape: TableShape, request: { columns: readonly Values[]; clock?: string }): Promise<void> {
+    await this.#writing(`insert ${shape.table}`, async () => {
+      for (let index = 0; index < countOf(request.columns); index += 1) {
+        await this.#insertRow(shape, request.columns, index);
+      }
+    });
+  }
+
+  async upsert(
+    shape: TableShape,
+    request: { key: readonly Values[]; columns: readonly Values[]; onInsert: readonly Values[]; clock?: string },
+  ): Promise<void> {
+    const table = this.#database.table(shape.table);
+    await this.#writing(`upsert ${shape.table}`, async () => {
+      for (let index = 0; index < countOf(request.key); index += 1) {
+        for (const key of this.#keysOf(table, request.key, index)) {
+          await this.#lock(table, key);
+          const row = this.#get(table, key);
+          const columns = [...request.key, ...request.columns, ...request.onInsert];
+          if (row === undefined) await this.#insertRow(shape, columns, index);
+          else if (!holds(row, request.columns, index))
+            this.#write(table, key, { ...row, ...at(request.columns, index) });
+        }
+      }
+    });
+  }
+
+  async update(
+    shape: TableShape,
+    request: { match: readonly Values[]; set: readonly Values[]; onlyIfDifferent: boolean; clock?: string },
+  ): Promise<number> {
+    const table = this.#database.table(shape.table);
+    let written = 0;
+    await this.#writing(`update ${shape.table}`, async () => {
+      for (let index = 0; index < countOf(request.match); index += 1) {
+        for (const key of this.#matching(table, request.match, index)) {
+          await this.#lock(table, key);
+          const row = this.#get(table, key);
+          if (row === undefined || !holds(row, request.match, index)) continue;
+          if (request.onlyIfDifferent && holds(row, request.set, index)) continue;
+          this.#write(table, key, { ...row, ...at(request.set, index) });
+          written += 1;
+        }
+      }
+    });
+    return written;
+  }
+
+  async add(
+    shape: TableShape,
+    request: { key: readonly Values[]; column: string; deltas: readonly string[]; insertMissing: boolean },
+  ): Promise<number> {
+    const table = this.#database.table(shape.table);
+    let found = 0;
+    await this.#writing(`add ${shape.table}`, async () => {
+      for (let index = 0; index < request.deltas.length; index += 1) {
+        const delta = request.deltas[index] as string;
+        parseUnscaled(delta);
+        const [key] = this.#keysOf(table, request.key, index) as [string];
+        await this.#lock(table, key);
+        const row = this.#get(table, key);
+        const added = { column: request.column, values: request.deltas };
+        if (row !== undefined) {
+          const total = addDecimals(String(row[request.column] ?? '0'), delta);
+          this.#write(table, key, { ...row, [request.column]: total });
+        } else if (request.insertMissing) await this.#insertRow(shape, [...request.key, added], index);
+        if (row !== undefined || request.insertMissing) found += 1;
+      }
+    });
+    return found;
+  }
+
+  async remove(shape: TableShape, match: readonly Values[]): Promise<number> {
+    const table = this.#database.table(shape.table);
+    let removed = 0;
+    await this.#writing(`delete ${shape.table}`, async () => {
+      for (let index = 0; index < countOf(match); index += 1) {
+        for (const key of this.#matching(table, match, index)) {
+          await this.#lock(table, key);
+          const row = this.#get(table, key);
+          if (row === undefined || !holds(row, match, index)) continue;
+          this.#write(table, key, undefined);
+          removed += 1;
+        }
+      }
+    });
+    return removed;
+  }
+
+  async insertReturning(shape: TableShape, request: { columns: readonly Values[]; returning: string }) {
+    this.#database.lastId += 1n;
+    const id = { column: request.returning, values: [this.#database.lastId] };
+    const text = this.#database.lastId.toString();
+    await this.insert(shape, { columns: [...request.columns, id] });
+    return text;
+  }
+
+  async run(statement: StatementName, parameters: readonly SqlValue[]): Promise<readonly (readonly SqlValue[])[]> {
+    if (statement === 'takeLease') return [await this.#takeLease(parameters)];
+    await this.#gate(statement);
+    switch (statement) {
+      case 'dueParked':
+        return this.#dueParked(String(parameters[0]));
+      case 'parkedCounts': {
+        const parked = this.#rowsOf('seam.parked');
+        const waiting = parked.filter((row) => row.next_try_at !== null).length;
+        return [[waiting, parked.length - waiting]];
+      }
+      case 'liveKeys':
+        return this.#liveKeys(parameters);
+      case 'pruneEcho':
+      case 'checkConstraints':
+        return [];
+    }
+  }
+
+  async close(): Promise<void> {
+    this.terminate();
+  }
+
+  // ---- transactions and locks --------------------------------------------------------------------------------------
+
+  async #gate(statement: string): Promise<void> {
+    if (!this.isOpen) throw lost();
+    await this.#options.gate?.(statement);
+    if (!this.isOpen) throw lost();
+  }
+
+  #start(): void {
+    this.#transaction = { overlay: new Map(), changes: [], locks: new Set() };
+    this.#marks = [];
+  }
+
+  #inside(): Transaction {
+    if (!this.isOpen || this.#transaction === undefined) throw lost();
+    return this.#transaction;
+  }
+
+  #commitNow(): void {
+    const transaction = this.#inside();
+    this.#transaction = undefined;
+    this.#database.apply(this, transaction);
+    this.#database.release(this, transaction.locks);
+  }
+
+  #end(): void {
+    const transaction = this.#transaction;
+    this.#transaction = undefined;
+    if (transaction !== undefined) this.#database.release(this, transaction.locks);
+  }
+
+  async #writing(statement: string, action: () => Promise<void>): Promise<void> {
+    await this.#gate(statement);
+    if (this.#transaction !== undefined) return action();
+    this.#start();
+    try {
+      await action();
+      this.#commitNow();
+    } finally {
+      this.#end();
+    }
+  }
+
+  async #lock(table: Table, key: string): Promise<void> {
+    const { locks } = this.#database;
+    const name = `${table.definition.table}\n${key}`;
+    for (;;) {
+      const transaction = this.#inside();
+      const holder = locks.get(name);
+      if (holder === undefined || holder === this) {
+        locks.set(name, this);
+        transaction.locks.add(name);
+        return;
+      }
+      if (holder.#options.isStuck?.() === true) {
+        holder.terminate();
+        continue;
+      }
+      this.#refuseDeadlock(holder);
+      this.#waitsFor = holder;
+      await this.#database.lockReleased();
+      this.#waitsFor = undefined;
+    }
+  }
+
+  #refuseDeadlock(holder: MemorySession): void {
+    for (let next: MemorySession | undefined = holder; next !== undefined; next = next.#waitsFor) {
+      if (next === this) throw new TransientError({ code: 'TARGET_BUSY', message: 'deadlock' });
+    }
+  }
+
+  // ---- rows --------------------------------------------------------------------------------------------------------
+
+  #get(table: Table, key: string): Row | undefined {
+    const own = this.#transaction?.overlay.get(table);
+    return own?.has(key) === true ? own.get(key) : table.rows.get(key);
+  }
+
+  #rowsOf(name: string): Row[] {
+    const table = this.#database.table(name);
+    return this.#allKeys(table).map((key) => this.#get(table, key) as Row);
+  }
+
+  #allKeys(table: Table): string[] {
+    const own = this.#transaction?.overlay.get(table);
+    if (own === undefined) return [...table.rows.keys()];
+    const kept = [...table.rows.keys()].filter((key) => !own.has(key));
+    for (const [key, row] of own) if (row !== undefined) kept.push(key);
+    return kept;
+  }
+
+  #matching(table: Table, match: readonly Values[], index: number): string[] {
+    const { key } = table.definition;
+    const isWholeKey = key.every((name) => match.some(({ column }) => column === name));
+    const keys = isWholeKey ? this.#keysOf(table, match, index) : this.#allKeys(table);
+    return keys.filter((one) => {
+      const row = this.#get(table, one);
+      return row !== undefined && holds(row, match, index);
+    });
+  }
+
+  #keysOf({ definition }: Table, columns: readonly Values[], index: number): string[] {
+    return [keyOf(definition.key.map((name) => columns.find(({ column }) => column === name)?.values[index] ?? null))];
+  }
+
+  async #insertRow(shape: TableShape, columns: readonly Values[], index: number): Promise<void> {
+    const table = this.#database.table(shape.table);
+    const [key] = this.#keysOf(table, columns, index) as [string];
+    await this.#lock(table, key);
+    if (this.#get(table, key) !== undefined) throw refused(`duplicate in ${shape.table}`);
+    const row: Record<string, SqlValue> = {};
+    for (const column of shape.columns.keys()) row[column] = null;
+    if (shape.table === 'seam.parked') {
+      this.#database.lastId += 1n;
+      row.id = this.#database.lastId;
+    }
+    this.#write(table, key, Object.assign(row, at(columns, index)));
+  }
+
+  #write(table: Table, key: string, asked: Row | undefined): void {
+    const { overlay, changes } = this.#inside();
+    const { definition } = table;
+    const before = this.#get(table, key);
+    const after = asked === undefined ? undefined : (definition.trigger?.(asked, before) ?? asked);
+    if (after !== undefined && definition.refuses?.(after) === true) throw refused(`check of ${definition.table}`);
+    let own = overlay.get(table);
+    if (own === undefined) {
+      own = new Map();
+      overlay.set(table, own);
+    }
+    own.set(key, after);
+    this.#database.place += 1n;
+    changes.push({ table: definition.table, before, after, asked, place: this.#database.place });
+  }
+
+  // ---- statements --------------------------------------------------------------------------------------------------
+
+  async #takeLease([topic, partition, first, owner]: readonly SqlValue[]): Promise<SqlValue[]> {
+    const table = this.#database.table('seam.sink_offset');
+    const key = keyOf([topic ?? null, partition ?? null]);
+    let taken: Row = {};
+    await this.#writing('take lease', async () => {
+      await this.#lock(table, key);
+      const row = this.#get(table, key);
+      const fresh = { topic: topic ?? null, partition: partition ?? null, next_offset: first ?? null, epoch: 0n };
+      taken = { ...(row ?? fresh), epoch: ((row?.epoch as bigint) ?? 0n) + 1n, owner: owner ?? null };
+      this.#write(table, key, taken);
+    });
+    return [taken.next_offset as bigint, taken.epoch as bigint];
+  }
+
+  #dueParked(until: string): SqlValue[][] {
+    const due = this.#rowsOf('seam.parked').filter(
+      ({ next_try_at: time }) => typeof time === 'string' && time <= until,
+    );
+    const keys = new Map(
+      due.map((row) => [
+        `${row.entity}\n${row.key}\n${row.partition}`,
+        ['entity', 'key', 'topic', 'partition'].map((name) => row[name] ?? null),
+      ]),
+    );
+    return [...keys.values()];
+  }
+
+  #liveKeys([entity, position, after, limit]: readonly SqlValue[]): SqlValue[][] {
+    const keys = this.#rowsOf('seam.applied')
+      .filter((row) => row.entity === entity && row.deleted === false)
+      .filter((row) => Buffer.compare(row.position as Uint8Array, position as Uint8Array) < 0)
+      .map((row) => row.key as string)
+      .filter((key) => key > String(after))
+      .sort();
+    return keys.slice(0, Number(limit)).map((key) => [key]);
+  }
+}
+
+function at(columns: readonly Values[], index: number): Record<string, SqlValue> {
+  const row: Record<string, SqlValue> = {};
+  for (const { column, values } of columns) row[column] = values[index] ?? null;
+  return row;
+}
+
+function holds(row: Row, columns: readonly Values[], index: number): boolean {
+  for (const { column, values } of columns) if (!same(row[column] ?? null, values[index] ?? null)) return false;
+  return true;
+}
+
+function same(left: SqlValue, right: SqlValue): boolean {
+  if (left instanceof Uint8Array && right instanceof Uint8Array) return Buffer.compare(left, right) === 0;
+  return left === right;
+}
+
+function copyOf(overlay: Overlay): Overlay {
+  return new Map([...overlay].map(([table, rows]) => [table, new Map(rows)]));
+}
+
+function countOf(columns: readonly Values[]): number {
+  return columns[0]?.values.length ?? 0;
+}
+
+function refused(message: string): RecordError {
+  return new RecordError({ code: 'TARGET_REFUSED', message });
+}
+
+function lost(): TransientError {
+  return new TransientError({ code: 'TARGET_UNREACHABLE', message: 'connection lost' });
+}
