@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** Four layers, cheapest first; `npm test` runs all, `npm run check` the first two. */
+/** Five layers, cheapest first; `npm test` runs all, `npm run check` the first and the third. */
 const layer = (name: string, testTimeout: number, parallel: boolean) => ({
   test: {
     name,
@@ -17,6 +17,11 @@ export default defineConfig({
     // 2 cores and real servers: one file at a time keeps timings honest
     maxWorkers: 1,
     reporters: ['default', './test/support/summary-reporter.ts'],
-    projects: [layer('property', 60_000, true), layer('contract', 240_000, false), layer('scenario', 900_000, false)],
+    projects: [
+      layer('property', 60_000, true),
+      layer('simulation', 900_000, false),
+      layer('contract', 240_000, false),
+      layer('scenario', 900_000, false),
+    ],
   },
 });

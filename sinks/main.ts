@@ -2,7 +2,7 @@
 import { SeamError, TransientError } from '../core/errors.ts';
 import type { Clock, Log, LogConsumer, Logger } from '../core/ports.ts';
 import type { Target } from '../core/target.ts';
-import type { Connection, Session } from './dialects/dialect.ts';
+import type { Connection, Dialect, Session } from './dialects/dialect.ts';
 import { dialects } from './dialects/index.ts';
 import { describeTarget } from './engine/checks.ts';
 import { compileTarget, type Entities } from './engine/compile.ts';
@@ -17,6 +17,8 @@ export type SinkOptions = {
   readonly target: Target;
   readonly entities: Entities;
   readonly connection: Connection;
+  /** The target's own where left out. */
+  readonly dialect?: Dialect;
   /** Entities that this system also captures from the tables written here. */
   readonly bidirectional: readonly string[];
   readonly log: Log;
@@ -44,7 +46,7 @@ const RESTART_PAUSE_MS = 500;
 /** Checks the target first: rejects with every fault before anything is read. */
 export async function runSink(options: SinkOptions): Promise<RunningSink> {
   const { target, settings, clock, decode } = options;
-  const dialect = dialects[target.dialect];
+  const dialect = options.dialect ?? dialects[target.dialect];
   const openSession = (): Promise<Session> =>
     dialect.open(options.connection, {
       system: target.system,

@@ -10,14 +10,14 @@ import { comparePositions } from '../../core/position.ts';
 import { Refusal } from '../../core/mapping.ts';
 import type { CompiledTable } from './compile.ts';
 import { evaluate, hashOf, mergeAbsent, type NoRow, type RowValues } from './evaluate.ts';
-import type { Candidate, Undecodable } from './record.ts';
+import type { Candidate, Place, Undecodable } from './record.ts';
 import { type LedgerRow, NO_HASH, TRUNCATE_KEY } from './side-tables.ts';
 
 export type KeyRequest = {
   readonly table: CompiledTable;
   readonly key: string;
   readonly candidates: readonly Candidate[];
-  /** Parked records of this key whose contents can't be read. */
+  /** Records of this key whose contents can't be read: parked, or in this batch. */
   readonly unreadable: readonly Undecodable[];
   readonly ledger: LedgerRow | undefined;
   /** Position of the entity's newest truncation. */
@@ -70,11 +70,11 @@ export function reduceKey(request: KeyRequest): Outcome {
     const by = fresh[index] as Candidate;
     if (isDeadLetter(by)) continue;
     try {
-      const { row, hash, isPartial } = evaluateCandidate(request, fresh, index);
+      const { row, hash } = evaluateCandidate(request, fresh, index);
       const isOverwritten = request.winner !== undefined && stale.some((one) => isOwnOfShared(request.table, one));
       if (!isOverwritten && isSameAsLedger(request, by, row, hash))
         return outcome({ isUnchanged: true, superseded: fresh.slice(0, index + 1) });
-      const isBehind = isPartial && request.unreadable.length > 0;
+      const isBehind = row !== 'ledger-only' && isBehindUnreadable(request.unreadable, fresh, index);
       return outcome({ decided: { by, row, hash }, isBehind, superseded: fresh.slice(0, index) });
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
@@ -83,6 +83,21 @@ export function reduceKey(request: KeyRequest): Outcome {
   }
   const restored = restore(request, stale);
   return outcome(restored === undefined ? {} : { decided: restored });
+}
+
+/** Lacks fields that a record which can't be read may have carried. Older records don't stand in for it. */
+function isBehindUnreadable(unreadable: readonly Undecodable[], fresh: readonly Candidate[], index: number): boolean {
+  const by = fresh[index] as Candidate;
+  if (by.record.meta.absent.length === 0) return false;
+  const before = unreadable.filter((one) => isBefore(one.place, by.place));
+  if (before.length === 0) return false;
+  const since = fresh.slice(0, index + 1).filter((one) => before.every(({ place }) => isBefore(place, one.place)));
+  return mergeAbsent(since, since.length - 1).absent.length > 0;
+}
+
+/** Their positions are unknown, so the log's order decides; over two partitions there is none. */
+function isBefore(left: Place, right: Place): boolean {
+  return left.topic !== right.topic || left.partition !== right.partition || left.offset < right.offset;
 }
 
 /** The target changed a shared row after the winner was written there, and counts as older all the same: the winner returns. */
@@ -135,17 +150,16 @@ export function isOwnOfShared(table: CompiledTable, candidate: Candidate): boole
 function evaluateCandidate(request: KeyRequest, fresh: readonly Candidate[], index: number) {
   const { table, key, ledger } = request;
   const candidate = fresh[index] as Candidate;
-  if (key === TRUNCATE_KEY) return { row: 'ledger-only' as const, hash: NO_HASH, isPartial: false };
+  if (key === TRUNCATE_KEY) return { row: 'ledger-only' as const, hash: NO_HASH };
   const merged = mergeAbsent(fresh, index);
-  const isPartial = merged.absent.length > 0;
   if (isOwnOfShared(table, candidate) && ledger?.seamWrote !== true) {
-    return { row: 'ledger-only' as const, hash: hashOf(table, merged), isPartial: false };
+    return { row: 'ledger-only' as const, hash: hashOf(table, merged) };
   }
   const row = evaluate(table, key, merged);
-  if (row.kind === 'none') return { row, hash: NO_HASH, isPartial };
+  if (row.kind === 'none') return { row, hash: NO_HASH };
   // Read once more, without the record that filled its absent fields: what was known of the contents still holds.
   const isLedgers = ledger !== undefined && comparePositions(candidate.record.meta.position, ledger.position) === 0;
-  return { row, hash: isLedgers && row.hash.length === 0 ? ledger.hash : row.hash, isPartial };
+  return { row, hash: isLedgers && row.hash.length === 0 ? ledger.hash : row.hash };
 }
 
 function isSameAsLedger(

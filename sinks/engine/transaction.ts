@@ -117,7 +117,7 @@ async function writeKeys(
   const ledger = await readLedger(session, side, [...requests, ...truncateKeys(requests)]);
   const truncated = truncatedPositions(context, requests, ledger, parked);
   const winners = await loadWinners(context, requests, ledger);
-  const known = { ledger, parked, truncated, winners };
+  const known = { ledger, parked, unreadable: unreadableOf(parked, undecodable), truncated, winners };
   const outcomes = requests.flatMap((request) => reduceRequest(context, request, known));
   const state = await readPlanState(session, side, outcomes);
   const stillUnreadable = context.isTimedRetry ? waitingOf(parked) : [];
@@ -130,6 +130,15 @@ async function writeKeys(
   await context.hooks.at('after-plan');
   await execute(context, planned);
   return { counts: planned.counts, parks: planned.parks };
+}
+
+function unreadableOf(
+  parked: ParkedRecords,
+  arrived: readonly Undecodable[],
+): ReadonlyMap<string, readonly Undecodable[]> {
+  if (arrived.length === 0) return parked.unreadable;
+  const all = [...[...parked.unreadable.values()].flat(), ...arrived];
+  return Map.groupBy(all, ({ entity, key }) => entityKey(entity, key));
 }
 
 /** For keys of shared entities of which the batch brings an own change older than the ledger's. */
@@ -184,6 +193,8 @@ function truncatedPositions(
 type Known = {
   readonly ledger: ReadonlyMap<string, LedgerRow>;
   readonly parked: ParkedRecords;
+  /** Of this batch and of those before. */
+  readonly unreadable: ReadonlyMap<string, readonly Undecodable[]>;
   readonly truncated: ReadonlyMap<string, Uint8Array>;
   readonly winners: ReadonlyMap<string, Candidate>;
 };
@@ -191,7 +202,7 @@ type Known = {
 function reduceRequest(
   context: TransactionContext,
   { entity, key, candidates }: Request,
-  { ledger, parked, truncated, winners }: Known,
+  { ledger, parked, unreadable, truncated, winners }: Known,
 ): Outcome[] {
   const table = context.tables.get(entity);
   if (table === undefined) return [];
@@ -200,7 +211,7 @@ function reduceRequest(
     table,
     key,
     candidates: inArrivalOrder(parked.candidates.get(name) ?? [], candidates),
-    unreadable: parked.unreadable.get(name) ?? [],
+    unreadable: unreadable.get(name) ?? [],
     ledger: ledger.get(name),
     truncatedAt: truncated.get(entity),
     rewriteEqual: context.rewriteEqual,

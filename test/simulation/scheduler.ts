@@ -38,7 +38,7 @@ export class Scheduler {
   constructor(random: Random, trace?: (text: string) => void) {
     this.random = random;
     this.trace = trace;
-    this.#stepMs = random.pick([1, 1, 2, 5, 20]);
+    this.#stepMs = random.pick([1, 1, 2, 5]);
     this.#gateRate = random.pick([0.1, 0.3, 0.6, 1]);
   }
 
@@ -85,9 +85,14 @@ export class Scheduler {
     this.#timers = this.#timers.filter((timer) => timer.process !== process);
   }
 
-  /** Does anything happen without time going by? */
+  /** Everybody waits for time to go by. */
   get isIdle(): boolean {
-    return this.#ready.every(({ process }) => process.state !== 'alive');
+    return this.#ready.length === 0;
+  }
+
+  /** Everybody goes on as far as he can by himself. */
+  settle(): Promise<void> {
+    return allSettled();
   }
 
   /** One turn. False: nothing will ever happen again. */

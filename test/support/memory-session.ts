@@ -1,12 +1,12 @@
 /** A connection to the database in memory: one transaction at a time; a statement outside of one is its own. */
 import { parseUnscaled } from '../../core/decimal.ts';
-import { RecordError, TransientError } from '../../core/errors.ts';
+import { TransientError } from '../../core/errors.ts';
 import type { SqlValue } from '../../core/target.ts';
 import type { FoundRow, Session, StatementName, TableShape, Values } from '../../sinks/dialects/dialect.ts';
 import { addDecimals } from '../../sinks/engine/effects.ts';
+import { at, copyOf, countOf, holds, lost, type Overlay, refused } from './memory-rows.ts';
 import { keyOf, type MemoryDatabase, type Row, type RowChange, type Table } from './memory-database.ts';
 
-type Overlay = Map<Table, Map<string, Row | undefined>>;
 export type Transaction = { overlay: Overlay; changes: RowChange[]; readonly locks: Set<string> };
 
 export type SessionOptions = {
@@ -395,36 +395,4 @@ export class MemorySession implements Session {
       .sort();
     return keys.slice(0, Number(limit)).map((key) => [key]);
   }
-}
-
-function at(columns: readonly Values[], index: number): Record<string, SqlValue> {
-  const row: Record<string, SqlValue> = {};
-  for (const { column, values } of columns) row[column] = values[index] ?? null;
-  return row;
-}
-
-function holds(row: Row, columns: readonly Values[], index: number): boolean {
-  for (const { column, values } of columns) if (!same(row[column] ?? null, values[index] ?? null)) return false;
-  return true;
-}
-
-function same(left: SqlValue, right: SqlValue): boolean {
-  if (left instanceof Uint8Array && right instanceof Uint8Array) return Buffer.compare(left, right) === 0;
-  return left === right;
-}
-
-function copyOf(overlay: Overlay): Overlay {
-  return new Map([...overlay].map(([table, rows]) => [table, new Map(rows)]));
-}
-
-function countOf(columns: readonly Values[]): number {
-  return columns[0]?.values.length ?? 0;
-}
-
-function refused(message: string): RecordError {
-  return new RecordError({ code: 'TARGET_REFUSED', message });
-}
-
-function lost(): TransientError {
-  return new TransientError({ code: 'TARGET_UNREACHABLE', message: 'connection lost' });
 }

@@ -1,0 +1,22 @@
+/** The simulation can fail: production code is broken in one place after the other, and each time a seed has to find it. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { BUGS, placesOf } from './bugs.ts';
+import { runSimulation } from './child.ts';
+import { FOUND, PAGE, SEEDS_MAX } from './page.ts';
+
+describe('a deliberate bug', () => {
+  it.each(BUGS)('$name is found', async (bug) => {
+    expect(placesOf(bug), `"${bug.find}" in ${bug.file}`).toBe(1);
+    const { output, exitCode } = await runSimulation(['--seeds', String(SEEDS_MAX), '--bug', bug.name]);
+    const [, seed, invariant] = FOUND.exec(output) ?? [];
+    expect(seed, output).toBeDefined();
+    expect(exitCode).toBe(1);
+    process.stdout.write(`  ${bug.name}: seed ${seed}, invariant ${invariant}\n`);
+  });
+
+  it('stands on the page', () => {
+    const names = [...readFileSync(PAGE, 'utf8').matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, name]) => name);
+    expect(names, 'run: npm run simulate:page').toEqual(BUGS.map(({ name }) => name));
+  });
+});

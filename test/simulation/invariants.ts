@@ -1,0 +1,281 @@
+/**
+ * What must always hold, checked at every commit of a database and of the log. Numbers are those of the design's invariants;
+ * the first, convergence, is in `converged.ts`, since it holds only when all has come to rest.
+ */
+import type { CanonicalFields, CanonicalRecord, RecordMeta } from '../../core/canonical-record.ts';
+import { Refusal } from '../../core/mapping.ts';
+import type { LogRecord } from '../../core/ports.ts';
+import { comparePositions } from '../../core/position.ts';
+import type { TargetTable } from '../../core/target.ts';
+import { META_HEADER } from '../../sinks/engine/record.ts';
+import { TRUNCATE_KEY } from '../../sinks/engine/side-tables.ts';
+import type { Commit, MemoryDatabase, Row, RowChange } from '../support/memory-database.ts';
+import { type CapturedEvent, identityOf, type RawValue } from './capture.ts';
+import type { LogTransaction, SimLog } from './log.ts';
+import { Sums } from './sums.ts';
+import { ENTITIES, GARBLED, HOPS_MAX, SHARED, type SystemName, TABLES, TARGETS } from './systems.ts';
+
+export type InvariantName =
+  | '1 convergence'
+  | '1 liveness'
+  | '2 no regression'
+  | '2 nothing skipped'
+  | '2 rows are the record of their position'
+  | '3 sums'
+  | '3 fenced writers change nothing'
+  | '3 one effect for each input'
+  | '4 no echo'
+  | '4 hops are bounded'
+  | '5 order per key'
+  | '6 only bad records are set aside'
+  | '6 a bad record stops one key'
+  | 'no worker fails';
+
+export class Violation extends Error {
+  readonly invariant: InvariantName;
+  constructor(invariant: InvariantName, text: string) {
+    super(`invariant ${invariant}: ${text}`);
+    this.invariant = invariant;
+  }
+}
+
+export function canonicalOf(topic: string, { key, value, headers }: LogRecord): CanonicalRecord {
+  return {
+    entity: topic.slice('canonical.'.length),
+    key: Buffer.from(key ?? []).toString('utf8'),
+    value: value as unknown as CanonicalFields | null,
+    meta: headers[META_HEADER] as unknown as RecordMeta,
+  };
+}
+
+/** Would this target refuse the record by its contents? */
+export function isRefused(system: SystemName, { entity, value }: CanonicalRecord): boolean {
+  const table = TARGETS[system].tables.find((one) => one.entity === entity);
+  if (table === undefined || value === null) return false;
+  const { refuses } = TABLES[system].find((one) => one.table === table.table) ?? {};
+  try {
+    const row = columnsOf(table, value);
+    return refuses?.(row) === true;
+  } catch (error) {
+    if (error instanceof Refusal) return true;
+    throw error;
+  }
+}
+
+export function isGarbled({ value }: CanonicalRecord): boolean {
+  return value?.specification === GARBLED;
+}
+
+function columnsOf(table: TargetTable, value: CanonicalFields): Row {
+  const columns = Object.entries({ ...table.key, ...table.columns });
+  return Object.fromEntries(columns.map(([name, column]) => [name, column.write(value)]));
+}
+
+export class Invariants {
+  readonly #log: SimLog;
+  readonly #databases: ReadonlyMap<SystemName, MemoryDatabase>;
+  readonly sums: Sums;
+  readonly #applied = new Map<string, Uint8Array>();
+  readonly #ordered = new Map<string, { highest: Uint8Array; readonly seen: Set<string> }>();
+  readonly #captured = new Map<string, CapturedEvent>();
+  /** Canonical records by entity, key and position. */
+  readonly #records = new Map<string, CanonicalRecord>();
+  violation: Violation | undefined;
+
+  constructor(log: SimLog, databases: ReadonlyMap<SystemName, MemoryDatabase>) {
+    this.#log = log;
+    this.#databases = databases;
+    this.sums = new Sums(databases);
+  }
+
+  fail(invariant: InvariantName, text: string): void {
+    this.violation ??= new Violation(invariant, text);
+  }
+
+  // ---- databases ---------------------------------------------------------------------------------------------------
+
+  committed(system: SystemName, commit: Commit): void {
+    const { session, changes } = commit;
+    const wrong = this.sums.committed(system, commit);
+    if (wrong !== undefined) this.fail('3 sums', wrong);
+    if (session.owner === undefined) return;
+    for (const [index, change] of changes.entries()) {
+      switch (change.table) {
+        case 'seam.applied':
+          this.#ledgerNeverFalls(system, change);
+          this.#writerHoldsTheLease(system, session.owner, change);
+          this.#rowIsTheRecord(system, index, changes);
+          break;
+        case 'seam.sink_offset':
+          if (change.before?.epoch === change.after?.epoch) this.#offsetCovers(system, session.owner, change);
+          break;
+        case 'seam.parked':
+          if (change.after !== undefined) this.#parkedWithReason(system, change.after);
+      }
+    }
+  }
+
+  /** 2: also where the ledger forgets, or the row is deleted. */
+  #ledgerNeverFalls(system: SystemName, { after, before }: RowChange): void {
+    const row = after ?? before;
+    const name = `${system}\n${row?.entity}\n${row?.key}`;
+    const highest = this.#applied.get(name);
+    const position = after?.position as Uint8Array | undefined;
+    if (position === undefined) this.fail('2 no regression', `${named(system, row)}: its ledger row is gone`);
+    else if (highest !== undefined && comparePositions(position, highest) < 0) {
+      this.fail('2 no regression', `${named(system, row)}: its position fell`);
+    } else this.#applied.set(name, position);
+  }
+
+  /** 3: who lost the partition writes nothing for it. A truncation goes through the keys of all. */
+  #writerHoldsTheLease(system: SystemName, owner: string, { after }: RowChange): void {
+    if (after === undefined || after.key === TRUNCATE_KEY) return;
+    if (this.#records.has(recordName(after.entity as string, TRUNCATE_KEY, after.position as Uint8Array))) return;
+    const topic = ENTITIES[after.entity as keyof typeof ENTITIES].topic;
+    const { number } = this.#log.partitionOf(topic, after.key as string);
+    const holder = this.#databaseOf(system).row('seam.sink_offset', topic, number)?.owner;
+    if (holder !== owner)
+      this.fail('3 fenced writers change nothing', `${named(system, after)}: ${owner} wrote, ${holder} holds it`);
+  }
+
+  /** 2: a row written with a ledger entry is what the record at that position says. */
+  #rowIsTheRecord(system: SystemName, index: number, changes: readonly RowChange[]): void {
+    const ledger = changes[index]?.after;
+    if (ledger === undefined || ledger.key === TRUNCATE_KEY) return;
+    const { entity, key, position, deleted } = ledger;
+    const isAgain = ({ table, after }: RowChange) =>
+      table === 'seam.applied' && after?.entity === entity && after?.key === key;
+    if (changes.slice(index + 1).some(isAgain)) return;
+    const table = TARGETS[system].tables.find((one) => one.entity === entity);
+    if (table === undefined) return;
+    const record = this.#records.get(recordName(entity as string, key as string, position as Uint8Array));
+    if (record === undefined) {
+      if (deleted !== true)
+        this.fail('2 rows are the record of their position', `${named(system, ledger)}: no such record`);
+      return;
+    }
+    if (record.value === null || record.meta.system === system) return;
+    const wanted = columnsOf(table, record.value);
+    const keyNames = Object.keys(table.key);
+    const written = changes.findLast(
+      ({ table: name, asked }) =>
+        name === table.table && asked !== undefined && keyNames.every((column) => asked[column] === wanted[column]),
+    );
+    for (const [name, column] of Object.entries(table.columns)) {
+      const isCarried = column.fields.every((field) => !record.meta.absent.includes(field));
+      if (written?.asked === undefined || !isCarried || written.asked[name] === wanted[name]) continue;
+      if (changes.some(({ asked }) => asked?.[name] === wanted[name])) continue;
+      this.fail('2 rows are the record of their position', `${named(system, ledger)}: another ${name} was written`);
+    }
+  }
+
+  /** 2: what lies behind the offset is in the ledger, or set aside. */
+  #offsetCovers(system: SystemName, owner: string, { before, after }: RowChange): void {
+    if (before === undefined || after === undefined) return;
+    const topic = after.topic as string;
+    const partition = this.#log.partition({ topic, partition: after.partition as number });
+    if (after.owner !== owner) {
+      this.fail('3 fenced writers change nothing', `${system} ${topic}: ${owner} moved the offset of ${after.owner}`);
+    }
+    const from = before.next_offset as bigint;
+    for (const one of partition.between(from, after.next_offset as bigint)) {
+      const record = canonicalOf(topic, one);
+      if (!this.#isAccounted(system, record)) {
+        this.fail('2 nothing skipped', `${system} ${record.entity} "${record.key}" at ${topic} ${one.offset}`);
+      }
+    }
+  }
+
+  #isAccounted(system: SystemName, { entity, key, meta }: CanonicalRecord): boolean {
+    const database = this.#databaseOf(system);
+    for (const name of [key, TRUNCATE_KEY]) {
+      const ledger = database.row('seam.applied', entity, name);
+      if (ledger !== undefined && comparePositions(ledger.position as Uint8Array, meta.position) >= 0) return true;
+    }
+    return database.rows('seam.parked').some((row) => row.entity === entity && row.key === key);
+  }
+
+  /** 6: an outage, a crash or a neighbour is no reason. */
+  #parkedWithReason(system: SystemName, parked: Row): void {
+    if (parked.next_try_at !== null) return;
+    const place = this.#log.partition({ topic: parked.topic as string, partition: parked.partition as number });
+    const offset = parked.offset as bigint;
+    const [one] = place.between(offset, offset + 1n);
+    const record = one === undefined ? undefined : canonicalOf(place.topic, one);
+    if (record === undefined || isRefused(system, record) || isGarbled(record)) return;
+    this.fail('6 only bad records are set aside', `${named(system, parked)}: ${parked.reason_code}`);
+  }
+
+  #databaseOf(system: SystemName): MemoryDatabase {
+    return this.#databases.get(system) as MemoryDatabase;
+  }
+
+  // ---- the log -----------------------------------------------------------------------------------------------------
+
+  produced(transaction: LogTransaction, before: ReadonlyMap<string, bigint>): void {
+    const inputs = this.#inputsOf(transaction, before);
+    for (const { partition, record } of transaction.entries) {
+      if (!partition.topic.startsWith('canonical.')) continue;
+      const canonical = canonicalOf(partition.topic, record);
+      this.#records.set(recordName(canonical.entity, canonical.key, canonical.meta.position), canonical);
+      const identity = identityOf(canonical.meta.system, canonical.meta.position);
+      const place = `${canonical.entity} "${canonical.key}" by ${transaction.id}`;
+      if (!inputs.has(identity))
+        this.fail('3 one effect for each input', `${place}: not of the inputs committed with it`);
+      if (canonical.meta.hops > HOPS_MAX) this.fail('4 hops are bounded', `${place}: ${canonical.meta.hops} hops`);
+      this.#isNoEcho(canonical, identity, place);
+      this.#keepsOrder(partition.topic, partition.number, canonical);
+    }
+  }
+
+  /** 3: the inputs that the group has behind it by this transaction and by none before. */
+  #inputsOf({ offsets, id }: LogTransaction, before: ReadonlyMap<string, bigint>): ReadonlySet<string> {
+    const inputs = new Set<string>();
+    for (const { topic, partition, offset } of offsets) {
+      const from = before.get(`${topic}/${partition}`) ?? 0n;
+      if (offset < from) this.fail('3 one effect for each input', `${id}: the offset of ${topic} fell`);
+      for (const record of this.#log.partition({ topic, partition }).between(from, offset)) {
+        if (topic.startsWith('canonical.')) {
+          const { meta } = canonicalOf(topic, record);
+          inputs.add(identityOf(meta.system, meta.position));
+        } else if (record.value !== null) {
+          const { event } = record.value as unknown as RawValue;
+          inputs.add(event.identity);
+          this.#captured.set(`${event.identity}${event.rowKey}`, event);
+        }
+      }
+    }
+    return inputs;
+  }
+
+  /** 4: what Seam wrote and no trigger changed. */
+  #isNoEcho({ entity, key }: CanonicalRecord, identity: string, place: string): void {
+    if (entity !== SHARED) return;
+    const event = this.#captured.get(`${identity}${key}`);
+    if (event?.change === undefined || !event.isOurs) return;
+    if (event.change.asked?.tel === event.change.after?.tel) this.fail('4 no echo', place);
+  }
+
+  /** 5: re-deliveries aside, positions of one key only rise. A product's key moves between rows, which have no order. */
+  #keepsOrder(topic: string, partition: number, { entity, key, meta }: CanonicalRecord): void {
+    if (entity === 'product') return;
+    const name = `${topic}/${partition}\n${meta.system}\n${key}`;
+    const place = Buffer.from(meta.position).subarray(-20);
+    const text = place.toString('latin1');
+    const known = this.#ordered.get(name);
+    if (known === undefined) this.#ordered.set(name, { highest: place, seen: new Set([text]) });
+    else if (!known.seen.has(text)) {
+      if (comparePositions(place, known.highest) < 0) this.fail('5 order per key', `${topic} "${key}"`);
+      known.seen.add(text);
+      known.highest = place;
+    }
+  }
+}
+
+function recordName(entity: string, key: string, position: Uint8Array): string {
+  return `${entity}\n${key}\n${Buffer.from(position).toString('latin1')}`;
+}
+
+function named(system: string, row: Row | undefined): string {
+  return `${system} ${row?.entity} "${row?.key}"`;
+}

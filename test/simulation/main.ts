@@ -1,0 +1,25 @@
+/**
+ * Runs seeds of the simulation: `npm run simulate -- --seed 123` repeats one and prints its steps; `--seeds 10000` runs many.
+ * `--bug <name>` breaks production code first, as `bugs.ts` says.
+ */
+import { parseArgs } from 'node:util';
+import { breakCode } from './bugs.ts';
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string' },
+    seeds: { type: 'string', default: '1000' },
+    from: { type: 'string', default: '1' },
+    bug: { type: 'string' },
+  },
+});
+if (values.bug !== undefined) breakCode(values.bug);
+// errors are common here, and nobody reads where they came from but in a run of one seed
+if (values.seed === undefined) Error.stackTraceLimit = 0;
+const { runSeed, runSeeds } = await import('./run.ts');
+
+if (values.seed === undefined) {
+  process.exitCode = await runSeeds(Number(values.from), Number(values.seeds), values.bug);
+} else {
+  process.exitCode = await runSeed(Number(values.seed));
+}

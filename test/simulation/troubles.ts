@@ -1,0 +1,116 @@
+/** What goes wrong, and how often: each seed has its own few kinds of trouble, or many. */
+import type { Random } from '../../demo/random.ts';
+import type { SqlValue } from '../../core/target.ts';
+import { timeText } from '../../sinks/engine/execute.ts';
+import { type SOURCES, TARGETS, type SystemName } from './systems.ts';
+import type { World } from './world.ts';
+
+type Rates = { database: number; log: number; ledger: number; crash: number };
+type Trouble = (world: World) => void;
+
+const SYSTEMS = Object.keys(TARGETS) as SystemName[];
+const CAPTURED = ['crm.mbr', 'pos.cust', 'pos.ln', 'erp.prod'] as const;
+
+/** Each is drawn for a seed with one chance in two. */
+const KINDS: readonly Trouble[] = [
+  (world) => world.kill(aliveIn(world)),
+  (world) => world.halt(aliveIn(world), 50 + world.random.below(600)),
+  (world) => world.stop(world.random.pick(world.slots)),
+  readTableAgain,
+  replay,
+  retryDeadLetters,
+];
+
+export type Troubles = {
+  readonly areNone: boolean;
+  readonly rates: Rates;
+  stepsLeft: number;
+  readonly step: (world: World) => void;
+  readonly end: (world: World) => void;
+  /** An operator has everything tried again that is set aside. */
+  readonly retryAll: (world: World) => void;
+  /** Attempts of waiting records when the calm began: each is tried once more before there is rest. */
+  readonly attempts: Map<string, number>;
+};
+
+export function troublesOf(random: Random): Troubles {
+  // now and then a world where nothing goes wrong: what fails there is nobody else's fault
+  const areNone = random.next() < 0.1;
+  const kinds = KINDS.filter(() => random.next() < 0.5);
+  const rate = areNone || kinds.length === 0 ? 0 : random.pick([0, 0.005, 0.02]);
+  const some = (...rates: number[]) => (areNone ? 0 : random.pick([0, 0, ...rates]));
+  return {
+    areNone,
+    rates: { database: some(0.005, 0.03), log: some(0.01, 0.05), ledger: some(0.1), crash: some(0.005, 0.03) },
+    stepsLeft: random.below(150),
+    attempts: new Map(),
+    step(world) {
+      this.stepsLeft -= 1;
+      if (world.scheduler.chance(rate)) random.pick(kinds)(world);
+    },
+    end(world) {
+      Object.assign(this.rates, { database: 0, log: 0, ledger: 0, crash: 0 });
+      for (const { process } of world.slots) if (process.state === 'halted') world.scheduler.wake(process);
+      world.isReadable = true;
+    },
+    retryAll(world) {
+      for (const system of SYSTEMS) {
+        retryIn(world, system);
+        for (const { id, attempts } of world.database(system).rows('seam.parked')) {
+          this.attempts.set(`${system} ${id}`, Number(attempts));
+        }
+      }
+    },
+  };
+}
+
+function aliveIn(world: World) {
+  const alive = world.slots.filter(({ process }) => process.state === 'alive');
+  return world.random.pick(alive.length === 0 ? world.slots : alive).process;
+}
+
+function readTableAgain(world: World): void {
+  const table = world.random.pick(CAPTURED);
+  world.captures.get(table.split('.')[0] as (typeof SOURCES)[number])?.readAgain(table);
+}
+
+/** An operator sends a partition of a target back to an earlier offset, with a new epoch or without. */
+function replay(world: World): void {
+  const system = world.random.pick(SYSTEMS);
+  const database = world.database(system);
+  const rows = database.rows('seam.sink_offset');
+  if (rows.length === 0) return;
+  const { topic, partition, next_offset, epoch } = world.random.pick(rows);
+  const offset = BigInt(world.random.below(Number(next_offset) + 1));
+  const raised = (epoch as bigint) + BigInt(world.random.below(2));
+  world.operate(system, async (session) => {
+    await session.update(database.table('seam.sink_offset').shape, {
+      match: [valuesOf('topic', topic), valuesOf('partition', partition), valuesOf('epoch', epoch)],
+      set: [valuesOf('next_offset', offset), valuesOf('epoch', raised)],
+      onlyIfDifferent: false,
+    });
+  });
+}
+
+function retryDeadLetters(world: World): void {
+  retryIn(world, world.random.pick(SYSTEMS));
+}
+
+/** An operator has all that is set aside tried again. */
+function retryIn(world: World, system: SystemName): void {
+  const database = world.database(system);
+  const ids = database.rows('seam.parked').map(({ id }) => id ?? null);
+  if (ids.length === 0) return;
+  const now = timeText(world.scheduler.nowMs);
+  world.operate(system, async (session) => {
+    await session.update(database.table('seam.parked').shape, {
+      match: [{ column: 'id', values: ids }],
+      set: [{ column: 'next_try_at', values: ids.map(() => now) }],
+      onlyIfDifferent: false,
+    });
+  });
+}
+
+function valuesOf(column: string, value: SqlValue | undefined) {
+  return { column, values: [value ?? null] };
+}

@@ -1,0 +1,395 @@
+/**
+ * One seed's world: three systems that people edit, their captures, Seam's workers, a reporting store, and what goes wrong.
+ *
+ *   trouble: people edit, faults strike     -> calm: nothing strikes any more, all must come to rest
+ *   -> rest: every target holds what its sources say, also after one of them was replayed
+ */
+import { RecordError, SeamError, TransientError } from '../../core/errors.ts';
+import { Random } from '../../demo/random.ts';
+import { DEAD_LETTER_HEADERS } from '../../processors/dead-letter.ts';
+import { deadLetterTopic } from '../../processors/stage.ts';
+import { type Commit, MemoryDatabase } from '../support/memory-database.ts';
+import { MemorySession, type SessionOptions } from '../support/memory-session.ts';
+import { Capture, type RawValue } from './capture.ts';
+import { differenceOf } from './converged.ts';
+import { Invariants, Violation } from './invariants.ts';
+import { SimLog } from './log.ts';
+import { Desk, FOCUSES, type Habits } from './people.ts';
+import { Scheduler, SimProcess } from './scheduler.ts';
+import { SOURCES, type SourceName, type SystemName, TABLES } from './systems.ts';
+import { changeText } from './trace.ts';
+import { type Troubles, troublesOf } from './troubles.ts';
+import { settingsOf, startSink, startStage, type Worker, type WorkerSettings } from './workers.ts';
+
+export type Outcome = { readonly seed: number; readonly steps: number; readonly violation: Violation | undefined };
+
+/** A place where a process runs; another takes it when that one is gone. */
+export type Slot = {
+  readonly name: string;
+  readonly start: (process: SimProcess) => Worker;
+  process: SimProcess;
+  worker: Worker | undefined;
+  starts: number;
+};
+
+const EDITS_MAX = 12;
+const STEPS_MAX = 60_000;
+const CALM_STEPS_MAX = 25_000;
+/** Somebody may still be about to commit. */
+const QUIET_STEPS = 50;
+const CHECK_STEPS = 10;
+const RESTART_MS_MAX = 200;
+const SESSION_TIMEOUT_MS = 150;
+const SYSTEMS: readonly SystemName[] = [...SOURCES, 'reporting'];
+
+export class World {
+  readonly random: Random;
+  readonly scheduler: Scheduler;
+  readonly log: SimLog;
+  readonly invariants: Invariants;
+  readonly #databases: ReadonlyMap<SystemName, MemoryDatabase>;
+  readonly captures: ReadonlyMap<SourceName, Capture>;
+  readonly #settings: WorkerSettings;
+  readonly #habits: Habits;
+  readonly slots: Slot[] = [];
+  readonly #sessions = new Map<SimProcess, MemorySession[]>();
+  readonly #supervision = new SimProcess('supervision');
+  readonly #deletedMembers = new Set<string>();
+  troubles: Troubles;
+  isReadable = false;
+  /** Not every seed has all: small worlds are quick, and show as much. */
+  readonly #targets: readonly SystemName[];
+  readonly #editors: readonly SourceName[];
+  #editsLeft: number;
+  #desksOpen = 0;
+  #operating = 0;
+
+  constructor(seed: number, trace?: (text: string) => void) {
+    const random = new Random(seed);
+    this.random = random;
+    this.scheduler = new Scheduler(random, trace);
+    this.#databases = new Map(SYSTEMS.map((system) => [system, new MemoryDatabase(TABLES[system])]));
+    this.troubles = troublesOf(random);
+    this.log = new SimLog(this.scheduler, random.pick([1, 2]), {
+      strike: (_process, what) => {
+        if (this.strikes('log')) throw new TransientError({ code: 'KAFKA_UNREACHABLE', message: what });
+      },
+      fetchMax: random.pick([1, 3, 20]),
+      hooks: (process, point) => this.passes(process, point),
+    });
+    this.invariants = new Invariants(this.log, this.#databases);
+    const focus = random.next() < 0.3 ? random.pick(FOCUSES) : undefined;
+    const renames = random.next() < 0.4 && focus === undefined;
+    this.captures = new Map(
+      SOURCES.map((system) => [system, new Capture(system, this.database(system), this.log, renames)]),
+    );
+    this.#settings = settingsOf(random);
+    const isHostile = random.next() < 0.5;
+    this.#habits = {
+      renames,
+      keys: focus === undefined ? random.pick([1, 2, 3]) : 1,
+      badRate: isHostile ? (focus === undefined ? 0.2 : 0.4) : 0,
+      loopRate: random.next() < 0.05 ? 0.2 : 0,
+      deleteRate: random.pick([0, 0.1, 0.3]),
+    };
+    this.#editsLeft = 2 + random.below(EDITS_MAX);
+    this.#targets = focus?.targets ?? someOf(random, SYSTEMS);
+    this.#editors = focus?.editors ?? someOf(random, SOURCES);
+  }
+
+  async run(): Promise<void> {
+    await this.#settleBefore();
+    this.#startAll();
+    await this.#trouble();
+    await this.#calm();
+    if (this.random.next() < 0.3) await this.#replayOne();
+  }
+
+  database(system: SystemName): MemoryDatabase {
+    return this.#databases.get(system) as MemoryDatabase;
+  }
+
+  // ---- faults ------------------------------------------------------------------------------------------------------
+
+  strikes(what: keyof Troubles['rates']): boolean {
+    return this.scheduler.chance(this.troubles.rates[what]);
+  }
+
+  /** A named place in production code where the process may die. */
+  passes(process: SimProcess, point: string): Promise<void> | undefined {
+    if (process.state === 'dead') return this.scheduler.gate(process, point);
+    if (!this.strikes('crash')) return undefined;
+    this.scheduler.trace?.(`${process.name} dies at ${point}`);
+    this.kill(process);
+    return this.scheduler.gate(process, point);
+  }
+
+  connect(system: SystemName, process: SimProcess, options: SessionOptions): MemorySession {
+    const session: MemorySession = new MemorySession(this.database(system), {
+      ...options,
+      isStuck: () => process.state !== 'alive',
+      gate: (statement) => {
+        if (options.owner !== undefined && this.strikes('database')) {
+          this.scheduler.trace?.(`${process.name} loses its connection at ${statement}`);
+          session.terminate();
+        }
+        return this.scheduler.mayYield(process, `${system} ${statement}`);
+      },
+    });
+    this.#sessions.set(process, [...(this.#sessions.get(process) ?? []).filter(({ isOpen }) => isOpen), session]);
+    return session;
+  }
+
+  /** Dies, and another takes its place. */
+  kill(process: SimProcess): void {
+    this.scheduler.kill(process);
+    for (const session of this.#sessions.get(process) ?? []) session.terminate();
+    this.#sessions.delete(process);
+    this.scheduler.after(this.#supervision, SESSION_TIMEOUT_MS, 'session timeout', () => this.log.processLost(process));
+    const slot = this.slots.find((one) => one.process === process);
+    if (slot === undefined) return;
+    slot.worker = undefined;
+    this.scheduler.after(this.#supervision, this.random.below(RESTART_MS_MAX), 'starts a process', () =>
+      this.#start(slot),
+    );
+  }
+
+  /** Stands still until it is woken, and then goes on as if nothing had happened. */
+  halt(process: SimProcess, durationMs: number): void {
+    this.scheduler.trace?.(`${process.name} stands still for ${durationMs} ms`);
+    this.scheduler.halt(process);
+    this.scheduler.after(this.#supervision, SESSION_TIMEOUT_MS, 'session timeout', () => {
+      if (process.state === 'halted') this.log.processLost(process);
+    });
+    this.scheduler.after(this.#supervision, durationMs, 'wakes a process', () => {
+      if (process.state === 'halted') this.scheduler.wake(process);
+    });
+  }
+
+  /** In an orderly way; then another takes its place. */
+  stop(slot: Slot): void {
+    const { worker, process } = slot;
+    if (worker === undefined) return;
+    this.scheduler.trace?.(`${process.name} is asked to stop`);
+    worker.stop().catch(() => undefined);
+  }
+
+  /** What an operator does in a target's side schema, in a transaction like everybody's. */
+  operate(system: SystemName, action: (session: MemorySession) => Promise<void>): void {
+    const process = new SimProcess(`operator-${system}`);
+    const session = this.connect(system, process, { echoTag: 'operator' });
+    this.#operating += 1;
+    const work = async () => {
+      await this.scheduler.gate(process, 'operates');
+      await action(session).catch((error: unknown) => {
+        if (!(error instanceof TransientError)) throw error;
+      });
+      await session.close();
+      this.#operating -= 1;
+    };
+    void work();
+  }
+
+  // ---- processes ---------------------------------------------------------------------------------------------------
+
+  #startAll(): void {
+    const place = (name: string, start: Slot['start']) => {
+      const slot: Slot = { name, start, process: new SimProcess(name), worker: undefined, starts: 0 };
+      this.slots.push(slot);
+      this.#start(slot);
+    };
+    for (const [system, capture] of this.captures) {
+      place(`capture-${system}`, (process) => ({ done: capture.run(process), stop: async () => undefined }));
+    }
+    const count = () => (this.random.next() < 0.3 ? 2 : 1);
+    for (const stage of ['canonicalize', 'flow']) {
+      for (let index = count(); index > 0; index -= 1) {
+        place(`${stage}-${index}`, (process) => startStage(this, process, stage, this.#settings));
+      }
+    }
+    for (const system of this.#targets) {
+      for (let index = count(); index > 0; index -= 1) {
+        place(`sink-${system}-${index}`, (process) => startSink(this, process, system, this.#settings));
+      }
+    }
+    for (const system of this.#editors) void this.#people(system);
+  }
+
+  #start(slot: Slot): void {
+    slot.starts += 1;
+    const process = new SimProcess(`${slot.name}.${slot.starts}`);
+    slot.process = process;
+    const worker = slot.start(process);
+    slot.worker = worker;
+    worker.done.then(
+      () => this.#ended(slot, process, undefined),
+      (error) => this.#ended(slot, process, error),
+    );
+  }
+
+  #ended(slot: Slot, process: SimProcess, error: unknown): void {
+    if (process.state === 'dead' || slot.process !== process) return;
+    if (error !== undefined && !(error instanceof TransientError)) {
+      const { code = '', stack = '' } = error as { code?: string; stack?: string };
+      this.invariants.fail('no worker fails', `${process.name}: ${code} ${stack.slice(0, 600)}`);
+    }
+    this.scheduler.trace?.(`${process.name} ended: ${error instanceof SeamError ? error.code : 'stopped'}`);
+    this.kill(process);
+  }
+
+  async #people(system: SourceName): Promise<void> {
+    const process = new SimProcess(`people-${system}`);
+    this.#desksOpen += 1;
+    for (;;) {
+      await this.scheduler.gate(process, 'think');
+      if (this.#editsLeft <= 0) break;
+      this.#editsLeft -= 1;
+      const echoTag = system === 'erp' && this.scheduler.chance(this.#habits.deleteRate / 8) ? 'truncate' : 'people';
+      const session = this.connect(system, process, { echoTag });
+      const desk = new Desk(this.random, this.#habits, this.database(system), session, this.#deletedMembers);
+      await (echoTag === 'truncate' ? desk.truncate() : desk.work(system)).catch((error: unknown) => {
+        if (!(error instanceof TransientError) && !(error instanceof RecordError)) throw error;
+      });
+      await session.close();
+      await this.scheduler.clock(process).pause(this.random.below(400));
+    }
+    this.#desksOpen -= 1;
+  }
+
+  // ---- phases ------------------------------------------------------------------------------------------------------
+
+  /** What was there before Seam: rows that a snapshot finds. */
+  async #settleBefore(): Promise<void> {
+    for (const [system, database] of this.#databases) {
+      database.onCommit = (commit) => this.#committed(system, commit);
+    }
+    const rows = this.random.below(4);
+    const process = new SimProcess('before');
+    for (let index = 0; index < rows; index += 1) {
+      const system = this.random.pick(this.#editors);
+      const session = this.connect(system, process, { echoTag: 'people' });
+      const work = new Desk(this.random, this.#habits, this.database(system), session, this.#deletedMembers).work(
+        system,
+      );
+      let isDone = false;
+      void work.catch(() => undefined).then(() => (isDone = true));
+      await this.scheduler.settle();
+      while (!isDone) await this.#step();
+      await session.close();
+    }
+    for (const [system, capture] of this.captures) {
+      capture.snapshot();
+      this.database(system).onCommit = (commit) => {
+        this.#committed(system, commit);
+        capture.committed(commit);
+      };
+    }
+    this.log.onCommit = (transaction, before) => this.invariants.produced(transaction, before);
+  }
+
+  #committed(system: SystemName, commit: Commit): void {
+    const { trace } = this.scheduler;
+    if (trace !== undefined) for (const change of commit.changes) trace(`  ${system} commits ${changeText(change)}`);
+    this.invariants.committed(system, commit);
+  }
+
+  async #trouble(): Promise<void> {
+    while (this.#editsLeft > 0 || this.#desksOpen > 0 || this.troubles.stepsLeft > 0) {
+      this.troubles.step(this);
+      await this.#step();
+      if (this.scheduler.steps > STEPS_MAX) throw new Violation('1 liveness', 'people never come to an end');
+    }
+  }
+
+  async #calm(): Promise<void> {
+    this.scheduler.trace?.('--- nothing goes wrong any more');
+    this.troubles.end(this);
+    await this.#rest();
+    this.troubles.retryAll(this);
+    await this.#rest();
+    const difference = differenceOf({ databases: this.#databases, targets: this.#targets, looping: this.#looping() });
+    if (difference !== undefined) throw new Violation('1 convergence', difference);
+  }
+
+  async #rest(): Promise<void> {
+    const limit = this.scheduler.steps + CALM_STEPS_MAX;
+    for (let quietSteps = 0; quietSteps < QUIET_STEPS; ) {
+      if (this.scheduler.isIdle && this.#unrest() === undefined) return;
+      for (let step = 0; step < CHECK_STEPS; step += 1) await this.#step();
+      quietSteps = this.#unrest() === undefined ? quietSteps + CHECK_STEPS : 0;
+      if (this.scheduler.steps > limit) {
+        throw new Violation('1 liveness', `no rest after ${CALM_STEPS_MAX} steps: ${this.#unrest()}`);
+      }
+    }
+  }
+
+  /** Everything is read from the beginning, and changes nothing. */
+  async #replayOne(): Promise<void> {
+    const system = this.random.pick(this.#targets);
+    this.scheduler.trace?.(`--- ${system} is replayed`);
+    this.database(system).edit('seam.sink_offset', (row) => ({ ...row, next_offset: 0n }));
+    await this.#calm();
+  }
+
+  async #step(): Promise<void> {
+    const isAlive = await this.scheduler.step();
+    if (this.log.fenced > 0 && this.troubles.areNone) throw new Violation('1 liveness', 'workers fence one another');
+    if (this.invariants.violation !== undefined) throw this.invariants.violation;
+    if (!isAlive) throw new Violation('1 liveness', 'nothing will ever happen again');
+  }
+
+  // ---- rest --------------------------------------------------------------------------------------------------------
+
+  /** What is still to be done. */
+  #unrest(): string | undefined {
+    if (this.#operating > 0) return 'an operator';
+    for (const [system, capture] of this.captures) if (!capture.isCaughtUp) return `capture of ${system}`;
+    for (const group of ['canonicalize', 'flow']) {
+      for (const topic of this.log.inputsOf(group)) {
+        const { committed } = this.log.group(group);
+        for (const partition of this.log.topic(topic)) {
+          const offset = committed.get(`${topic}/${partition.number}`) ?? 0n;
+          if ((partition.fetch(offset, 1)?.records.length ?? 0) > 0) return `${group} at ${topic} ${offset}`;
+        }
+      }
+    }
+    for (const system of this.#targets) {
+      const unread = this.#unreadBy(system);
+      if (unread !== undefined) return unread;
+    }
+    return undefined;
+  }
+
+  #unreadBy(system: SystemName): string | undefined {
+    const database = this.database(system);
+    for (const topic of this.log.inputsOf(`sink-${system}`)) {
+      for (const partition of this.log.topic(topic)) {
+        const offset = (database.row('seam.sink_offset', topic, partition.number)?.next_offset as bigint) ?? 0n;
+        if ((partition.fetch(offset, 1)?.records.length ?? 0) > 0) return `sink ${system} at ${topic} ${offset}`;
+      }
+    }
+    const due = database.rows('seam.parked').find(({ id, next_try_at, attempts }) => {
+      return next_try_at !== null && Number(attempts) <= (this.troubles.attempts.get(`${system} ${id}`) ?? 0);
+    });
+    return due === undefined ? undefined : `sink ${system} has ${due.entity} "${due.key}" waiting`;
+  }
+
+  /** Once a key's phone went round too often, the limit holds for what any trigger makes of it. */
+  #looping(): ReadonlySet<string> {
+    const keys = new Set<string>();
+    for (const partition of this.log.topic(deadLetterTopic('canonicalize'))) {
+      for (const { value, headers } of partition.between(0n, BigInt(partition.entries.length))) {
+        const code = Buffer.from(headers[DEAD_LETTER_HEADERS.code] ?? []).toString();
+        if (code === 'HOP_LIMIT') keys.add((value as unknown as RawValue).event.rowKey);
+      }
+    }
+    const rows = [...this.database('crm').rows('crm.mbr'), ...this.database('pos').rows('pos.cust')];
+    for (const { id, no, tel } of rows) if (String(tel).startsWith('loop:')) keys.add(String(id ?? no));
+    return keys;
+  }
+}
+
+function someOf<T>(random: Random, all: readonly T[]): readonly T[] {
+  const some = all.filter(() => random.next() < 0.6);
+  return some.length === 0 ? [random.pick(all)] : some;
+}
