@@ -45,10 +45,16 @@ export const BUGS: readonly Bug[] = [
       if (gone.length > 0) await context.session.remove(context.side.applied, ledgerKey(gone));`,
   },
   {
-    name: 'lease-epoch-not-checked',
+    // the epoch and the offset each keep most zombies out: only without both do they write
+    name: 'lease-not-checked',
     file: 'sinks/engine/leases.ts',
-    find: 'values === undefined || BigInt(values[1] as bigint) !== lease.epoch',
-    replace: 'values === undefined',
+    find: `BigInt(values[1] as bigint) !== lease.epoch) throw leaseLost(lease);
+    const stored = BigInt(values[0] as bigint);
+    if (stored === nextOffset && nextOffset !== lease.nextOffset) done += 1;
+    else if (stored !== lease.nextOffset) throw leaseLost(lease);`,
+    replace: `nextOffset < 0n) throw leaseLost(lease);
+    const stored = BigInt(values[0] as bigint);
+    if (stored === nextOffset && nextOffset !== lease.nextOffset) done += 1;`,
   },
   {
     name: 'one-transactional-id-for-all-tasks',

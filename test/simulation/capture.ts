@@ -26,6 +26,13 @@ export type CapturedEvent = {
 
 export type RawValue = Envelope & { readonly event: CapturedEvent };
 
+export type CaptureHabits = {
+  /** REPLICA IDENTITY FULL of the products; else an update has no row before, and no large value that stayed as it was. */
+  readonly sendsWholeRows: boolean;
+  /** How fine the commit times in the log of the tills are. */
+  readonly tillClockMs: number;
+};
+
 const ROTATES_EVERY = 5;
 
 export class Capture {
@@ -33,8 +40,7 @@ export class Capture {
   readonly #database: MemoryDatabase;
   readonly #log: SimLog;
   readonly #scheduler: Scheduler;
-  /** REPLICA IDENTITY FULL of the products; else an update has no row before, and no large value that stayed as it was. */
-  readonly #sendsWholeRows: boolean;
+  readonly #habits: CaptureHabits;
   readonly events: CapturedEvent[] = [];
   readonly #snapshots: string[] = [];
   #lastCommit: bigint | null = null;
@@ -45,8 +51,8 @@ export class Capture {
   #saved = 0;
   #wake: () => void = () => {};
 
-  constructor(system: SourceName, database: MemoryDatabase, log: SimLog, sendsWholeRows: boolean) {
-    this.#sendsWholeRows = sendsWholeRows;
+  constructor(system: SourceName, database: MemoryDatabase, log: SimLog, habits: CaptureHabits) {
+    this.#habits = habits;
     this.system = system;
     this.#database = database;
     this.#log = log;
@@ -147,7 +153,7 @@ export class Capture {
       return;
     }
     const rowKey = rowKeyOf(this.#database, table, (after ?? before) as Row);
-    const isPartial = table === 'erp.prod' && !this.#sendsWholeRows;
+    const isPartial = table === 'erp.prod' && !this.#habits.sendsWholeRows;
     const envelope: Envelope = {
       op,
       before: before === undefined || (isPartial && op === 'u') ? null : before,
@@ -173,13 +179,13 @@ export class Capture {
   #source(place: bigint, isOurs: boolean, snapshot: string): DebeziumSource {
     const nowMs = BigInt(this.#scheduler.nowMs);
     if (this.system === 'pos') {
-      // its log has whole seconds
-      const seconds = nowMs; // (nowMs / 1_000n) * 1_000n;
+      const coarse = BigInt(this.#habits.tillClockMs);
+      const time = (nowMs / coarse) * coarse;
       const gtid = isOurs ? '7701-7701-1' : '0-1-1';
       return {
         connector: 'mariadb',
         snapshot,
-        ts_ms: seconds,
+        ts_ms: time,
         file: `bin.${this.#file}`,
         pos: this.#address,
         row: 0,

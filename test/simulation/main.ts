@@ -1,6 +1,6 @@
 /**
  * Runs seeds of the simulation: `npm run simulate -- --seed 123` repeats one and prints its steps; `--seeds 10000` runs many.
- * `--bug <name>` breaks production code first, as `bugs.ts` says.
+ * `--bug <name>` breaks production code first, as `bugs.ts` says; `--till-clock-ms 1000` gives the tills' log whole seconds.
  */
 import { parseArgs } from 'node:util';
 import { breakCode } from './bugs.ts';
@@ -11,6 +11,7 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '1000' },
     from: { type: 'string', default: '1' },
     bug: { type: 'string' },
+    'till-clock-ms': { type: 'string' },
   },
 });
 if (values.bug !== undefined) breakCode(values.bug);
@@ -18,8 +19,11 @@ if (values.bug !== undefined) breakCode(values.bug);
 if (values.seed === undefined) Error.stackTraceLimit = 0;
 const { runSeed, runSeeds } = await import('./run.ts');
 
+const clock = values['till-clock-ms'];
+const options = { bug: values.bug, tillClockMs: clock === undefined ? undefined : Number(clock) };
+
 if (values.seed === undefined) {
-  process.exitCode = await runSeeds(Number(values.from), Number(values.seeds), values.bug);
+  process.exitCode = await runSeeds(Number(values.from), Number(values.seeds), options);
 } else {
-  process.exitCode = await runSeed(Number(values.seed));
+  process.exitCode = await runSeed(Number(values.seed), options);
 }

@@ -1,11 +1,13 @@
 /** Seeds, one after the other, until one fails. */
 import { Violation } from './invariants.ts';
-import { World } from './world.ts';
+import { World, type WorldOptions } from './world.ts';
 
 type Result = { readonly steps: number; readonly fault: string | undefined };
 
-async function runWorld(seed: number, trace?: (text: string) => void): Promise<Result> {
-  const world = new World(seed, trace);
+export type RunOptions = { readonly bug: string | undefined; readonly tillClockMs: number | undefined };
+
+async function runWorld(seed: number, options: WorldOptions): Promise<Result> {
+  const world = new World(seed, options);
   try {
     await world.run();
     return { steps: world.scheduler.steps, fault: undefined };
@@ -16,26 +18,29 @@ async function runWorld(seed: number, trace?: (text: string) => void): Promise<R
 }
 
 /** One seed with all its steps. */
-export async function runSeed(seed: number): Promise<number> {
-  const { steps, fault } = await runWorld(seed, (text) => process.stdout.write(`${text}\n`));
+export async function runSeed(seed: number, { tillClockMs }: RunOptions): Promise<number> {
+  const trace = (text: string) => process.stdout.write(`${text}\n`);
+  const { steps, fault } = await runWorld(seed, { trace, tillClockMs });
   process.stdout.write(`seed ${seed}: ${steps} steps, ${fault ?? 'all invariants held'}\n`);
   return fault === undefined ? 0 : 1;
 }
 
-export async function runSeeds(from: number, count: number, bug: string | undefined): Promise<number> {
+export async function runSeeds(from: number, count: number, options: RunOptions): Promise<number> {
   const startedMs = performance.now();
   let steps = 0;
   for (let seed = from; seed < from + count; seed += 1) {
-    const result = await runWorld(seed);
+    const result = await runWorld(seed, options);
     steps += result.steps;
     if (result.fault === undefined) continue;
-    const broken = bug === undefined ? '' : ` --bug ${bug}`;
-    process.stdout.write(
-      `seed ${seed} failed: ${result.fault}\n  again: npm run simulate -- --seed ${seed}${broken}\n`,
-    );
+    process.stdout.write(`seed ${seed} failed: ${result.fault}\n  again: ${commandOf(seed, options)}\n`);
     return 1;
   }
   const seconds = (performance.now() - startedMs) / 1_000;
   process.stdout.write(`${count} seeds from ${from}: all invariants held, ${steps} steps, ${seconds.toFixed(1)} s\n`);
   return 0;
+}
+
+function commandOf(seed: number, { bug, tillClockMs }: RunOptions): string {
+  const clock = tillClockMs === undefined ? '' : ` --till-clock-ms ${tillClockMs}`;
+  return `npm run simulate -- --seed ${seed}${clock}${bug === undefined ? '' : ` --bug ${bug}`}`;
 }
