@@ -49,6 +49,7 @@ const codecs = {
   rawValue: (bytes) => bytes as never,
   rawKey: (bytes) => JSON.parse(Buffer.from(bytes).toString('utf8')),
   nullHidingColumns: () => [],
+  mangledColumns: () => new Map(),
   encode: (_entity, value) => opaque(value),
   decode: (_entity, bytes) => bytes as never,
   encodeMeta: opaque,
