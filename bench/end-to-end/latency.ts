@@ -14,7 +14,9 @@ const INSERT = 'INSERT INTO tlog_ln VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)';
 export type Journal = Map<string, number>;
 
 export const keyOf = (basketId: unknown, lineNumber: unknown): string => `${basketId}|${lineNumber}`;
-const nowMs = (): number => performance.timeOrigin + performance.now();
+/** The wall clock, as the database reads it too: the steady clock drifts from it by seconds in a long run. */
+const nowMs = (): number => Date.now();
+const steadyMs = (): number => performance.now();
 
 /** Small transactions, as tills write them, at a steady rate; never faster to make up for what a slow moment left out. */
 export async function sellSteadily(
@@ -24,12 +26,12 @@ export async function sellSteadily(
 ): Promise<Journal> {
   const journal: Journal = new Map();
   const everyMs = Math.max(TICK_MS, 1_000 / perSecond);
-  const beginMs = nowMs();
+  const beginMs = steadyMs();
   const endMs = beginMs + seconds * 1_000;
   let sold = 0;
   for (let dueMs = beginMs; dueMs < endMs; dueMs += everyMs) {
     signal.throwIfAborted();
-    await pause(Math.max(0, dueMs - nowMs()));
+    await pause(Math.max(0, dueMs - steadyMs()));
     const due = Math.floor(((dueMs - beginMs) / 1_000) * perSecond) + 1 - sold;
     const rows: SaleLine[] = [];
     for (let next = lines.next(); rows.length < due && !next.done; next = lines.next()) rows.push(next.value);
