@@ -24,7 +24,7 @@ const FULL = {
   tables: [1, 10, 100],
   rows: [100, 100_000, 10_000_000],
 };
-const QUICK = { records: 8_000, workers: [1, 2], partitions: [1, 4], tables: [1, 10], rows: [100, 10_000] };
+const QUICK = { records: 5_000, workers: [1, 2], partitions: [1], tables: [1, 10], rows: [100, 10_000] };
 const OURS = 'Seam';
 const DATABASE = 'onpostgres';
 
