@@ -38,6 +38,27 @@ export type EventContext = {
   readonly epoch: number;
 };
 
+/**
+ * Kafka header of every raw record since a system's log started anew: it belongs to the record, so it holds for a record
+ * whenever that is read. Connect adds it as the connector's settings say (ops/operations/connectors.ts).
+ */
+export const EPOCH_HEADER = 'seam.epoch';
+
+/** Of a raw record; 0 where its connector never had to start anew. */
+export function epochOf(headers: Readonly<Record<string, Uint8Array>>): number {
+  const header = headers[EPOCH_HEADER];
+  if (header === undefined) return 0;
+  const epoch = Number(Buffer.from(header).toString('utf8'));
+  if (Number.isInteger(epoch) && epoch >= 0 && epoch <= EPOCH_MAX) return epoch;
+  throw new RecordError({
+    code: 'ENVELOPE_REFUSED',
+    message: `change event rejected: its header "${EPOCH_HEADER}" is no epoch`,
+    hint: 'compare transforms.* of the connector with: seam connectors apply',
+  });
+}
+
+const EPOCH_MAX = 65_535;
+
 /** Our sinks' sessions: PostgreSQL origins start with this, MariaDB's GTID domains and server ids lie in this range. */
 const ORIGIN_PREFIX = 'seam_';
 const TAG_FIRST = 7700;

@@ -5,11 +5,14 @@
  *
  *     epoch u16 | phase u8 | major u64 | minor u64 | rank u8
  *
- * - epoch: raised by an operator when the source's log starts anew (restore, fail-over, fresh snapshot).
+ * - epoch: raised by `seam connectors recover` when the source's log starts anew (restore, fail-over, slot or log lost).
  * - phase: 0 snapshot row, 1 streamed row. A row of the initial snapshot is older than anything streamed after it,
  *   even when its log address is higher: a transaction open during the snapshot commits later with earlier addresses.
- * - PostgreSQL: major = LSN of the last commit before this event (`source.sequence[0]`, 0 when null), minor = LSN of the
- *   event. The LSN alone is no order: two transactions interleave in the log, and commits decide.
+ *   A row of an incremental snapshot is a streamed one: docs/decisions/0008-rows-read-again.md.
+ * - PostgreSQL: major = LSN of the last commit before this event (`source.sequence[0]`), minor = LSN of the event. The LSN
+ *   alone is no order: two transactions interleave in the log, and commits decide. The first transaction that a connector
+ *   ever reads has no commit before it (null): its own LSN stands in, which is above all commits that its rows waited for
+ *   and below its own commit.
  * - MariaDB, MySQL: major = number of the binlog file, minor = address in the file << 20 | row in the event.
  * - rank: delete (0) before anything else (1) at one address: a key change is a delete and a create.
  *
@@ -58,12 +61,13 @@ type Common = { readonly epoch: number; readonly snapshot: boolean; readonly isD
 
 /** `sequence` is Debezium's `source.sequence`: a JSON text `["<last commit LSN>"|null, "<LSN>"]`. */
 export function postgresPosition(source: Common & { sequence: string | null; lsn: bigint | null }): Position {
-  const [lastCommit, lsn] = parseSequence(source.sequence);
+  const [lastCommit, ownLsn] = parseSequence(source.sequence);
+  const lsn = ownLsn ?? source.lsn ?? 0n;
   return encodePosition({
     epoch: source.epoch,
     phase: source.snapshot ? 'snapshot' : 'stream',
-    major: source.snapshot ? 0n : (lastCommit ?? 0n),
-    minor: lsn ?? source.lsn ?? 0n,
+    major: source.snapshot ? 0n : (lastCommit ?? lsn),
+    minor: lsn,
     isDelete: source.isDelete,
   });
 }

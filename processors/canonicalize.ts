@@ -5,7 +5,7 @@
 import { canonicalHash } from '../core/canonical-hash.ts';
 import type { RecordMeta } from '../core/canonical-record.ts';
 import type { ChangeEvent, Row } from '../core/change-event.ts';
-import { toChangeEvent } from '../core/debezium.ts';
+import { epochOf, toChangeEvent } from '../core/debezium.ts';
 import { ContractError, RecordError } from '../core/errors.ts';
 import type { Lookups, Refusal } from '../core/mapping.ts';
 import type { LogRecord, OutputRecord } from '../core/ports.ts';
@@ -113,7 +113,7 @@ class SliceWork {
 
   #read(): Read[] {
     const { system, table } = this.#table;
-    const context = { system, table, epoch: this.#parts.epochs[system] ?? 0 };
+    const epochMin = this.#parts.epochs[system] ?? 0;
     const read: Read[] = [];
     for (let index = 0; index < this.#slice.records.length; index += 1) {
       const record = this.#slice.records[index] as LogRecord;
@@ -123,6 +123,7 @@ class SliceWork {
         continue;
       }
       try {
+        const context = { system, table, epoch: Math.max(epochMin, epochOf(record.headers)) };
         const event = toChangeEvent(this.#parts.codecs.rawValue(record.value), context);
         this.#checkColumns(record.value);
         read.push({ record, event, keyRow: this.#keyRow(record, event) });

@@ -25,11 +25,11 @@ import {
   type WorkState,
 } from './stage.ts';
 import { StageSupervisor } from './supervise.ts';
-import { rawTopic } from './topics.ts';
+import { rawTopic, SIGNAL_TABLE } from './topics.ts';
 
 export { ProcessorSettings, TopicSettings } from './settings.ts';
 export type { StageStatus } from './stage.ts';
-export { type PlannedTopic, rawTopic, topicPlan } from './topics.ts';
+export { notificationTopic, type PlannedTopic, rawTopic, SIGNAL_TABLE, topicPlan } from './topics.ts';
 
 export type ProcessorOptions = {
   readonly log: Log;
@@ -168,7 +168,8 @@ async function unmappedTopics({ log, mappings }: ProcessorOptions): Promise<stri
   const systems = new Set(mappings.map(({ system }) => system));
   return topics.filter((topic) => {
     const [raw, system, ...table] = topic.split('.');
-    return raw === 'raw' && systems.has(system ?? '') && table.length === 2 && !known.has(topic);
+    if (raw !== 'raw' || !systems.has(system ?? '') || table.join('.') === SIGNAL_TABLE) return false;
+    return table.length === 2 && !known.has(topic);
   });
 }
 

@@ -60,10 +60,10 @@ export const ProcessorSettings = z.strictObject({
   acceptMissingHistory: z.boolean().default(false).meta({
     description: 'Start although the beginning of an input topic is gone and nobody can say what was in it.',
   }),
-  positionEpochs: z
-    .record(z.string(), z.int().min(0).max(65_535))
-    .default({})
-    .meta({ description: 'By system: raised by one when its log started anew (restore, fail-over, fresh snapshot).' }),
+  positionEpochs: z.record(z.string(), z.int().min(0).max(65_535)).default({}).meta({
+    description:
+      'By system: lowest epoch of its positions. `seam connectors recover` raises the epoch itself, record by record.',
+  }),
   topicWaitMsMax: z
     .int()
     .min(0)

@@ -8,8 +8,15 @@ import type { TopicSettings } from './settings.ts';
 import { deadLetterTopic, redriveTopic } from './stage.ts';
 
 export type PlannedTopic = Parameters<LogAdmin['createTopics']>[0][number] & {
-  readonly kind: 'raw' | 'canonical' | 'dead-letter' | 'redrive';
+  readonly kind: 'raw' | 'canonical' | 'dead-letter' | 'redrive' | 'watch';
 };
+
+/** What Debezium tells beside the rows: its own table of requests and marks, as it stands in the log, and how a snapshot goes. */
+export const SIGNAL_TABLE = 'seam.signal';
+
+export function notificationTopic(system: string): string {
+  return `notification.${system}`;
+}
 
 export function rawTopic(system: string, table: string): string {
   return `raw.${system}.${table}`;
@@ -24,7 +31,13 @@ export function topicPlan(
   const { partitions } = settings;
   const limit = { 'max.message.bytes': String(settings.recordBytesMax) };
   const raw = mappings.flatMap(({ system, tables }) => Object.keys(tables).map((table) => rawTopic(system, table)));
+  // of one partition: they are read in the order of the source's log
+  const watched = mappings.flatMap(({ system }) => [rawTopic(system, SIGNAL_TABLE), notificationTopic(system)]);
   return [
+    ...watched.map((topic): PlannedTopic => {
+      const retention = { 'cleanup.policy': 'delete', 'retention.ms': String(settings.rawRetentionMs) };
+      return { kind: 'watch', topic, partitions: 1, config: { ...limit, ...retention } };
+    }),
     ...raw.map((topic): PlannedTopic => {
       const retention = { 'cleanup.policy': 'delete', 'retention.ms': String(settings.rawRetentionMs) };
       return { kind: 'raw', topic, partitions, config: { ...limit, ...retention } };
