@@ -41,6 +41,27 @@ export class ConnectClient {
     await this.#request('DELETE', `/connectors/${name}`);
   }
 
+  /** Ends its tasks; the connector and its offsets stay. Done when `status` says STOPPED and no task is left. */
+  async stop(name: string): Promise<void> {
+    await this.#request('PUT', `/connectors/${name}/stop`);
+  }
+
+  async resume(name: string): Promise<void> {
+    await this.#request('PUT', `/connectors/${name}/resume`);
+  }
+
+  /** As the connector wrote them; empty where it has none yet. */
+  async offsets(name: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    type Answer = { offsets: { offset: Record<string, unknown> }[] };
+    const answer = await this.#request<Answer>('GET', `/connectors/${name}/offsets`);
+    return (answer?.offsets ?? []).map(({ offset }) => offset);
+  }
+
+  /** Forgets how far it has read; only of a stopped connector. */
+  async forgetOffsets(name: string): Promise<void> {
+    await this.#request('DELETE', `/connectors/${name}/offsets`);
+  }
+
   async restartFailed(name: string): Promise<void> {
     await this.#request('POST', `/connectors/${name}/restart?includeTasks=true&onlyFailed=true`);
   }

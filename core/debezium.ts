@@ -40,9 +40,10 @@ export type EventContext = {
 
 /**
  * Kafka header of every raw record since a system's log started anew: it belongs to the record, so it holds for a record
- * whenever that is read. Connect adds it as the connector's settings say (ops/operations/connectors.ts).
+ * whenever that is read, also when it is set aside and comes back (names with `seam.` are the lane's). Connect adds it, as
+ * the connector's settings say: ops/operations/connectors.ts.
  */
-export const EPOCH_HEADER = 'seam.epoch';
+export const EPOCH_HEADER = 'seam-epoch';
 
 /** Of a raw record; 0 where its connector never had to start anew. */
 export function epochOf(headers: Readonly<Record<string, Uint8Array>>): number {

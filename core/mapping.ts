@@ -29,6 +29,8 @@ export type Lookups = { canonicalId(entity: string, localKey: string): string | 
 export type Field<T> = {
   /** Columns read, so that a missing column is found at start and not at the first record. */
   readonly columns: readonly string[];
+  /** Names of one column, of which a row has at least one. */
+  readonly anyOf?: readonly string[];
   /** Set where `read` asks `lookups.canonicalId`: the processor loads these ids before it maps a batch. */
   readonly identityOf?: { readonly entity: string; readonly column: string };
   readonly read: (row: Row, lookups: Lookups) => T | Absent;
@@ -48,6 +50,19 @@ export function from<T>(column: string, convert: Converter<T>): Field<T> {
         if (error instanceof Refusal) throw new Refusal(error.code, `"${column}" ${error.reason}`);
         throw error;
       }
+    },
+  };
+}
+
+/** The first of these columns that a row has: for a renamed column, while records under both names are in the log. */
+export function fromFirst<T>(names: readonly string[], convert: Converter<T>): Field<T> {
+  const fields = names.map((name) => from(name, convert));
+  return {
+    columns: [],
+    anyOf: names,
+    read: (row, lookups) => {
+      const index = names.findIndex((name) => row[name] !== undefined);
+      return (fields[Math.max(index, 0)] as Field<T>).read(row, lookups);
     },
   };
 }

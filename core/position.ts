@@ -100,6 +100,18 @@ export function sharedStamp(system: string, commitTimeUs: bigint, position: Posi
   return bytes;
 }
 
+/** Of a stamp as `sharedStamp` makes it. */
+export function stampTimeUs(stamp: Position): bigint {
+  return Buffer.from(stamp.buffer, stamp.byteOffset, stamp.byteLength).readBigUInt64BE(0);
+}
+
+/** Of a stamp as `sharedStamp` makes it: the first letters of the system's name. */
+export function isStampOf(stamp: Position, system: string): boolean {
+  const name = Buffer.alloc(SYSTEM_NAME_BYTES);
+  name.write(system.slice(0, SYSTEM_NAME_BYTES), 'latin1');
+  return Buffer.compare(Buffer.from(stamp).subarray(8, 8 + SYSTEM_NAME_BYTES), name) === 0;
+}
+
 /** Negative when `left` is older. Throws where the two can't be compared: different kinds of position. */
 export function comparePositions(left: Position, right: Position): number {
   if (left.length !== right.length) {

@@ -25,8 +25,8 @@ import {
 import { type Mapped, mapEvent, TRUNCATE_KEY } from './map-event.ts';
 import type { InputSlice, Rejected, Stage, Transformed } from './stage.ts';
 import { sweeper } from './sweep.ts';
+import { checkKeyless, TableSchemas } from './table-schema.ts';
 import { traceIdOf } from './trace.ts';
-import { refuseUntrusted } from './untrusted-columns.ts';
 
 export type CanonicalizeParts = {
   readonly groupId: string;
@@ -42,12 +42,14 @@ export type CanonicalizeParts = {
   readonly partitionCount: (topic: string) => number;
   readonly epochs: Readonly<Record<string, number>>;
   readonly hopsMax: number;
+  /** Why this system's topics must stay where they are now; undefined: nothing is wrong with the source. */
+  readonly faultOf?: ((system: string) => ContractError | undefined) | undefined;
 };
 
 export const CANONICALIZE = 'canonicalize';
 
 export function canonicalizeStage(parts: CanonicalizeParts): Stage {
-  const checkedSchemas = new Set<string>();
+  const schemas = new TableSchemas(parts.codecs);
   return {
     name: CANONICALIZE,
     groupId: parts.groupId,
@@ -55,7 +57,9 @@ export function canonicalizeStage(parts: CanonicalizeParts): Stage {
     async transform(slice) {
       const table = parts.tables.get(slice.topic);
       if (table === undefined) throw unmapped();
-      const work = new SliceWork(parts, table, slice, checkedSchemas);
+      const fault = parts.faultOf?.(table.system);
+      if (fault !== undefined) throw fault;
+      const work = new SliceWork(parts, table, slice, schemas);
       return work.run();
     },
     sweep: sweeper(parts),
@@ -71,19 +75,18 @@ class SliceWork {
   readonly #parts: CanonicalizeParts;
   readonly #table: CompiledTable;
   readonly #slice: InputSlice;
-  readonly #checkedSchemas: Set<string>;
+  readonly #schemas: TableSchemas;
   readonly #held: ReadonlyMap<string, readonly string[]> | undefined;
   readonly #outputs: OutputRecord[] = [];
   readonly #rejected: Rejected[] = [];
   readonly #counter = new Counter();
   #stop: Transformed['stop'];
-  #lastSchema: number | undefined;
 
-  constructor(parts: CanonicalizeParts, table: CompiledTable, slice: InputSlice, checkedSchemas: Set<string>) {
+  constructor(parts: CanonicalizeParts, table: CompiledTable, slice: InputSlice, schemas: TableSchemas) {
     this.#parts = parts;
     this.#table = table;
     this.#slice = slice;
-    this.#checkedSchemas = checkedSchemas;
+    this.#schemas = schemas;
     this.#held = parts.bidirectional.get(table.system);
   }
 
@@ -123,9 +126,10 @@ class SliceWork {
         continue;
       }
       try {
+        this.#schemas.check(this.#slice.topic, this.#table, record);
         const context = { system, table, epoch: Math.max(epochMin, epochOf(record.headers)) };
         const event = toChangeEvent(this.#parts.codecs.rawValue(record.value), context);
-        this.#checkColumns(record.value);
+        if (record.key === null) checkKeyless(this.#table, event.operation);
         read.push({ record, event, keyRow: this.#keyRow(record, event) });
       } catch (error) {
         if (!this.#setAside(record, error, index)) break;
@@ -138,17 +142,6 @@ class SliceWork {
   #keyRow(record: LogRecord, event: ChangeEvent): Row | null {
     if (record.key === null || event.operation !== 'd') return null;
     return this.#parts.codecs.rawKey(record.key);
-  }
-
-  /** Once for each schema of the topic, which is the first five bytes of a record. */
-  #checkColumns(value: Uint8Array): void {
-    const schema = ((value[1] ?? 0) << 24) | ((value[2] ?? 0) << 16) | ((value[3] ?? 0) << 8) | (value[4] ?? 0);
-    if (schema === this.#lastSchema) return;
-    this.#lastSchema = schema;
-    const name = `${this.#slice.topic} ${schema}`;
-    if (this.#checkedSchemas.has(name)) return;
-    refuseUntrusted(this.#table, this.#parts.codecs, value);
-    this.#checkedSchemas.add(name);
   }
 
   /** False: this record and all behind it stay in the log. */

@@ -9,6 +9,8 @@ export type Entities = Readonly<Record<string, EntityDescription>>;
 export type CompiledField = {
   readonly name: string;
   readonly read: Field<unknown>['read'];
+  readonly columns: readonly string[];
+  readonly anyOf: readonly string[];
   readonly isNullable: boolean;
   readonly isKey: boolean;
 };
@@ -59,6 +61,9 @@ export function compileSource(mapping: SourceMapping, entities: Entities): Reado
   return tables;
 }
 
+/** Stands in for one that lacks, which is a fault of the mapping. */
+const NO_FIELD = { read: undefined, columns: [] };
+
 type Declared = { readonly system: string; readonly table: string; readonly mapping: CanonicalMapping };
 
 function compileEntity({ system, table, mapping }: Declared, entities: Entities, faults: string[]): CompiledEntity {
@@ -68,7 +73,8 @@ function compileEntity({ system, table, mapping }: Declared, entities: Entities,
   const fields = description.fields.map(({ name, nullable }): CompiledField => {
     const field = mapping.key[name] ?? mapping.fields[name];
     if (field === undefined) faults.push(`${table}: ${entity} lacks "${name}"`);
-    return { name, read: (field as Field<unknown>)?.read, isNullable: nullable, isKey: description.key.includes(name) };
+    const { read, columns, anyOf = [] } = (field ?? NO_FIELD) as Field<unknown>;
+    return { name, read, columns, anyOf, isNullable: nullable, isKey: description.key.includes(name) };
   });
   return {
     description,

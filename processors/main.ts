@@ -5,7 +5,7 @@ import { createRawDecoder } from '../adapters/avro/raw-codec.ts';
 import { schemaIdOf, schemaIds } from '../adapters/avro/wire.ts';
 import type { Registry } from '../adapters/registry.ts';
 import type { EntityName } from '../avro/generated/records.ts';
-import { ConfigError } from '../core/errors.ts';
+import { ConfigError, type ContractError } from '../core/errors.ts';
 import type { SourceMapping } from '../core/mapping.ts';
 import type { Clock, Log, Logger } from '../core/ports.ts';
 import type { Step } from '../core/step.ts';
@@ -42,6 +42,8 @@ export type ProcessorOptions = {
   /** By system and entity: what its target writes and captures as well, with the fields held (core/target.ts `heldFields`). */
   readonly bidirectional: ReadonlyMap<string, ReadonlyMap<string, readonly string[]>>;
   readonly settings: ProcessorSettings;
+  /** See CanonicalizeParts. */
+  readonly faultOf?: (system: string) => ContractError | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly sessionTimeoutMs?: number;
@@ -97,6 +99,7 @@ export async function createStages(options: ProcessorOptions): Promise<Stages> {
       partitionCount,
       epochs: options.settings.positionEpochs,
       hopsMax: options.settings.hopsMax,
+      faultOf: options.faultOf,
     }),
     ...(options.steps.length === 0
       ? []
@@ -212,6 +215,9 @@ async function createCodecs(registry: Registry, names: readonly EntityName[]): P
     loadSchemas: (bytes) => registry.load(schemaIds(bytes)),
     rawValue: (bytes) => raw.value(bytes),
     rawKey: (bytes) => raw.key(bytes),
+    valueColumns: (bytes) => raw.columns(schemaIdOf(bytes)),
+    keyColumns: (bytes) => raw.columns(schemaIdOf(bytes)),
+    schemaTopic: (bytes) => raw.namespace(schemaIdOf(bytes)),
     nullHidingColumns: (bytes) => raw.nullHidingColumns(schemaIdOf(bytes)),
     mangledColumns: (bytes) => raw.mangledColumns(schemaIdOf(bytes)),
     encode(entity, value) {

@@ -213,17 +213,19 @@ export class StageRuntime {
     partitions: readonly TopicPartition[],
     committed: readonly PartitionOffset[],
   ): Promise<PartitionOffset[]> {
-    const fresh = new Set(
-      partitions.filter((place) => offsetOf(committed, place) === undefined).map(({ topic }) => topic),
-    );
-    const bounds = (await Promise.all([...fresh].map((topic) => admin.bounds(topic)))).flat();
+    const { acceptMissingHistory } = this.#parts.settings;
+    const unsure = partitions.filter((place) => acceptMissingHistory || offsetOf(committed, place) === undefined);
+    const topics = new Set(unsure.map(({ topic }) => topic));
+    const bounds = (await Promise.all([...topics].map((topic) => admin.bounds(topic)))).flat();
     return partitions.map((place) => {
       const known = offsetOf(committed, place);
-      if (known !== undefined) return { ...place, offset: known };
       const bound = bounds.find(({ topic, partition }) => topic === place.topic && partition === place.partition);
       const earliest = bound?.earliest ?? 0n;
+      // a place that the log no longer has is refused by the log itself, unless somebody says that it may
+      const isThere = bound === undefined || (known !== undefined && known >= earliest && known <= bound.latest);
+      if (known !== undefined && (isThere || !acceptMissingHistory)) return { ...place, offset: known };
       const isLane = place.topic === redriveTopic(this.#parts.stage.name);
-      if (earliest > 0n && !isLane && !this.#parts.settings.acceptMissingHistory) throw historyMissing(place, earliest);
+      if (earliest > 0n && !isLane && !acceptMissingHistory) throw historyMissing(place, earliest);
       return { ...place, offset: earliest };
     });
   }

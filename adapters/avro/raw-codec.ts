@@ -16,6 +16,8 @@ export type RawDecoder = {
   nullHidingColumns(schemaId: number): readonly string[];
   /** By column: what the connector loses of it. */
   mangledColumns(schemaId: number): ReadonlyMap<string, string>;
+  columns(schemaId: number): RawSchema['columns'];
+  namespace(schemaId: number): RawSchema['namespace'];
 };
 
 type Compiled = { readonly schema: RawSchema; readonly type: Type };
@@ -48,6 +50,8 @@ export function createRawDecoder(lookupSchema: (schemaId: number) => string | un
     },
     nullHidingColumns: (schemaId) => compiled(schemaId).schema.nullHidingColumns,
     mangledColumns: (schemaId) => compiled(schemaId).schema.mangledColumns,
+    columns: (schemaId) => compiled(schemaId).schema.columns,
+    namespace: (schemaId) => compiled(schemaId).schema.namespace,
   };
 }
 

@@ -10,6 +10,8 @@ type Field = { readonly name: string; readonly type: unknown; readonly default?:
 
 export type RawSchema = {
   readonly kind: 'envelope' | 'row';
+  /** The topic that it was registered for, as far as an Avro name can hold it. */
+  readonly namespace: string | undefined;
   readonly avro: unknown;
   /** Column's name on the wire → in the database, where Debezium changed it and says so. */
   readonly renames: ReadonlyMap<string, string>;
@@ -20,6 +22,15 @@ export type RawSchema = {
   readonly nullHidingColumns: readonly string[];
   /** Columns of a type of which the connector loses a part, with what and with the cure. */
   readonly mangledColumns: ReadonlyMap<string, string>;
+  /** By their names in the database. */
+  readonly columns: readonly Column[];
+};
+
+type Column = {
+  readonly name: string;
+  readonly type: string;
+  /** What the decoder makes of its values; undefined where that depends on more than the type. */
+  readonly kind: 'number' | 'bigint' | 'text' | 'boolean' | 'bytes' | undefined;
 };
 
 const ENVELOPE_FIELDS = new Set(['before', 'after', 'source', 'op', 'ts_ms']);
@@ -42,6 +53,7 @@ export function readRawSchema(text: string): RawSchema {
   const nameOf = ({ name }: Field) => renames.get(name) ?? name;
   return {
     kind: isEnvelope ? 'envelope' : 'row',
+    namespace: typeof top.namespace === 'string' ? top.namespace : undefined,
     avro: isEnvelope ? envelope(top, connector) : record(top, (field) => column(field.type, connector)),
     renames,
     nullHidingColumns: columns.filter(hidesNull).map(nameOf),
@@ -51,6 +63,7 @@ export function readRawSchema(text: string): RawSchema {
         return hazard === undefined ? [] : [[nameOf(field), hazard] as const];
       }),
     ),
+    columns: columns.map((field) => described(field, nameOf(field), connector)),
   };
 }
 
@@ -147,6 +160,39 @@ function innerObject(field: Field): Json | undefined {
   const type = Array.isArray(field.type) ? field.type.find((branch) => branch !== 'null') : field.type;
   return typeof type === 'object' && type !== null ? (type as Json) : undefined;
 }
+
+function described({ type }: Field, name: string, connector: Connector): Column {
+  const inner = Array.isArray(type) ? type.find((branch) => branch !== 'null') : type;
+  if (typeof inner === 'string') return { name, type: inner, kind: PRIMITIVES[inner] };
+  const schema = (inner ?? {}) as { type?: unknown; 'connect.name'?: string };
+  const meaning = schema['connect.name'];
+  const primitive = typeof schema.type === 'string' ? schema.type : 'unknown';
+  return { name, type: meaning ?? primitive, kind: kindOf(meaning, primitive, connector) };
+}
+
+function kindOf(meaning: string | undefined, primitive: string, connector: Connector): Column['kind'] {
+  if (meaning === undefined) return PRIMITIVES[primitive];
+  if (hasReader(`${connector}:${meaning}`)) return undefined;
+  return hasReader(meaning) ? READ_KINDS[meaning] : PRIMITIVES[primitive];
+}
+
+const PRIMITIVES: Readonly<Record<string, Column['kind']>> = {
+  int: 'number',
+  float: 'number',
+  double: 'number',
+  long: 'bigint',
+  string: 'text',
+  boolean: 'boolean',
+  bytes: 'bytes',
+};
+
+/** Types that the decoder turns into another one. */
+const READ_KINDS: Readonly<Record<string, Column['kind']>> = {
+  'io.debezium.time.Timestamp': 'bigint',
+  'io.debezium.time.Time': 'bigint',
+  'io.debezium.time.NanoTimestamp': 'bigint',
+  'io.debezium.time.NanoTime': 'bigint',
+};
 
 function hidesNull(field: Field): boolean {
   return Array.isArray(field.type) && field.type.includes('null') && (field.default ?? null) !== null;

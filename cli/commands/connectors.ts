@@ -1,8 +1,13 @@
 import type { Command } from 'commander';
 import { ConnectClient } from '../../adapters/connect-client.ts';
+import { EXIT_CODES, formatError } from '../../core/errors.ts';
+import { type ConnectorView, connectorViews } from '../../ops/operations/connector-status.ts';
 import { applyConnectors, type ConnectorFile, planConnectors } from '../../ops/operations/connectors.ts';
+import { planRecovery, type RecoveryPlan, recover } from '../../ops/operations/recover.ts';
 import { createTopics } from '../../ops/operations/topics.ts';
 import { chosenSystems, confirmed, deploymentOf, withDeployment } from '../deployment-option.ts';
+import { interruptible, openTerminal } from '../terminal.ts';
+import { resultText, show } from './resnapshot.ts';
 
 type Options = { deployment: string; yes?: boolean; json?: boolean };
 
@@ -25,18 +30,13 @@ export function register(program: Command): void {
       process.stdout.write('all connectors run\n');
     });
   withDeployment(connectors.command('status'))
-    .description('state of every connector and task')
+    .description('does every connector run, can its source still be read to the end, and which tables does nobody read')
+    .argument('[systems...]', 'systems, all when left out')
     .option('--json', 'print JSON')
-    .action(async (options: Options) => {
-      const client = new ConnectClient((await deploymentOf(options)).connect.url);
-      const statuses = await Promise.all((await client.names()).map((name) => client.status(name)));
-      if (options.json) process.stdout.write(`${JSON.stringify(statuses)}\n`);
-      else {
-        for (const status of statuses) {
-          const tasks = status?.tasks.map((task) => task.state).join(', ');
-          process.stdout.write(`${status?.name}: ${status?.connector.state}, tasks: ${tasks || 'none'}\n`);
-        }
-      }
+    .action(async (names: string[], options: Options) => {
+      const views = await connectorViews(await deploymentOf(options), chosenSystems(names));
+      process.stdout.write(options.json ? `${JSON.stringify(views)}\n` : views.map(viewText).join(''));
+      if (views.some(({ fault }) => fault !== undefined)) process.exitCode = EXIT_CODES.failed;
     });
   withDeployment(connectors.command('restart'))
     .description('start failed connectors and tasks again, where they stopped')
@@ -47,6 +47,51 @@ export function register(program: Command): void {
       const plans = await planConnectors(deployment, connectorFiles(names));
       for (const plan of plans) await client.restartFailed(plan.name);
     });
+  withDeployment(connectors.command('recover'))
+    .description(
+      'start a source anew whose log was lost, reset or replaced: reads all of it again, and sweeps what is gone',
+    )
+    .argument('<system>', 'source')
+    .option('--reason <text>', 'why, for the record', '')
+    .option('--yes', 'carry the plan out')
+    .option('--json', 'print JSON')
+    .action(async (system: string, options: Options & { reason: string }) => {
+      const deployment = await deploymentOf(options);
+      const plan = await planRecovery(deployment, system);
+      process.stdout.write(options.json ? `${JSON.stringify(plan)}\n` : recoveryText(plan));
+      if (!confirmed(options)) return;
+      const terminal = openTerminal();
+      try {
+        const result = await interruptible((signal) =>
+          recover(deployment, plan, options.reason, (event) => show(terminal, event), signal),
+        );
+        terminal.close();
+        process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : resultText(result));
+      } finally {
+        terminal.close();
+      }
+    });
+}
+
+function viewText({ name, state, tasks, fault, notCaptured }: ConnectorView): string {
+  const lines = [`${name}: ${state}, tasks: ${tasks.join(', ') || 'none'}`];
+  if (fault !== undefined) lines.push(formatError(fault).replaceAll(/^/gm, '  '));
+  if (notCaptured === undefined) lines.push('  tables that nobody reads: not known without an administrator');
+  else if (notCaptured.length > 0) lines.push(`  read by nobody: ${notCaptured.join(', ')}`);
+  return `${lines.join('\n')}\n`;
+}
+
+function recoveryText({ system, fault, identity, epoch, tables, connector }: RecoveryPlan): string {
+  const reason = fault === undefined ? 'nothing is known to be wrong with it' : `${fault.message} [${fault.code}]`;
+  const lines = [
+    `${system}: ${reason}`,
+    `  stop ${connector.name}, and forget how far it has read`,
+    `  start it anew on ${identity}, with positions of epoch ${epoch}`,
+    `  it reads again, before it streams: ${tables.join(', ')}`,
+    '  then: keys that the source no longer has are deleted in every target',
+    '  asked of the database: one snapshot without locks that keep writers out; a replication slot of the same name, where it has slots',
+  ];
+  return `${lines.join('\n')}\n`;
 }
 
 function connectorFiles(names: readonly string[]): ConnectorFile[] {

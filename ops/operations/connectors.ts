@@ -2,8 +2,11 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ConnectClient, type ConnectorConfig, type ConnectorStatus } from '../../adapters/connect-client.ts';
+import { EPOCH_HEADER } from '../../core/debezium.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import { ContractError, TransientError } from '../../core/errors.ts';
+import { checkSource, IDENTITY_SETTING } from '../sources/check.ts';
+import { sourceConnection } from './verify-deployment.ts';
 
 export const SECRETS_PREFIX = '/run/seam/secrets';
 const BOOTSTRAP_PLACEHOLDER = '${seam:kafka.bootstrap.servers}';
@@ -21,20 +24,50 @@ export type ConnectorPlan = {
   readonly config: ConnectorConfig;
 };
 
+/** What a connector's settings hold beside its file: since when its log is this one, and whose it is. */
+export type Origin = { readonly epoch: number; readonly identity: string | undefined };
+
+const EPOCH_TRANSFORM = 'seamEpoch';
+const HISTORY_TOPIC = 'schema.history.internal.kafka.topic';
+
+/** `anew`: for a connector that starts anew; otherwise what runs is kept. */
 export async function planConnectors(
   deployment: Deployment,
   files: readonly ConnectorFile[],
+  anew?: Origin,
 ): Promise<readonly ConnectorPlan[]> {
   const client = new ConnectClient(deployment.connect.url);
   const plans: ConnectorPlan[] = [];
   for (const { system, file } of files) {
-    const wanted = await readConnector(file, deployment);
-    const present = await whenAvailable(() => client.config(wanted.name));
+    const read = await readConnector(file, deployment);
+    const present = await whenAvailable(() => client.config(read.name));
+    const kept = { epoch: epochOfConfig(present ?? {}), identity: present?.[IDENTITY_SETTING] };
+    const wanted = { ...read, config: withOrigin(read.config, anew ?? kept) };
     const changes = difference(present ?? {}, wanted.config);
     const action = present === null ? 'create' : changes.length === 0 ? 'unchanged' : 'change';
     plans.push({ system, name: wanted.name, action, changes, config: wanted.config });
   }
   return plans;
+}
+
+export function epochOfConfig(config: ConnectorConfig): number {
+  return Number(config[`transforms.${EPOCH_TRANSFORM}.value.literal`] ?? 0);
+}
+
+/** From epoch 1 on every record says it in a header; a history of tables before it is none of the new log. */
+function withOrigin(config: ConnectorConfig, { epoch, identity }: Origin): ConnectorConfig {
+  const known = identity === undefined ? config : { ...config, [IDENTITY_SETTING]: identity };
+  if (epoch === 0) return known;
+  const transforms = [config.transforms, EPOCH_TRANSFORM].filter((name) => name !== undefined && name !== '');
+  const history = config[HISTORY_TOPIC];
+  return {
+    ...known,
+    transforms: transforms.join(','),
+    [`transforms.${EPOCH_TRANSFORM}.type`]: 'org.apache.kafka.connect.transforms.InsertHeader',
+    [`transforms.${EPOCH_TRANSFORM}.header`]: EPOCH_HEADER,
+    [`transforms.${EPOCH_TRANSFORM}.value.literal`]: String(epoch),
+    ...(history === undefined ? {} : { [HISTORY_TOPIC]: `${history}.${epoch}` }),
+  };
 }
 
 /** Applies and waits until every connector and task runs. A failed task is an error with its first line of cause. */
@@ -55,12 +88,24 @@ export async function applyConnectors(
         hint: 'correct the settings, then run: seam connectors apply',
       });
     }
-    await whenAvailable(() => client.put(plan.name, plan.config));
+    await whenAvailable(async () => client.put(plan.name, await identified(deployment, client, plan)));
   }
   for (const plan of plans) await waitUntilRunning(client, plan.name, timeoutMs);
 }
 
-async function waitUntilRunning(client: ConnectClient, name: string, timeoutMs: number): Promise<void> {
+/** A connector remembers the server that it reads; one that was replaced since is refused here. */
+async function identified(
+  deployment: Deployment,
+  client: ConnectClient,
+  { system, name, config }: ConnectorPlan,
+): Promise<ConnectorConfig> {
+  const offset = (await client.offsets(name))[0];
+  const { identity, fault } = await checkSource(system, await sourceConnection(deployment, system), { config, offset });
+  if (fault !== undefined) throw fault;
+  return { ...config, [IDENTITY_SETTING]: identity };
+}
+
+export async function waitUntilRunning(client: ConnectClient, name: string, timeoutMs: number): Promise<void> {
   const deadlineMs = Date.now() + timeoutMs;
   let status: ConnectorStatus | null = null;
   while (Date.now() < deadlineMs) {

@@ -100,7 +100,7 @@ async function isEmpty(admin: AdminConnection): Promise<boolean> {
   return (await queryRows(admin, sql)).length === 0;
 }
 
-async function adminConnection(deployment: Deployment, system: string): Promise<AdminConnection> {
+export async function adminConnection(deployment: Deployment, system: string): Promise<AdminConnection> {
   const access = accessOf(deployment, system);
   if (access.adminUser === undefined) {
     throw new ConfigError({

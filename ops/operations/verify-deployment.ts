@@ -19,8 +19,8 @@ export async function verifyDeployment(deployment: Deployment, choice: VerifyCho
   const sourceConnections = new Map<string, ReadConnection>();
   const targetConnections = new Map<string, ReadConnection>();
   for (const { system, source, target } of systems) {
-    if (source !== null) sourceConnections.set(system, await connection(deployment, system, CAPTURE_USER, 'capture'));
-    if (target !== null) targetConnections.set(system, await connection(deployment, system, SINK_USER, 'sink'));
+    if (source !== null) sourceConnections.set(system, await sourceConnection(deployment, system));
+    if (target !== null) targetConnections.set(system, await sinkConnection(deployment, system));
   }
   const targets = systems.flatMap(({ target }) => target ?? []);
   return verify({
@@ -33,6 +33,14 @@ export async function verifyDeployment(deployment: Deployment, choice: VerifyCho
     patienceMs: choice.patienceMs,
     ...(choice.onPass === undefined ? {} : { onPass: choice.onPass }),
   });
+}
+
+export function sourceConnection(deployment: Deployment, system: string): Promise<ReadConnection> {
+  return connection(deployment, system, CAPTURE_USER, 'capture');
+}
+
+export function sinkConnection(deployment: Deployment, system: string): Promise<ReadConnection> {
+  return connection(deployment, system, SINK_USER, 'sink');
 }
 
 /** Reads with the rights that Seam has anyway: sources as the capture user, targets as the sink user. */

@@ -124,7 +124,7 @@ async function fillExpectations(
 }
 
 /** Ids that a source's own database assigned, from the identity map beside it. */
-async function lookupsOf(source: SourceTable, readers: ReadonlyMap<string, TargetReader>): Promise<Lookups> {
+export async function lookupsOf(source: SourceTable, readers: ReadonlyMap<string, TargetReader>): Promise<Lookups> {
   const maps = new Map<string, ReadonlyMap<string, string>>();
   const fields = source.mappings.flatMap((mapping) => [
     ...Object.values(mapping.key),

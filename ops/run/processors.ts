@@ -18,6 +18,7 @@ import {
 import { steps } from '../../processors/steps/index.ts';
 import { openLog } from '../log.ts';
 import { accessOf, CAPTURE_USER } from '../operations/setup.ts';
+import { SourceWatch } from '../sources/watch.ts';
 import { systems } from '../systems.ts';
 import type { CrashPoints } from './crash-points.ts';
 import type { WorkerStatus } from '../workers.ts';
@@ -56,9 +57,20 @@ export async function startProcessors(
   mappings?: readonly SourceMapping[],
 ): Promise<RunningWorker> {
   const { options, close } = await processorOptions(deployment, { crash, mappings });
-  const running = await runProcessors(options);
+  const sources = systems.flatMap(({ system, source }) => (source === null ? [] : system));
+  const watch = new SourceWatch(deployment, sources, options.logger);
+  // a start that is refused must leave nothing that keeps the process
+  const running = await runProcessors({ ...options, faultOf: watch.faultOf }).catch((error: unknown) => {
+    watch.stop();
+    throw error;
+  });
+  const done = Promise.race([running.done, watch.recovered]).finally(async () => {
+    watch.stop();
+    await running.stop();
+    await close();
+  });
   return {
-    done: running.done.finally(close),
+    done,
     status: () => statusOf(running),
     stop: running.stop,
   };

@@ -40,6 +40,7 @@ const lines = new RawWriter({
     { name: 'cust_no', type: ['null', text] },
     { name: 'sold_ts', type: { type: 'long', 'connect.name': 'io.debezium.time.MicroTimestamp' } },
   ],
+  key: ['bskt_no', 'ln_no'],
 });
 const line = (changes: object = {}) => ({
   ...{ str_cd: '000330', prod_cd: '820165', qty: '2.000', net_amt: '9.98', disc_amt: '0.00', typ_cd: 'S' },
@@ -50,6 +51,7 @@ let kafka: TestKafka;
 let log: Log;
 let registry: Registry;
 let schemaId: number;
+let keySchemaId: number;
 let running: RunningProcessors | undefined;
 
 beforeAll(async () => {
@@ -57,6 +59,7 @@ beforeAll(async () => {
   log = testLog(kafka.brokers);
   registry = new Registry({ url: kafka.registryUrl }, systemClock);
   schemaId = await registry.register(`${LINES}-value`, lines.schema);
+  keySchemaId = await registry.register(`${LINES}-key`, lines.keySchema);
   const admin = await log.admin();
   const plan = topicPlan([pos], entities, TopicSettings.parse({ partitions: 2 }));
   await admin.createTopics([
@@ -88,7 +91,12 @@ function options(changes: Partial<ProcessorOptions> = {}): ProcessorOptions {
   };
 }
 
-const raw = (topic: string, key: null, value: Buffer | null): OutputRecord => ({ topic, key, value, headers: {} });
+const raw = (topic: string, key: Buffer | null, value: Buffer | null): OutputRecord => ({
+  topic,
+  key,
+  value,
+  headers: {},
+});
 
 async function read(entity: EntityName) {
   const codec = createCanonicalCodec(entity, registry.lookup);
@@ -120,7 +128,10 @@ describe('the processors', () => {
       { op: 'c', after: line({ ln_no: 3 }) },
       { op: 'd', before: line({ ln_no: 3 }) },
     ];
-    const records = events.map((event) => raw(LINES, null, lines.write(schemaId, event)));
+    const records = events.map((event) => {
+      const key = lines.writeKey(keySchemaId, event.after ?? event.before ?? {});
+      return raw(LINES, key, lines.write(schemaId, event));
+    });
     await writeRecords(log, [
       ...records,
       raw(LINES, null, null),

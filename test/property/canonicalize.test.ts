@@ -213,6 +213,15 @@ describe('single events', () => {
     expect((await others.run('s.prod', [{ op: 'c', after: product }])).stop).toBeUndefined();
   });
 
+  it('whose schema id names another topic’s schema stop theirs: the registry gave its ids out anew', async () => {
+    const stopOf = async (schemaTopic: string) => {
+      const bench = new CanonicalizeBench(wide, { schemaTopic });
+      return (await bench.run('s.prod', [{ op: 'c', after: product }])).stop;
+    };
+    expect(await stopOf('raw.erp.s.prod')).toBeUndefined();
+    expect(await stopOf('raw.erp.s.other')).toMatchObject({ at: 0, reason: { code: 'SCHEMA_ID_MOVED' } });
+  });
+
   it('take ids that the database assigned from the identity map', async () => {
     const row = {
       inv_id: 5n,

@@ -172,7 +172,7 @@ describe('the first transaction that a connector reads, which has no commit befo
 });
 
 describe('the epoch of a raw record', () => {
-  const text = (value: string) => ({ 'seam.epoch': Buffer.from(value) });
+  const text = (value: string) => ({ 'seam-epoch': Buffer.from(value) });
 
   it('is what its header says, 0 without one', () => {
     expect(epochOf({})).toBe(0);

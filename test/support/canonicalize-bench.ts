@@ -11,9 +11,10 @@ import type { SourceMapping } from '../../core/mapping.ts';
 import type { LogRecord } from '../../core/ports.ts';
 import { type CanonicalizeParts, canonicalizeStage } from '../../processors/canonicalize.ts';
 import type { Codecs } from '../../processors/codecs.ts';
-import { compileSource } from '../../processors/compile-mapping.ts';
+import { type CompiledField, type CompiledTable, compileSource } from '../../processors/compile-mapping.ts';
 import { ledgerKey, type LedgerEntry } from '../../processors/echo.ts';
 import type { Transformed } from '../../processors/stage.ts';
+import type { RawColumn } from '../../processors/table-schema.ts';
 import { rawTopic } from '../../processors/topics.ts';
 
 export type Given = {
@@ -43,6 +44,8 @@ export type BenchOptions = {
   readonly identities?: ReadonlyMap<string, string>;
   readonly hidden?: readonly string[];
   readonly mangled?: ReadonlyMap<string, string>;
+  /** What the registry says whose schema it is. */
+  readonly schemaTopic?: string;
 };
 
 export class CanonicalizeBench {
@@ -120,6 +123,9 @@ export class CanonicalizeBench {
       loadSchemas: async () => {},
       rawValue: (bytes) => given(bytes)?.envelope as Envelope,
       rawKey: (bytes) => given(bytes)?.key ?? {},
+      valueColumns: (bytes) => namedColumns(this.#tableOf(bytes).entities.flatMap(({ fields }) => fields)),
+      keyColumns: (bytes) => namedColumns(this.#tableOf(bytes).entities.flatMap(({ key }) => key)),
+      schemaTopic: () => this.#options.schemaTopic,
       nullHidingColumns: () => this.#options.hidden ?? [],
       mangledColumns: () => this.#options.mangled ?? new Map(),
       encode: (entity, value) => of(entity).encode(value, SCHEMA_ID),
@@ -127,6 +133,12 @@ export class CanonicalizeBench {
       encodeMeta: (meta) => this.#meta.encode(meta),
       decodeMeta: (bytes) => this.#meta.decode(bytes),
     };
+  }
+
+  /** Its name is the first word of made-up bytes. */
+  #tableOf(bytes: Uint8Array): CompiledTable {
+    const [name = ''] = Buffer.from(bytes).toString().split(' ');
+    return compileSource(this.#mapping, entities).get(name) as CompiledTable;
   }
 
   #read({ topic, key, value, headers, partition }: Transformed['outputs'][number]): Written {
@@ -139,4 +151,8 @@ export class CanonicalizeBench {
       partition,
     };
   }
+}
+
+function namedColumns(fields: readonly CompiledField[]): RawColumn[] {
+  return [...new Set(fields.flatMap(({ columns }) => columns))].map((name) => ({ name, type: 'any', kind: undefined }));
 }

@@ -7,15 +7,19 @@ import { writeWireHeader } from '../../adapters/avro/wire.ts';
 export type RawTable = {
   readonly topic: string;
   readonly columns: readonly { readonly name: string; readonly type: unknown }[];
+  /** Of the columns, those that the record's key is made of. */
+  readonly key?: readonly string[];
 };
 export type RawEvent = { readonly op: string; readonly before?: object | null; readonly after?: object | null };
 
 export class RawWriter {
   readonly schema: string;
+  readonly keySchema: string;
   readonly #type: avro.Type;
+  readonly #keyType: avro.Type;
   #position = 4n;
 
-  constructor({ topic, columns }: RawTable) {
+  constructor({ topic, columns, key = [] }: RawTable) {
     const value = { type: 'record', name: 'Value', fields: columns };
     const text = ['null', 'string'];
     const source = {
@@ -42,11 +46,15 @@ export class RawWriter {
     ];
     const envelope = { type: 'record', name: 'Envelope', namespace: topic, fields };
     this.schema = JSON.stringify(envelope);
-    this.#type = avro.Type.forSchema(JSON.parse(this.schema) as Schema, {
-      wrapUnions: 'never',
-      typeHook: ((schema: unknown) =>
-        schema === 'long' || (schema as { type?: string }).type === 'long' ? bigintLong : undefined) as never,
-    });
+    this.#type = typeOf(this.schema);
+    const keyFields = columns.filter(({ name }) => key.includes(name));
+    this.keySchema = JSON.stringify({ type: 'record', name: 'Key', namespace: topic, fields: keyFields });
+    this.#keyType = typeOf(this.keySchema);
+  }
+
+  /** The key of the record about this row. */
+  writeKey(schemaId: number, row: object): Buffer {
+    return framed(schemaId, this.#keyType.toBuffer(row));
   }
 
   write(schemaId: number, { op, before = null, after = null }: RawEvent): Buffer {
@@ -55,10 +63,21 @@ export class RawWriter {
       ...{ connector: 'mariadb', snapshot: 'false', ts_ms: 1_700_000_000_000n, gtid: null, server_id: 1n },
       ...{ file: 'binlog.000001', pos: this.#position, row: 0 },
     };
-    const body = this.#type.toBuffer({ before, after, source, op, ts_ms: null });
-    const bytes = Buffer.alloc(5 + body.length);
-    writeWireHeader(bytes, 0, schemaId);
-    body.copy(bytes, 5);
-    return bytes;
+    return framed(schemaId, this.#type.toBuffer({ before, after, source, op, ts_ms: null }));
   }
+}
+
+function typeOf(schema: string): avro.Type {
+  return avro.Type.forSchema(JSON.parse(schema) as Schema, {
+    wrapUnions: 'never',
+    typeHook: ((part: unknown) =>
+      part === 'long' || (part as { type?: string }).type === 'long' ? bigintLong : undefined) as never,
+  });
+}
+
+function framed(schemaId: number, body: Buffer): Buffer {
+  const bytes = Buffer.alloc(5 + body.length);
+  writeWireHeader(bytes, 0, schemaId);
+  body.copy(bytes, 5);
+  return bytes;
 }

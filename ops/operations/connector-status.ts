@@ -1,0 +1,83 @@
+/** Every connector as it is: does it run, can its source still be read to the end, and what in the source does nobody read. */
+import { ConnectClient } from '../../adapters/connect-client.ts';
+import { queryRows } from '../../adapters/sql-script.ts';
+import type { Deployment } from '../../core/deployment.ts';
+import { ContractError, SeamError } from '../../core/errors.ts';
+import { connectorName, sourceState } from '../sources/watch.ts';
+import type { System } from '../systems.ts';
+import { taskFailed, whenAvailable } from './connectors.ts';
+import { accessOf, adminConnection } from './setup.ts';
+
+export type ConnectorView = {
+  readonly system: string;
+  readonly name: string;
+  /** As Kafka Connect says it; `MISSING` where it knows none of this name. */
+  readonly state: string;
+  readonly tasks: readonly string[];
+  /** What stops it, with what to run; undefined: nothing. */
+  readonly fault: SeamError | undefined;
+  /** Tables beside the captured ones; undefined: this user may not see them. */
+  readonly notCaptured: readonly string[] | undefined;
+};
+
+export async function connectorViews(deployment: Deployment, systems: readonly System[]): Promise<ConnectorView[]> {
+  const client = new ConnectClient(deployment.connect.url);
+  const sources = systems.filter(({ source }) => source !== null);
+  return Promise.all(sources.map((system) => viewOf(deployment, client, system)));
+}
+
+async function viewOf(deployment: Deployment, client: ConnectClient, system: System): Promise<ConnectorView> {
+  const name = connectorName(system.system);
+  const status = await whenAvailable(() => client.status(name));
+  const tasks = status?.tasks ?? [];
+  const failed = tasks.find(({ state }) => state === 'FAILED');
+  let fault = await sourceFault(deployment, system.system);
+  if (fault === undefined && status === null) fault = missing(system.system, name);
+  if (fault === undefined && failed !== undefined) fault = taskFailed(name, failed.trace);
+  return {
+    system: system.system,
+    name,
+    state: status?.connector.state ?? 'MISSING',
+    tasks: tasks.map(({ state }) => state),
+    fault,
+    notCaptured: await tablesNotCaptured(deployment, system).catch(() => undefined),
+  };
+}
+
+async function sourceFault(deployment: Deployment, system: string): Promise<SeamError | undefined> {
+  try {
+    return (await sourceState(deployment, system))?.fault;
+  } catch (error) {
+    if (error instanceof SeamError) return error;
+    throw error;
+  }
+}
+
+/** In the schemas of captured tables; those that Seam itself writes are none of them. */
+async function tablesNotCaptured(deployment: Deployment, { system, source, target }: System): Promise<string[]> {
+  if (accessOf(deployment, system).adminUser === undefined) throw new Error('only an administrator sees all tables');
+  const known = new Set([
+    ...Object.keys(source?.mapping.tables ?? {}),
+    ...(target?.tables ?? []).flatMap(({ table, effects }) => [table, ...effects.map((effect) => effect.table)]),
+  ]);
+  const admin = await adminConnection(deployment, system);
+  // a target in MariaDB names its tables without the database
+  const inDatabase = (table: string) => (table.includes('.') ? table : `${admin.database}.${table}`);
+  const read = new Set([...known].map(inDatabase));
+  const schemas = new Set([...read].map((table) => table.split('.')[0]));
+  const rows = await queryRows<{ name: string; place: string }>(
+    admin,
+    `SELECT table_schema AS place, concat(table_schema, '.', table_name) AS name FROM information_schema.tables
+     WHERE table_type = 'BASE TABLE'`,
+  );
+  return rows.flatMap(({ name, place }) => (schemas.has(place) && !read.has(name) ? name : [])).sort();
+}
+
+function missing(system: string, name: string): ContractError {
+  return new ContractError({
+    code: 'CONNECTOR_MISSING',
+    message: `kafka connect knows no connector ${name}`,
+    where: `source ${system}`,
+    hint: `run: seam connectors apply ${system} --yes`,
+  });
+}

@@ -1,0 +1,70 @@
+/**
+ * Rows in `seam.signal` of a source. Debezium obeys those it knows, and sends every one of them into the log's own order as a
+ * change event: so a row of ours that it doesn't know is a mark, whose position says where "now" is.
+ *
+ * The row of a request stays until all of it is done: whoever finds one goes on with it.
+ */
+import type { SourceSession } from './source-session.ts';
+
+export type SnapshotRequest = {
+  readonly id: string;
+  readonly tables: readonly string[];
+  /** SQL condition for all of them; none: whole tables. */
+  readonly where: string | undefined;
+  readonly sweep: boolean;
+  readonly by: string;
+  readonly reason: string;
+};
+
+const REQUEST_PREFIX = 'seam-resnapshot-';
+const MARK_TYPE = 'seam-mark';
+const WINDOW_TYPES = ['snapshot-window-open', 'snapshot-window-close'];
+
+export function newRequestId(nowMs: number): string {
+  return `${REQUEST_PREFIX}${nowMs}`;
+}
+
+export async function requestSnapshot(session: SourceSession, request: SnapshotRequest): Promise<void> {
+  const { id, tables, where, sweep, by, reason } = request;
+  const data = {
+    type: 'incremental',
+    'data-collections': tables.map(escapedPattern),
+    ...(where === undefined
+      ? {}
+      : { 'additional-conditions': tables.map((table) => ({ 'data-collection': table, filter: where })) }),
+    // what the connector doesn't know it passes over
+    seam: { tables, where, sweep, by, reason },
+  };
+  await insert(session, id, 'execute-snapshot', JSON.stringify(data));
+}
+
+/** A request that was not carried out to its end. */
+export async function openRequest(session: SourceSession): Promise<SnapshotRequest | undefined> {
+  const rows = await session.query<{ id: string; data: string }>(
+    `SELECT id, data FROM seam.signal WHERE id LIKE '${REQUEST_PREFIX}%' AND type = 'execute-snapshot' ORDER BY id`,
+  );
+  const row = rows[0];
+  if (row === undefined) return undefined;
+  const { seam } = JSON.parse(row.data) as { seam: Omit<SnapshotRequest, 'id'> };
+  return { ...seam, where: seam.where ?? undefined, id: row.id };
+}
+
+export async function leaveMark(session: SourceSession, id: string): Promise<void> {
+  await insert(session, id, MARK_TYPE, null);
+}
+
+/** Takes the marks, the request and the connector's own rows away. */
+export async function cleanUp(session: SourceSession): Promise<void> {
+  const types = [...WINDOW_TYPES, MARK_TYPE];
+  await session.query(`DELETE FROM seam.signal WHERE type IN (${types.map(() => '?').join(', ')})`, types);
+  await session.query(`DELETE FROM seam.signal WHERE id LIKE '${REQUEST_PREFIX}%'`);
+}
+
+async function insert(session: SourceSession, id: string, type: string, data: string | null): Promise<void> {
+  await session.query('INSERT INTO seam.signal (id, type, data) VALUES (?, ?, ?)', [id, type, data]);
+}
+
+/** The connector takes these for regular expressions. */
+function escapedPattern(table: string): string {
+  return table.replaceAll('.', '\\.');
+}

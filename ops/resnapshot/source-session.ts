@@ -1,0 +1,42 @@
+/** One plain SQL connection to a source, with the rights that Seam has there anyway. */
+import mariadb from 'mariadb';
+import { connectPostgres } from '../../adapters/postgres-client.ts';
+import { whenReachable } from '../../adapters/reachable.ts';
+import type { ReadConnection } from '../verify/source-rows.ts';
+
+type Value = string | number | null;
+
+export type SourceSession = {
+  readonly kind: ReadConnection['kind'];
+  /** `?` stands for a value, in both kinds of database. */
+  query<T>(sql: string, values?: readonly Value[]): Promise<T[]>;
+  close(): Promise<void>;
+};
+
+export async function openSource(connection: ReadConnection): Promise<SourceSession> {
+  const { kind, host, port, database, user, password } = connection;
+  const login = { host, port, database, user, password };
+  if (kind === 'postgres') {
+    const client = await whenReachable(connection, () => connectPostgres(login));
+    return {
+      kind,
+      query: async <T>(sql: string, values: readonly Value[] = []) =>
+        (await client.query(numbered(sql), [...values])).rows as T[],
+      close: () => client.end(),
+    };
+  }
+  const client = await whenReachable(connection, () => mariadb.createConnection(login));
+  return {
+    kind,
+    query: async <T>(sql: string, values: readonly Value[] = []) => (await client.query(sql, [...values])) as T[],
+    close: () => client.end(),
+  };
+}
+
+function numbered(sql: string): string {
+  let count = 0;
+  return sql.replaceAll('?', () => {
+    count += 1;
+    return `$${count}`;
+  });
+}
