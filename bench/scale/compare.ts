@@ -17,14 +17,23 @@ import type { SinkOrder } from '../workers/sink.ts';
 import { layRows } from './rows.ts';
 import { bends } from './bends.ts';
 
+/** Workers get more: they join one after the other, which must not be what is measured. */
 const FULL = {
   records: 100_000,
+  recordsOfWorkers: 400_000,
   workers: [1, 2, 4],
   partitions: [1, 4, 16],
   tables: [1, 10, 100],
   rows: [100, 100_000, 10_000_000],
 };
-const QUICK = { records: 5_000, workers: [1, 2], partitions: [1], tables: [1, 10], rows: [100, 10_000] };
+const QUICK = {
+  records: 5_000,
+  recordsOfWorkers: 20_000,
+  workers: [1, 2],
+  partitions: [1],
+  tables: [1, 10],
+  rows: [100, 10_000],
+};
 const OURS = 'Seam';
 const DATABASE = 'onpostgres';
 
@@ -69,11 +78,13 @@ async function run(context: BenchContext): Promise<Measured> {
   );
   try {
     const database = await openBenchDatabase(servers, DATABASE, 'postgres');
-    const lines = await readSaleLines(context.recordsOr(sizes.records));
-    const bench: Bench = { servers, database, workers, lines, context };
+    const all = await readSaleLines(context.recordsOr(sizes.recordsOfWorkers));
+    const bench: Bench = { servers, database, workers, lines: all.slice(0, sizes.records), context };
     const cases: CaseResult[] = [];
     for (const count of sizes.workers)
-      cases.push(await newRows(bench, `workers ${count}`, { workers: count, partitions: 4, tables: 1 }));
+      cases.push(
+        await newRows({ ...bench, lines: all }, `workers ${count}`, { workers: count, partitions: 4, tables: 1 }),
+      );
     for (const count of sizes.partitions)
       cases.push(await newRows(bench, `partitions ${count}`, { workers: 1, partitions: count, tables: 1 }));
     for (const count of sizes.tables)
@@ -102,7 +113,7 @@ async function newRows(bench: Bench, name: string, shape: Shape): Promise<CaseRe
   const round = async () => {
     await clear(database);
     await database.query('CHECKPOINT');
-    return workersRound(bench, topics, { ...shape, records });
+    return workersRound(bench, topics, { ...shape, records, rows: records });
   };
   const about = `${records} new rows; ${shape.workers} workers, ${shape.partitions} partitions a topic, ${shape.tables} tables`;
   return alternate(name, about, [{ name: OURS, role: 'ours', round }], context);
@@ -126,7 +137,7 @@ async function amongRows(bench: Bench, rows: number): Promise<CaseResult> {
     await database.query(`DELETE FROM seam.applied WHERE key LIKE 'first-%' OR key LIKE 'last-%'`);
     const topics = [await fill(bench, changes, shape.partitions, salt * 10 * lines.length)];
     await database.query('CHECKPOINT');
-    return workersRound(bench, topics, { ...shape, records: changes.length });
+    return workersRound(bench, topics, { ...shape, records: changes.length, rows });
   };
   const about = `${lines.length} updates of random rows among ${rows}`;
   return alternate(`rows there already ${rows}`, about, [{ name: OURS, role: 'ours', round }], context);
@@ -152,7 +163,7 @@ let rounds = 0;
 async function workersRound(
   bench: Bench,
   topics: readonly Topics[],
-  shape: Shape & { records: number },
+  shape: Shape & { records: number; rows: number },
 ): Promise<Figures> {
   const { servers, database, context } = bench;
   rounds += 1;
@@ -165,7 +176,7 @@ async function workersRound(
   const workers = bench.workers.slice(0, shape.workers);
   for (const worker of workers) worker.order(order);
   try {
-    return await watchRound({
+    const figures = await watchRound({
       ...{ database, records: shape.records, partitions: shape.partitions, signal: context.signal },
       tables: topics.map((_, index) => tableNamed(index)),
       check() {
@@ -173,7 +184,22 @@ async function workersRound(
       },
       clientCpuUs: () => cpuUsOf(workers.map(({ pid }) => pid)),
     });
+    await checkRows(database, shape);
+    return figures;
   } finally {
     for (const worker of workers) await worker.release();
   }
+}
+
+/** Nothing lost, nothing twice: keys are primary keys, so a count is enough beside the markers that were seen. */
+async function checkRows(
+  { query }: BenchDatabase,
+  { tables, partitions, rows }: Shape & { rows: number },
+): Promise<void> {
+  let found = 0;
+  for (let table = 0; table < tables; table += 1) {
+    const [row] = await query<{ n: string }>(`SELECT count(*) AS n FROM ${tableNamed(table)}`);
+    found += Number(row?.n) - 2 * partitions;
+  }
+  if (found !== rows) throw new Error(`wrong answer: ${found} rows of ${rows}`);
 }
