@@ -1,6 +1,5 @@
 /** Source commit to target commit: latency at fixed shares of the highest rate, and how fast a backlog drains. */
 import type { Connection } from 'mariadb';
-import { restartService } from '../../stack/stack.ts';
 import { peerTunings } from '../sink/contestants.ts';
 import { tableSql, TABLE } from '../sink/shape.ts';
 import { type BenchDatabase, openBenchDatabase } from '../support/bench-database.ts';
@@ -14,7 +13,8 @@ import { type Servers, startServers } from '../support/servers.ts';
 import { median } from '../support/stats.ts';
 import { until } from '../support/until.ts';
 import { startWorker } from '../support/worker-process.ts';
-import { type Chain, OURS, ourChain, PEER, peerChain, peerTableSql } from './chains.ts';
+import { type Chain, OURS, ourChain, PEER, PEER_TABLE, peerChain, peerTableSql } from './chains.ts';
+import { type CommitTimes, watchCommits } from './commit-times.ts';
 import { distribution, type Journal, latencies, sellSteadily } from './latency.ts';
 
 const SIZES = {
@@ -47,7 +47,7 @@ export const endToEnd: Comparison = {
   title: 'End to end, source commit to target commit',
   about:
     'Sale lines committed in the tills’ MariaDB until they are committed in a PostgreSQL store. The clock starts just before the commit is sent ' +
-    'and stops at the target’s own commit time. Shares are of the rate at which our chain drained its backlog. The peer writes Debezium’s events as ' +
+    'and stops when the target tells that it has committed. Shares are of the rate at which our chain drained its backlog. The peer writes Debezium’s events as ' +
     'they are: it has no canonical step and less to do.',
   metrics: [
     { name: 'p50', label: 'p50 ms', unit: 'ms', better: 'less' },
@@ -66,6 +66,7 @@ export const endToEnd: Comparison = {
 type Bench = {
   readonly servers: Servers;
   readonly database: BenchDatabase;
+  readonly commits: CommitTimes;
   readonly tills: Connection;
   readonly lines: Iterator<SaleLine>;
   readonly signal: AbortSignal;
@@ -82,6 +83,7 @@ async function run(context: BenchContext): Promise<Measured> {
   const started: { stop(): Promise<void> }[] = [];
   try {
     const database = await openStore(servers);
+    const commits = await watchCommits(database, [TABLE, PEER_TABLE]);
     const deployment = await setUpSystems(servers, ['pos']);
     await startCapture(deployment);
     const { logDirectory } = servers;
@@ -94,7 +96,7 @@ async function run(context: BenchContext): Promise<Measured> {
     const chains = [ourChain(servers, database, { processor, sink }), peerChain(database, peer, tuning)];
     const tills = await openTills(servers);
     const lines = (await readSaleLines(sizes.lines)).values();
-    const bench: Bench = { servers, database, tills, lines, signal };
+    const bench: Bench = { servers, database, commits, tills, lines, signal };
     const drained = await drain(bench, chains, context.recordsOr(sizes.backlog), {
       ...context,
       rounds: sizes.backlogRounds,
@@ -104,6 +106,7 @@ async function run(context: BenchContext): Promise<Measured> {
     say(`highest sustained rate of our chain: ${Math.round(highest)} records/s`);
     const cases = await atRates(bench, chains, highest, sizes.seconds, { ...context, warmUps: quick ? 0 : 1 });
     await tills.end();
+    await commits.close();
     await database.close();
     return { cases: [...cases, drained], remarks: [] };
   } finally {
@@ -112,15 +115,11 @@ async function run(context: BenchContext): Promise<Measured> {
   }
 }
 
-/** Commit times are kept only when the server was started with the setting. */
 async function openStore(servers: Servers): Promise<BenchDatabase> {
-  const first = await openBenchDatabase(servers, 'store', 'postgres');
-  await first.query('ALTER SYSTEM SET track_commit_timestamp = on');
-  await first.query(tableSql('postgres', 10, TABLE));
-  await first.query(peerTableSql);
-  await first.close();
-  await restartService(servers.stack.stateDirectory, 'postgres-store');
-  return openBenchDatabase(await servers.refreshed(), 'store', 'postgres', { isSetUp: true });
+  const database = await openBenchDatabase(servers, 'store', 'postgres');
+  await database.query(tableSql('postgres', 10, TABLE));
+  await database.query(peerTableSql);
+  return database;
 }
 
 async function atRates(
@@ -152,6 +151,7 @@ async function withChain(bench: Bench, chain: Chain, measure: () => Promise<Figu
   try {
     await arrived(bench, chain, await sellSteadily(bench.tills, bench.lines, { perSecond: 50, seconds: 1, ...bench }));
     await bench.database.query(`TRUNCATE ${chain.target.table}`);
+    bench.commits.forget();
     return await measure();
   } finally {
     await chain.release();
@@ -163,7 +163,7 @@ async function atRate(bench: Bench, chain: Chain, load: { perSecond: number; sec
   const journal = await sellSteadily(bench.tills, bench.lines, { ...load, signal: bench.signal });
   await arrived(bench, chain, journal);
   const cpu = (chain.cpuUs() - fromUs) / journal.size;
-  const values = await latencies(bench.database, chain.target, journal);
+  const values = await latencies(bench.database, bench.commits, chain.target, journal);
   return { ...distribution(values), rate: journal.size / load.seconds, cpu };
 }
 
@@ -192,7 +192,7 @@ function drain(bench: Bench, chains: readonly Chain[], records: number, context:
 }
 
 async function drainOnce(bench: Bench, chain: Chain, records: number): Promise<Figures> {
-  const { servers, database, tills, lines } = bench;
+  const { servers, database, commits, tills, lines } = bench;
   const capture = `${servers.stack.connect.url}/connectors/seam-pos`;
   const order = async (word: 'stop' | 'resume') => void (await fetch(`${capture}/${word}`, { method: 'PUT' }));
   await order('stop');
@@ -208,7 +208,7 @@ async function drainOnce(bench: Bench, chain: Chain, records: number): Promise<F
     await arrived(bench, chain, journal);
     const rate = (records * 1_000) / (performance.now() - fromMs);
     const cpu = (chain.cpuUs() - fromUs) / records;
-    await latencies(database, chain.target, journal);
+    await latencies(database, commits, chain.target, journal);
     return { rate, cpu };
   } finally {
     await chain.release();

@@ -6,6 +6,7 @@ import type { BenchDatabase } from '../support/bench-database.ts';
 import type { Figures } from '../support/result.ts';
 import type { SaleLine } from '../support/sale-lines.ts';
 import { percentile } from '../support/stats.ts';
+import type { CommitTimes } from './commit-times.ts';
 
 const TICK_MS = 10;
 const INSERT = 'INSERT INTO tlog_ln VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)';
@@ -14,7 +15,6 @@ const INSERT = 'INSERT INTO tlog_ln VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)';
 export type Journal = Map<string, number>;
 
 export const keyOf = (basketId: unknown, lineNumber: unknown): string => `${basketId}|${lineNumber}`;
-/** The wall clock, as the database reads it too: the steady clock drifts from it by seconds in a long run. */
 const nowMs = (): number => Date.now();
 const steadyMs = (): number => performance.now();
 
@@ -54,19 +54,20 @@ async function sellTogether(tills: Connection, rows: readonly SaleLine[], journa
 
 export type TargetTable = { readonly table: string; readonly basket: string; readonly line: string };
 
-/** The target's own record of when each row's transaction was committed. */
 export async function latencies(
   { query }: BenchDatabase,
+  commits: CommitTimes,
   { table, basket, line }: TargetTable,
   journal: Journal,
 ): Promise<number[]> {
-  const rows = await query<{ b: string; l: number; at: number }>(
-    `SELECT ${basket}::text AS b, ${line} AS l, (extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1000)::float8 AS at FROM ${table}`,
+  const rows = await query<{ b: string; l: number; xid: string }>(
+    `SELECT ${basket}::text AS b, ${line} AS l, xmin::text AS xid FROM ${table}`,
   );
   const found: number[] = [];
-  for (const { b, l, at } of rows) {
+  for (const { b, l, xid } of rows) {
     const sentMs = journal.get(keyOf(b, l));
-    if (sentMs !== undefined) found.push(at - sentMs);
+    const atMs = commits.ofTransaction(xid);
+    if (sentMs !== undefined && atMs !== undefined) found.push(atMs - sentMs);
   }
   if (found.length !== journal.size) {
     throw new Error(`wrong answer: ${found.length} rows in the target of ${journal.size} sold`);
