@@ -155,7 +155,7 @@ class PostgresReader implements Reader {
       };
       return (await this.#pool.query(query)).rows as Row[];
     } catch (error) {
-      throw errorOf(this.#system, error, (error as { code?: string }).code);
+      throw sideSchemaError(this.#system, error, (error as { code?: string }).code);
     }
   }
 
@@ -190,7 +190,7 @@ class MariadbReader implements Reader {
       return (await this.#pool.query(SELECT.mariadb[name].replace('(?)', `(${marks})`), [entity, ...keys])) as Row[];
     } catch (error) {
       const { sqlState } = error as SqlError;
-      throw errorOf(this.#system, error, sqlState ?? undefined);
+      throw sideSchemaError(this.#system, error, sqlState ?? undefined);
     }
   }
 
@@ -203,7 +203,7 @@ class MariadbReader implements Reader {
 const BROKEN = new Set(['28', '42', '3D', '3F']);
 
 /** The drivers' texts may hold keys: only the code leaves this function. */
-function errorOf(system: string, cause: unknown, code: string | undefined): SeamError {
+export function sideSchemaError(system: string, cause: unknown, code: string | undefined): SeamError {
   if (cause instanceof TypeError)
     return new InvariantError({ code: 'LEDGER_BROKEN', message: 'the ledger reader failed', cause });
   const where = `side schema of ${system}`;

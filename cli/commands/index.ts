@@ -16,6 +16,7 @@ export const commands: readonly CommandEntry[] = [
   { name: 'resnapshot', load: () => import('./resnapshot.ts') },
   { name: 'verify', load: () => import('./verify.ts') },
   { name: 'replay', load: () => import('./replay.ts') },
+  { name: 'dead-letter', load: () => import('./dead-letter.ts') },
 ];
 
 export async function registerCommands(program: Command, args: readonly string[]): Promise<void> {

@@ -102,11 +102,12 @@ async function sideSchemaAccess(deployment: Deployment): Promise<Map<string, Sid
 }
 
 function statusOf(running: RunningProcessors): WorkerStatus {
-  const { state, reason, counts } = running.status();
+  const { state, reason, counts, stages } = running.status();
+  const sum = (of: 'deadLetters' | 'waiting') => stages.reduce((total, stage) => total + stage[of], 0);
   return {
     state,
     ...(reason === undefined ? {} : { reason: `${reason.message} [${reason.code}]` }),
     counters: counts,
-    gauges: {},
+    gauges: { deadLetters: sum('deadLetters'), behind: sum('waiting') },
   };
 }

@@ -49,13 +49,13 @@ export async function startSink(deployment: Deployment, name: string, crash?: Cr
     done: sink.done,
     stop: sink.stop,
     status: () => {
-      const { state, reason, counts, waiting, deadLetters, partitions } = sink.status();
+      const { state, reason, counts, waiting, deadLetters, behind, partitions } = sink.status();
       const lag = partitions.reduce((sum, partition) => sum + Number(partition.lag), 0);
       return {
         state,
         ...(reason === undefined ? {} : { reason }),
         counters: { ...counts },
-        gauges: { lag, waiting, deadLetters },
+        gauges: { lag, waiting, deadLetters, behind },
       };
     },
   };

@@ -87,6 +87,9 @@ export const SIDE_TABLES = {
 /** Replays that were carried out here. No sink needs it: where it is missing, only replays are refused. */
 export const REPLAY_TABLE = 'seam.replay';
 
+/** Dead letters that were given up: the last table of each side-schema.sql, so where it is, all are. */
+export const DISCARDED_TABLE = 'seam.discarded';
+
 export interface Session {
   readonly isOpen: boolean;
   /** How this session's writes show in the capture of the same database, e.g. `seam_erp_0`. */

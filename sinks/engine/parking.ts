@@ -1,5 +1,5 @@
 /** Records set aside: `seam.parked`. */
-import type { Candidate, Undecodable } from './record.ts';
+import { type Candidate, KEY_PARKED, type Undecodable } from './record.ts';
 
 export type ParkWrite = {
   readonly target: Candidate | Undecodable;
@@ -23,7 +23,7 @@ export function park(
   isTimedRetry: boolean,
 ): ParkWrite | undefined {
   const { parked } = target;
-  const isAttempt = isTimedRetry && parked?.isWaiting === true;
+  const isAttempt = parked?.isAsked === true || (isTimedRetry && parked?.isWaiting === true);
   if (
     parked !== undefined &&
     parked.reasonCode === reason.code &&
@@ -35,6 +35,14 @@ export function park(
   return { target, entity, key, ...reason, attempts: (parked?.attempts ?? 0) + (isAttempt ? 1 : 0) };
 }
 
+/** Not looked at, so no attempt. undefined: it waits already. */
+export function parkBehind(target: Candidate, entity: string, key: string): ParkWrite | undefined {
+  const { parked } = target;
+  if (parked?.reasonCode === KEY_PARKED && !parked.isWaiting) return undefined;
+  const reason = 'an earlier record of this key is set aside';
+  return { target, entity, key, code: KEY_PARKED, reason, isWaiting: false, attempts: parked?.attempts ?? 0 };
+}
+
 export function parkUndecodable(target: Undecodable): ParkWrite {
   const { entity, key, error, parked } = target;
   return {
@@ -44,6 +52,6 @@ export function parkUndecodable(target: Undecodable): ParkWrite {
     code: error.code,
     reason: error.message,
     isWaiting: false,
-    attempts: parked?.attempts ?? 0,
+    attempts: (parked?.attempts ?? 0) + (parked?.isAsked === true ? 1 : 0),
   };
 }

@@ -16,9 +16,9 @@ import { addCounts, type Counts, noCounts } from './counts.ts';
 import { EffectPlan, type EffectWrites } from './effect-plan.ts';
 import type { NoRow, RowValues } from './evaluate.ts';
 import type { ParkWrite } from './parking.ts';
-import { park, parkUndecodable } from './parking.ts';
-import type { Candidate, RawRecord, Undecodable } from './record.ts';
-import { deadLettersBefore, isOwnOfShared, type Outcome, type Refused } from './reduce.ts';
+import { park, parkBehind, parkUndecodable } from './parking.ts';
+import { BEHIND_DEAD_LETTER, type Candidate, type RawRecord, type Undecodable } from './record.ts';
+import { deadLettersBefore, isOwnOfShared, type Outcome } from './reduce.ts';
 import { RowPlan, type RowWrites } from './row-plan.ts';
 import { rowId } from './row-id.ts';
 import { type EffectRow, entityKey, NO_HASH } from './side-tables.ts';
@@ -136,9 +136,10 @@ class Planner {
   }
 
   countSifted(outcome: Outcome): void {
-    const { own, stale, refused, isUnchanged, superseded, decided, table, key } = outcome;
+    const { own, stale, isUnchanged, superseded, decided, table, key } = outcome;
     addCounts(this.#counts, { own: own.length, stale: stale.length });
-    this.#setAsideRefused(table.entity.entity, key, refused);
+    this.#setAsideRefused(outcome);
+    for (const one of outcome.waiting) this.setAside(parkBehind(one, table.entity.entity, key));
     this.#release(deadLettersBefore(outcome));
     this.#release(own);
     this.#release(stale);
@@ -148,13 +149,15 @@ class Planner {
     }
   }
 
-  /** Newest first: one that carries all fields makes the older ones needless. */
-  #setAsideRefused(entity: string, key: string, refused: readonly Refused[]): void {
-    const isWhole = refused[0]?.candidate.record.meta.absent.length === 0;
-    for (const [index, { candidate, refusal }] of refused.entries()) {
+  /** Newest first. Where later records take over, one that carries all fields makes the older ones needless. */
+  #setAsideRefused({ table, key, refused, laterRecords }: Outcome): void {
+    const entity = table.entity.entity;
+    const isWhole = laterRecords === 'take-over' && refused[0]?.candidate.record.meta.absent.length === 0;
+    if (isWhole) this.#supersede(refused.slice(1).map(({ candidate }) => candidate));
+    // in the order in which they are to be tried again
+    for (const { candidate, refusal } of (isWhole ? refused.slice(0, 1) : refused).toReversed()) {
       const reason = { code: refusal.code, reason: refusal.reason, isWaiting: false };
-      if (index === 0 || !isWhole) this.setAside(park(candidate, entity, key, reason, this.#isTimedRetry));
-      else this.#supersede([candidate]);
+      this.setAside(park(candidate, entity, key, reason, this.#isTimedRetry));
     }
   }
 
@@ -254,7 +257,7 @@ class Planner {
 type Waiting = { readonly code: string; readonly reason: string };
 
 const BEHIND: Waiting = {
-  code: 'BEHIND_DEAD_LETTER',
+  code: BEHIND_DEAD_LETTER,
   reason: 'an earlier record of this key is set aside, and this one does not carry all fields',
 };
 

@@ -4,10 +4,11 @@ import type { RecordError } from '../../core/errors.ts';
 import { SeamError } from '../../core/errors.ts';
 import type { LogRecord } from '../../core/ports.ts';
 import type { SqlValue } from '../../core/target.ts';
-import type { FoundRow, Session, TableShape, Values } from '../dialects/dialect.ts';
+import { type FoundRow, ROW_MISSING, type Session, type TableShape, type Values } from '../dialects/dialect.ts';
 import type { CompiledColumn } from './compile.ts';
 import { needsRow, type PlanState } from './plan.ts';
 import {
+  BEHIND_DEAD_LETTER,
   type Candidate,
   type DecodeBatch,
   META_HEADER,
@@ -77,6 +78,9 @@ const PARKED_COLUMNS = [
   'next_try_at',
 ];
 
+/** Reasons that pass when another row comes; everything else has a time to be tried only when somebody asked. */
+const WAITS_BY_ITSELF = new Set([ROW_MISSING, BEHIND_DEAD_LETTER]);
+
 /** Parked records of the keys, oldest first, decoded again from their bytes. */
 export async function readParked(
   session: Session,
@@ -112,6 +116,7 @@ function parkedRow({ values }: FoundRow): { place: Place; raw: RawRecord; parked
       attempts: Number(attempts),
       isWaiting: nextTryAt !== null,
       reasonCode: reasonCode as string,
+      isAsked: nextTryAt !== null && !WAITS_BY_ITSELF.has(reasonCode as string),
     },
   };
 }

@@ -14,6 +14,8 @@ export type ParkedState = {
   /** Tried again by itself; false: a dead letter. */
   readonly isWaiting: boolean;
   readonly reasonCode: string;
+  /** An operator has asked for it: this time counts as an attempt, whenever it is. */
+  readonly isAsked: boolean;
 };
 
 /** A record that may decide what becomes of its key: new in this batch, or parked before. */
@@ -33,6 +35,12 @@ export type Undecodable = {
   readonly error: RecordError;
   readonly parked: ParkedState | undefined;
 };
+
+/** Why a record is set aside that nobody has looked at: an earlier one of its key is. It is tried when that one has gone. */
+export const KEY_PARKED = 'KEY_PARKED';
+
+/** Why a record waits that lacks fields: one before it can't be read. Only where later records take over. */
+export const BEHIND_DEAD_LETTER = 'BEHIND_DEAD_LETTER';
 
 /** Kafka header that carries `RecordMeta`. */
 export const META_HEADER = 'seam';

@@ -4,21 +4,25 @@
  * Candidates are the key's parked records and the batch's, in arrival order. Older than the ledger or than the entity's last
  * truncation: stale. Of the rest the newest by position decides; equal positions fall to the later arrival. A record that
  * a column refuses is set aside, and the next older one decides: the target shows the key as it was before the bad record.
- * Dead letters don't decide until somebody asks for them.
+ *
+ * Dead letters don't decide until an operator asks for them. Until then, with `laterRecords: wait`, whatever is newer is set
+ * aside behind the oldest of them; it decides when none is left, or when it is asked for together with them. A record that
+ * comes at the very position of a dead letter is that change, translated anew: it takes the dead letter's place.
  */
 import { comparePositions } from '../../core/position.ts';
 import { Refusal } from '../../core/mapping.ts';
 import type { CompiledTable } from './compile.ts';
 import { evaluate, hashOf, mergeAbsent, type NoRow, type RowValues } from './evaluate.ts';
-import type { Candidate, Place, Undecodable } from './record.ts';
+import { type Candidate, KEY_PARKED, type Place, type Undecodable } from './record.ts';
 import { type LedgerRow, NO_HASH, TRUNCATE_KEY } from './side-tables.ts';
 
 export type KeyRequest = {
   readonly table: CompiledTable;
   readonly key: string;
   readonly candidates: readonly Candidate[];
-  /** Records of this key whose contents can't be read: parked, or in this batch. */
+  /** Records of this key, parked or of this batch, whose contents can't be read. */
   readonly unreadable: readonly Undecodable[];
+  readonly laterRecords: LaterRecords;
   readonly ledger: LedgerRow | undefined;
   /** Position of the entity's newest truncation. */
   readonly truncatedAt: Uint8Array | undefined;
@@ -26,6 +30,8 @@ export type KeyRequest = {
   /** Of a shared entity: the ledger's own record, where another system made it. */
   readonly winner?: Candidate | undefined;
 };
+
+export type LaterRecords = 'wait' | 'take-over';
 
 export type Refused = { readonly candidate: Candidate; readonly refusal: Refusal };
 
@@ -44,13 +50,16 @@ export type Outcome = {
   readonly refused: readonly Refused[];
   /** Parked, and neither stale nor older than the deciding record. */
   readonly deadLetters: readonly Candidate[];
+  /** To be set aside behind a dead letter; oldest first. */
+  readonly waiting: readonly Candidate[];
+  readonly laterRecords: LaterRecords;
   readonly stale: readonly Candidate[];
   readonly own: readonly Candidate[];
   readonly isUnchanged: boolean;
 };
 
 export function reduceKey(request: KeyRequest): Outcome {
-  const { own, stale, fresh } = sift(request);
+  const { own, stale, fresh, waiting } = holdBack(request, sift(request));
   const refused: Refused[] = [];
   const outcome = (rest: Partial<Outcome>): Outcome => ({
     deadLetters: fresh.slice(rest.superseded?.length ?? 0).filter(isDeadLetter),
@@ -61,7 +70,9 @@ export function reduceKey(request: KeyRequest): Outcome {
     isBehind: false,
     superseded: [],
     isUnchanged: false,
+    laterRecords: request.laterRecords,
     refused,
+    waiting,
     stale,
     own,
     ...rest,
@@ -110,17 +121,45 @@ function restore({ table, key, winner, ledger }: KeyRequest, stale: readonly Can
 
 /** Tried again only on request; until then it is there for newer records that lack its fields. */
 function isDeadLetter({ parked }: Candidate): boolean {
-  return parked !== undefined && !parked.isWaiting;
+  return parked !== undefined && !parked.isWaiting && parked.reasonCode !== KEY_PARKED;
+}
+
+type Sifted = { readonly own: Candidate[]; readonly stale: Candidate[]; readonly fresh: Candidate[] };
+
+/** What is newer than a dead letter waits: it is neither looked at nor kept from being looked at later. */
+function holdBack(request: KeyRequest, { own, stale, fresh }: Sifted): Sifted & { readonly waiting: Candidate[] } {
+  const { laterRecords, unreadable } = request;
+  if (laterRecords === 'take-over') return { own, stale, fresh, waiting: [] };
+  const letters = fresh.filter(isDeadLetter);
+  if (letters.length === 0 && unreadable.length === 0) return { own, stale, fresh, waiting: [] };
+  const anew = fresh.filter(({ parked }) => parked === undefined);
+  const replaced = letters.filter((letter) => anew.some((one) => isSameChange(letter, one)));
+  const barrier = letters.find((letter) => !replaced.includes(letter))?.record.meta.position;
+  const waits = (one: Candidate) =>
+    !isDeadLetter(one) &&
+    ((barrier !== undefined && comparePositions(one.record.meta.position, barrier) > 0) ||
+      unreadable.some(({ place }) => isBefore(place, one.place)));
+  return {
+    own,
+    stale: [...stale, ...replaced],
+    fresh: fresh.filter((one) => !waits(one) && !replaced.includes(one)),
+    waiting: fresh.filter(waits),
+  };
+}
+
+function isSameChange(left: Candidate, right: Candidate): boolean {
+  return comparePositions(left.record.meta.position, right.record.meta.position) === 0;
 }
 
 /** Parked before, and made needless by a newer record that carries all fields, though that one is refused as well. */
-export function deadLettersBefore({ refused, deadLetters }: Outcome): readonly Candidate[] {
+export function deadLettersBefore({ refused, deadLetters, laterRecords }: Outcome): readonly Candidate[] {
+  if (laterRecords === 'wait') return [];
   const newest = refused[0]?.candidate.record.meta;
   if (newest === undefined || newest.absent.length > 0) return [];
   return deadLetters.filter(({ record }) => comparePositions(record.meta.position, newest.position) <= 0);
 }
 
-function sift({ table, ledger, truncatedAt, candidates, key }: KeyRequest) {
+function sift({ table, ledger, truncatedAt, candidates, key }: KeyRequest): Sifted {
   const own: Candidate[] = [];
   const stale: Candidate[] = [];
   const fresh: Candidate[] = [];

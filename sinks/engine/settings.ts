@@ -25,6 +25,10 @@ export const SinkSettings = z.strictObject({
   statementTimeoutMs: z.int().min(100).max(600_000).default(30_000).meta({
     description: 'Longest time of one statement, of a wait for a lock and of an idle transaction in the target.',
   }),
+  laterRecords: z.enum(['wait', 'take-over']).default('wait').meta({
+    description:
+      'Records of a key whose earlier record was refused. `wait`: behind it, in order, until an operator retries or discards it. `take-over`: a newer record that carries all fields takes its place at once, so a row corrected at the source heals by itself, and nobody is asked.',
+  }),
   parkedRecordsMax: z
     .int()
     .min(1)

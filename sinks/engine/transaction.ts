@@ -20,7 +20,7 @@ import {
   readWinners,
 } from './read-state.ts';
 import { type Candidate, type DecodeBatch, samePlace, type Undecodable } from './record.ts';
-import { isOwnNews, isOwnOfShared, type Outcome, reduceKey } from './reduce.ts';
+import { isOwnNews, isOwnOfShared, type LaterRecords, type Outcome, reduceKey } from './reduce.ts';
 import { entityKey, type LedgerRow, type SideTables, TRUNCATE_KEY } from './side-tables.ts';
 
 /** `key`: a key whose parked records are tried again. */
@@ -40,6 +40,7 @@ export type TransactionContext = {
   readonly keysMax: number;
   readonly rewriteEqual: boolean;
   readonly isTimedRetry: boolean;
+  readonly laterRecords: LaterRecords;
 };
 
 export type Written = { readonly counts: Counts; readonly parks: readonly ParkWrite[] };
@@ -99,7 +100,7 @@ async function writeTruncations(context: TransactionContext, truncations: readon
         key,
         candidates: [{ ...candidate, record: { ...candidate.record, key } }],
       }));
-      const { counts, parks } = await writeKeys(context, requests, []);
+      const { counts, parks } = await writeKeys(context, requests, [], { entity, position: meta.position });
       written.push({ counts: { ...noCounts(), deleted: counts.deleted }, parks });
       after = keys.at(-1) as string;
     }
@@ -107,15 +108,19 @@ async function writeTruncations(context: TransactionContext, truncations: readon
   return joined(written);
 }
 
+/** Under way: what is older is stale, also where it is set aside. */
+type Truncation = { readonly entity: string; readonly position: Uint8Array };
+
 async function writeKeys(
   context: TransactionContext,
   requests: readonly Request[],
   undecodable: readonly Undecodable[],
+  truncation?: Truncation,
 ): Promise<Written> {
   const { session, side } = context;
   const parked = await readParked(session, side, requests, context.decode);
   const ledger = await readLedger(session, side, [...requests, ...truncateKeys(requests)]);
-  const truncated = truncatedPositions(context, requests, ledger, parked);
+  const truncated = truncatedPositions(context, requests, ledger, parked, truncation);
   const winners = await loadWinners(context, requests, ledger);
   const known = { ledger, parked, unreadable: unreadableOf(parked, undecodable), truncated, winners };
   const outcomes = requests.flatMap((request) => reduceRequest(context, request, known));
@@ -128,7 +133,11 @@ async function writeKeys(
     isTimedRetry: context.isTimedRetry,
   });
   await context.hooks.at('after-plan');
-  await execute(context, planned);
+  await execute(context, planned).catch((error: unknown) => {
+    const [only, ...others] = outcomes;
+    const isBlamed = error instanceof RecordError && only?.decided !== undefined && others.length === 0;
+    throw isBlamed ? new RefusedByTarget(error, only.decided.by) : error;
+  });
   return { counts: planned.counts, parks: planned.parks };
 }
 
@@ -139,6 +148,18 @@ function unreadableOf(
   if (arrived.length === 0) return parked.unreadable;
   const all = [...[...parked.unreadable.values()].flat(), ...arrived];
   return Map.groupBy(all, ({ entity, key }) => entityKey(entity, key));
+}
+
+/** One key alone was written, so it's known which record the database has refused. */
+class RefusedByTarget extends RecordError {
+  readonly candidate: Candidate;
+
+  constructor(error: RecordError, candidate: Candidate) {
+    const { code, message, where, hint } = error;
+    const place = { ...(where === undefined ? {} : { where }), ...(hint === undefined ? {} : { hint }) };
+    super({ code, message, ...place, cause: error });
+    this.candidate = candidate;
+  }
 }
 
 /** For keys of shared entities of which the batch brings an own change older than the ledger's. */
@@ -172,6 +193,7 @@ function truncatedPositions(
   requests: readonly Request[],
   ledger: ReadonlyMap<string, LedgerRow>,
   parked: ParkedRecords,
+  truncation: Truncation | undefined,
 ): ReadonlyMap<string, Uint8Array> {
   const positions = new Map<string, Uint8Array>();
   const note = (entity: string, position: Uint8Array | undefined) => {
@@ -179,6 +201,7 @@ function truncatedPositions(
     if (position !== undefined && (known === undefined || comparePositions(position, known) > 0))
       positions.set(entity, position);
   };
+  if (truncation !== undefined) note(truncation.entity, truncation.position);
   for (const { entity, key } of truncateKeys(requests)) note(entity, ledger.get(entityKey(entity, key))?.position);
   for (const { entity, key, candidates } of requests) {
     const table = tables.get(entity);
@@ -212,6 +235,7 @@ function reduceRequest(
     key,
     candidates: inArrivalOrder(parked.candidates.get(name) ?? [], candidates),
     unreadable: unreadable.get(name) ?? [],
+    laterRecords: context.laterRecords,
     ledger: ledger.get(name),
     truncatedAt: truncated.get(entity),
     rewriteEqual: context.rewriteEqual,
@@ -226,7 +250,8 @@ function inArrivalOrder(parked: readonly Candidate[], arrived: readonly Candidat
   const again = new Map<Candidate, Candidate>();
   for (const one of arrived) {
     const known = parked.find(({ place }) => samePlace(place, one.place));
-    if (known?.parked !== undefined) again.set(known, { ...one, parked: { ...known.parked, isWaiting: true } });
+    if (known?.parked !== undefined)
+      again.set(known, { ...one, parked: { ...known.parked, isWaiting: true, isAsked: true } });
   }
   const places = [...again.values()].map(({ place }) => place);
   const fresh = arrived.filter(({ place }) => !places.some((known) => samePlace(known, place)));
@@ -267,10 +292,19 @@ async function setAside(context: TransactionContext, item: Item, error: RecordEr
   };
   const { candidates } = await readParked(context.session, context.side, [{ entity, key }], context.decode);
   const before = candidates.get(entityKey(entity, key)) ?? [];
+  const blamed =
+    error instanceof RefusedByTarget ? before.find(({ place }) => samePlace(place, error.candidate.place)) : undefined;
+  if (blamed?.parked?.isWaiting === true && !reason.isWaiting) {
+    // The others of its key have not been looked at yet. Each round takes one away from those that are.
+    const parks = [park(blamed, entity, key, reason, context.isTimedRetry)].filter((one) => one !== undefined);
+    await writeParked(context, parks);
+    return joined([{ counts: noCounts(), parks }, await writeSplit(context, [item])]);
+  }
   const targets = item.kind === 'record' ? [item.candidate] : before.filter(({ parked }) => parked?.isWaiting === true);
   const parks = targets.flatMap((target) => park(target, entity, key, reason, context.isTimedRetry) ?? []);
   await writeParked(context, parks);
-  const needless = item.kind === 'record' ? supersededBy(item.candidate, before) : [];
+  const isOvertaking = item.kind === 'record' && context.laterRecords === 'take-over';
+  const needless = isOvertaking ? supersededBy(item.candidate, before) : [];
   if (needless.length > 0) await context.session.remove(context.side.parked, [{ column: 'id', values: needless }]);
   const added = parks.filter(({ target }) => target.parked === undefined).length;
   return { counts: { ...noCounts(), parked: added, unparked: needless.length }, parks };

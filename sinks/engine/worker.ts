@@ -25,9 +25,9 @@ import { timeText } from './execute.ts';
 import { type Advance, LEASE_LOST, type Lease, partitionName, takeLease } from './leases.ts';
 import type { ParkWrite } from './parking.ts';
 import { BatchQueue, type Chunk } from './queue.ts';
-import type { DecodeBatch } from './record.ts';
+import { type DecodeBatch, KEY_PARKED } from './record.ts';
 import type { SinkSettings } from './settings.ts';
-import { parkedCounts, type Writer } from './writer.ts';
+import { type ParkedCounts, parkedCounts, type Writer } from './writer.ts';
 import type { Written } from './transaction.ts';
 
 export type SinkState = 'running' | 'degraded' | 'failed' | 'paused';
@@ -41,6 +41,8 @@ export type SinkStatus = {
   /** Records set aside in this target, by all its workers. */
   readonly waiting: number;
   readonly deadLetters: number;
+  /** Of keys with a dead letter: not looked at yet. */
+  readonly behind: number;
   readonly partitions: readonly (TopicPartition & { readonly nextOffset: bigint; readonly lag: bigint })[];
 };
 
@@ -76,7 +78,7 @@ export class SinkWorker implements ConsumerCallbacks {
   #consumer: LogConsumer | undefined;
   #state: SinkState = 'paused';
   #reason: string | undefined;
-  #parked = { waiting: 0, deadLetters: 0 };
+  #parked: ParkedCounts = { waiting: 0, deadLetters: 0, behind: 0 };
   #turn: Promise<unknown> = Promise.resolve();
   #isDraining = false;
   #failure: unknown;
@@ -274,15 +276,17 @@ export class SinkWorker implements ConsumerCallbacks {
     for (const write of parks) this.#noteParked(write);
     const added = parks.filter(({ target }) => target.parked === undefined);
     const waiting = added.filter(({ isWaiting }) => isWaiting).length;
+    const behind = added.filter(({ code }) => code === KEY_PARKED).length;
     this.#parked = {
       waiting: this.#parked.waiting + waiting,
-      deadLetters: this.#parked.deadLetters + added.length - waiting,
+      deadLetters: this.#parked.deadLetters + added.length - waiting - behind,
+      behind: this.#parked.behind + behind,
     };
   }
 
   /** A dead letter is worth a line; a record that waits is not. Neither shows a value. */
   #noteParked({ isWaiting, target, entity, key, code, reason }: ParkWrite): void {
-    if (isWaiting) return;
+    if (isWaiting || code === KEY_PARKED) return;
     const { topic, partition, offset } = target.place;
     const fields = {
       system: this.#options.system,
@@ -330,7 +334,8 @@ export class SinkWorker implements ConsumerCallbacks {
     const written = await this.#using((writer) => writer.write({ items, advances, isTimedRetry: isTimed }));
     if (written === undefined) return;
     this.#note(written);
-    if (written.counts.unparked > 0) this.#parked = await this.#using((writer) => writer.withSession(parkedCounts));
+    const isChanged = written.counts.unparked > 0 || written.parks.length > 0;
+    if (isChanged) this.#parked = await this.#using((writer) => writer.withSession(parkedCounts));
   }
 
   async #pruneEcho(): Promise<void> {

@@ -200,23 +200,27 @@ export class Writer {
       keysMax: settings.batchRecordsMax,
       rewriteEqual: settings.rewriteEqual,
       isTimedRetry,
+      laterRecords: settings.laterRecords,
     };
   }
 
   async #refuseTooManyParked(session: Session, { counts }: Written): Promise<void> {
     if (counts.parked === 0) return;
     const { parkedRecordsMax } = this.#options.settings;
-    const { waiting, deadLetters } = await parkedCounts(session);
-    if (waiting + deadLetters <= parkedRecordsMax) return;
+    const { waiting, deadLetters, behind } = await parkedCounts(session);
+    if (waiting + deadLetters + behind <= parkedRecordsMax) return;
+    const [table] = this.#options.tables.values();
     throw new ContractError({
       code: 'PARKED_FULL',
-      message: `more than ${parkedRecordsMax} records are set aside: ${waiting} wait for rows, ${deadLetters} are dead letters`,
-      hint: 'look at them with: seam dead-letter list; or raise parkedRecordsMax',
+      message: `more than ${parkedRecordsMax} records are set aside: ${waiting} wait for rows, ${deadLetters} are dead letters, ${behind} wait behind those`,
+      hint: `look at them with: seam dead-letter list --target ${table?.system}; discard what is given up, or raise parkedRecordsMax, and start the sink again`,
     });
   }
 }
 
-export async function parkedCounts(session: Session): Promise<{ waiting: number; deadLetters: number }> {
+export type ParkedCounts = { readonly waiting: number; readonly deadLetters: number; readonly behind: number };
+
+export async function parkedCounts(session: Session): Promise<ParkedCounts> {
   const [row] = await session.run('parkedCounts', []);
-  return { waiting: Number(row?.[0] ?? 0), deadLetters: Number(row?.[1] ?? 0) };
+  return { waiting: Number(row?.[0] ?? 0), deadLetters: Number(row?.[1] ?? 0), behind: Number(row?.[2] ?? 0) };
 }

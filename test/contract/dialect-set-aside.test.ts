@@ -102,6 +102,11 @@ describeDialects((suite) => {
         topic: 'canonical.sales-order',
         code: 'TARGET_REFUSED',
       });
+    });
+
+    it('lets a newer record take the place of a bad one where the setting says so', async () => {
+      const bench = await suite.start([order], { settings: { laterRecords: 'take-over' } });
+      await suite.write(bench, ordered('bad', '5000.000', { at: 1 }));
       await suite.write(bench, ordered('bad', '7.000', { at: 2 }));
       expect(await suite.rows("SELECT qty FROM shop.ord WHERE ord_no = 'bad'")).toEqual([{ qty: '7.000' }]);
       expect(await suite.rows('SELECT * FROM seam.parked')).toEqual([]);
@@ -118,8 +123,8 @@ describeDialects((suite) => {
       expect(JSON.stringify(bench.lines.map(({ fields }) => fields))).not.toContain(name81);
     });
 
-    it('sets an unreadable record aside; a partial one behind it waits, a whole one does not', async () => {
-      const bench = await suite.start([item]);
+    it('sets an unreadable record aside; a partial one behind it waits, a whole one does not, where it takes over', async () => {
+      const bench = await suite.start([item], { settings: { laterRecords: 'take-over' } });
       bench.log.appendUnreadable('product', '1');
       await bench.settled();
       await suite.write(bench, product({ specification: null }, { at: 2, absent: ['specification'] }));

@@ -12,7 +12,7 @@ const root = join(import.meta.dirname, '..', '..');
 const run = promisify(execFile);
 
 /** Commands that a hint names and that are still to be written. The list only gets shorter. */
-const awaited = ['seam dead-letter list'];
+const awaited: string[] = [];
 
 test('docs/reference is current: run npm run generate', async () => {
   const check = run(process.execPath, [join(root, 'docs', 'generate.ts'), '--check']);

@@ -8,6 +8,7 @@ import { entities } from '../../avro/generated/entities.ts';
 import type { CanonicalFields, CanonicalRecord } from '../../core/canonical-record.ts';
 import { maxLength } from '../../core/columns.ts';
 import { type SqlValue, type Target, to, upsert } from '../../core/target.ts';
+import type { SinkSettings } from '../../sinks/engine/settings.ts';
 import { addDecimals } from '../../sinks/engine/effects.ts';
 import { MemoryDatabase, type TableDefinition } from '../support/memory-database.ts';
 import { memberOf, moved, ordered, phone, product } from '../support/shop-records.ts';
@@ -105,24 +106,48 @@ const history = fc.record({
   }),
 });
 
+type History = typeof history extends fc.Arbitrary<infer Value> ? Value : never;
+
+async function run({ steps, resent, writes }: History, settings: Partial<SinkSettings>) {
+  const { log, expected, everBad } = play(steps);
+  const database = new MemoryDatabase(TABLES);
+  const lanes = log.map((records) => withResent(records, resent));
+  const simulation = new SinkSimulation(database, TARGET, entities, lanes, settings);
+  for (const write of writes) await simulation.write(write.partition, write.records, write.fault);
+  return { database, simulation, expected, everBad };
+}
+
 describe('a sink', () => {
-  it('ends with what the source says, whatever happens on the way', async () => {
-    await check(history, async ({ steps, resent, writes }) => {
-      const { log, expected } = play(steps);
-      const database = new MemoryDatabase(TABLES);
-      const simulation = new SinkSimulation(
-        database,
-        TARGET,
-        entities,
-        log.map((records) => withResent(records, resent)),
-      );
-      for (const write of writes) await simulation.write(write.partition, write.records, write.fault);
+  it.each([
+    'wait',
+    'take-over',
+  ] as const)('ends with what the source says, whatever happens on the way; later records: %s', async (laterRecords) => {
+    await check(history, async (one) => {
+      const { database, simulation, expected } = await run(one, { laterRecords });
       await simulation.finish();
       expect(JSON.stringify(contents(database))).toBe(JSON.stringify(expected));
       const ledger = JSON.stringify(database.rows('seam.applied').map(ledgerText).sort());
       await simulation.replayAll();
       expect(JSON.stringify(database.rows('seam.applied').map(ledgerText).sort())).toBe(ledger);
       expect(JSON.stringify(contents(database))).toBe(JSON.stringify(expected));
+    });
+  });
+
+  it('stops a key at a refused record and no other; when the record is discarded all of it lands', async () => {
+    await check(history, async (one) => {
+      // nobody asks for anything on the way
+      const writes = one.writes.map((write) => ({ ...write, fault: isAsking(write.fault) ? null : write.fault }));
+      // what only a discarded record said is lost: here every record carries all fields
+      const steps = one.steps.map((each) => (each.does === 'partial' ? { ...each, does: 'put' as const } : each));
+      const { database, simulation, expected, everBad } = await run({ ...one, steps, writes }, {});
+      await simulation.settle();
+      const { bad: stopped, ...now } = contents(database);
+      expect(stopped.filter((key) => !everBad.has(key))).toEqual([]);
+      const { bad, ...then } = expected;
+      expect(bad.filter((key) => !stopped.includes(key))).toEqual([]);
+      expect(withoutKeys(now, stopped)).toEqual(withoutKeys(then, stopped));
+      while ((await simulation.discard()) > 0);
+      expect(contents(database)).toEqual({ ...expected, bad: [] });
     });
   });
 
@@ -153,6 +178,19 @@ describe('a sink', () => {
   });
 });
 
+function isAsking(fault: Fault | null): boolean {
+  return fault?.kind === 'retries' || fault?.kind === 'replays';
+}
+
+/** Less the rows of these parts and orders. */
+function withoutKeys(all: { parts: unknown[]; orders: unknown[] }, keys: readonly string[]) {
+  const isOther = (row: unknown) => {
+    const { id, ord_no: orderNumber } = JSON.parse(String(row)) as { id?: string; ord_no?: string };
+    return !keys.includes(id ?? orderNumber ?? '');
+  };
+  return { ...all, parts: all.parts.filter(isOther), orders: all.orders.filter(isOther) };
+}
+
 // ---- the model: what a source with this history says ---------------------------------------------------------------
 
 type Version = { readonly step: Step; readonly at: number };
@@ -176,7 +214,12 @@ function play(steps: readonly Step[]) {
     }
     append(log, done, at);
   }
-  return { log, expected: expectation(versions) };
+  const everBad = new Set<string>();
+  for (const [name, known] of versions) {
+    const [kind, key] = name.split(' ');
+    if (known.some(({ step: { does } }) => does === 'bad')) everBad.add(kind === 'part' ? String(key) : `o${key}`);
+  }
+  return { log, expected: expectation(versions), everBad };
 }
 
 /** A source sends partial records only for rows that exist; members stay. */

@@ -104,6 +104,14 @@ export class MemoryDatabase {
     for (const [key, row] of rows) rows.set(key, change(row));
   }
 
+  /** The same, of rows that go; returns how many. */
+  removeRows(table: string, isGone: (row: Row) => boolean): number {
+    const { rows } = this.table(table);
+    const before = rows.size;
+    for (const [key, row] of rows) if (isGone(row)) rows.delete(key);
+    return before - rows.size;
+  }
+
   apply(session: MemorySession, { overlay, changes }: Transaction): void {
     for (const [table, rows] of overlay) {
       for (const [key, row] of rows) {

@@ -208,7 +208,8 @@ export class MemorySession implements Session {
       case 'parkedCounts': {
         const parked = this.#rowsOf('seam.parked');
         const waiting = parked.filter((row) => row.next_try_at !== null).length;
-        return [[waiting, parked.length - waiting]];
+        const behind = parked.filter((row) => row.next_try_at === null && row.reason_code === 'KEY_PARKED').length;
+        return [[waiting, parked.length - waiting - behind, behind]];
       }
       case 'liveKeys':
         return this.#liveKeys(parameters);

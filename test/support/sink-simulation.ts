@@ -39,6 +39,7 @@ export class SinkSimulation {
   readonly #tables: ReadonlyMap<string, CompiledTable>;
   readonly #leases = new Map<string, Lease>();
   readonly #side: SideTables;
+  readonly #settings: SinkSettings;
   readonly #extra: CanonicalRecord[] = [];
   #fault: Fault | null = null;
   #session: MemorySession;
@@ -50,7 +51,9 @@ export class SinkSimulation {
     target: Target,
     entities: Entities,
     lanes: readonly (readonly CanonicalRecord[])[],
+    settings: Partial<SinkSettings> = {},
   ) {
+    this.#settings = SinkSettings.parse(settings);
     this.#database = database;
     this.#lanes = lanes;
     const compiled = compileTarget(target, entities, database.shapes, []);
@@ -90,13 +93,33 @@ export class SinkSimulation {
     this.#database.edit(table, (row) => ({ ...row, [column]: value }));
   }
 
+  /** All that is left, and what waits for rows; dead letters stay. */
+  async settle(): Promise<void> {
+    await this.#drain();
+    for (let round = 0; round < ROUNDS_MAX; round += 1) await this.#retryDue();
+  }
+
+  /** An operator gives the refused records up; what waited behind them is asked for. */
+  async discard(): Promise<number> {
+    const count = this.#database.removeRows(
+      'seam.parked',
+      (row) => row.reason_code !== 'KEY_PARKED' && row.next_try_at === null,
+    );
+    for (let round = 0; round < ROUNDS_MAX; round += 1) await this.#retry();
+    return count;
+  }
+
   /** All that is left, then what waits, and dead letters once more. */
   async finish(): Promise<void> {
+    await this.#drain();
+    for (let round = 0; round < ROUNDS_MAX; round += 1) await this.#retry();
+  }
+
+  async #drain(): Promise<void> {
     for (let lane = 0; lane < this.#lanes.length; lane += 1) {
       while (Number((await this.#lease(lane)).nextOffset) < (this.#lanes[lane]?.length ?? 0))
         await this.write(lane, 7, null);
     }
-    for (let round = 0; round < ROUNDS_MAX; round += 1) await this.#retry();
   }
 
   /** Everything from the beginning, and what was set aside once more. */
@@ -142,6 +165,10 @@ export class SinkSimulation {
 
   async #retry(): Promise<Written | undefined> {
     this.#database.edit('seam.parked', (row) => ({ ...row, next_try_at: '0' }));
+    return this.#retryDue();
+  }
+
+  async #retryDue(): Promise<Written | undefined> {
     const due = await this.#openSession().run('dueParked', [END_OF_TIME, 1_000]);
     if (due.length === 0) return undefined;
     const items = due.map(([entity, key]): Item => ({ kind: 'key', entity: entity as string, key: key as string }));
@@ -170,7 +197,7 @@ export class SinkSimulation {
         side: this.#side,
         tables: this.#tables,
         decode: decodeTestBatch,
-        settings: SinkSettings.parse({}),
+        settings: this.#settings,
         clock,
         hooks: { at: (point) => this.#strike(point) },
         signal: new AbortController().signal,

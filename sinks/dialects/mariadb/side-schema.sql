@@ -60,7 +60,8 @@ CREATE TABLE IF NOT EXISTS seam.identity (
   UNIQUE KEY (entity, local_key)
 ) ENGINE = InnoDB;
 --;;
--- Records set aside. next_try_at: waits for other rows and is tried again by itself; NULL: a dead letter, tried again on request.
+-- Records set aside. next_try_at: is tried again by itself; NULL: a dead letter, or (reason_code KEY_PARKED) behind one of its key,
+-- tried when an operator asks: that sets next_try_at and says who.
 CREATE TABLE IF NOT EXISTS seam.parked (
   id          BIGINT AUTO_INCREMENT PRIMARY KEY,
   entity      VARCHAR(60) CHARACTER SET ascii COLLATE ascii_nopad_bin NOT NULL,
@@ -92,4 +93,26 @@ CREATE TABLE IF NOT EXISTS seam.replay (
   started_at DATETIME(6) NOT NULL,
   changed_at DATETIME(6) NOT NULL,
   ended_at   DATETIME(6)
+) ENGINE = InnoDB;
+--;;
+ALTER TABLE seam.parked ADD COLUMN IF NOT EXISTS asked_by VARCHAR(200);
+--;;
+ALTER TABLE seam.parked ADD COLUMN IF NOT EXISTS asked_at DATETIME(6);
+--;;
+-- Dead letters that an operator has given up: what it was, who, when and why; a hash (SHA-256) in place of its contents.
+CREATE TABLE IF NOT EXISTS seam.discarded (
+  id             BIGINT PRIMARY KEY,
+  entity         VARCHAR(60) CHARACTER SET ascii COLLATE ascii_nopad_bin NOT NULL,
+  `key`          VARCHAR(500) NOT NULL,
+  topic          VARCHAR(200) CHARACTER SET ascii COLLATE ascii_nopad_bin NOT NULL,
+  `partition`    INT NOT NULL,
+  `offset`       BIGINT NOT NULL,
+  contents_hash  CHAR(64) CHARACTER SET ascii NOT NULL,
+  reason_code    VARCHAR(100) NOT NULL,
+  reason         VARCHAR(1000) NOT NULL,
+  parked_at      DATETIME(6) NOT NULL,
+  attempts       INT NOT NULL,
+  discarded_at   DATETIME(6) NOT NULL,
+  discarded_by   VARCHAR(200) NOT NULL,
+  discard_reason VARCHAR(1000) NOT NULL
 ) ENGINE = InnoDB;

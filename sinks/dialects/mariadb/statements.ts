@@ -14,9 +14,12 @@ SELECT entity, \`key\`, topic, \`partition\`, MIN(id)
 FROM seam.parked WHERE next_try_at <= ?
 GROUP BY entity, \`key\`, topic, \`partition\` ORDER BY MIN(id) LIMIT ?`,
 
-  // → waiting, dead letters
+  // → waiting for rows or about to be tried, dead letters, waiting behind those
   parkedCounts: `
-SELECT COUNT(next_try_at), COUNT(*) - COUNT(next_try_at) FROM seam.parked`,
+SELECT COUNT(next_try_at),
+  COUNT(CASE WHEN next_try_at IS NULL AND reason_code <> 'KEY_PARKED' THEN 1 END),
+  COUNT(CASE WHEN next_try_at IS NULL AND reason_code = 'KEY_PARKED' THEN 1 END)
+FROM seam.parked`,
 
   // entity, position, after this key, rows at most → keys of the entity older than the position
   liveKeys: `

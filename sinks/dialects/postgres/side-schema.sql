@@ -60,7 +60,8 @@ CREATE TABLE IF NOT EXISTS seam.identity (
   UNIQUE (entity, local_key)
 );
 
--- Records set aside. next_try_at: waits for other rows and is tried again by itself; NULL: a dead letter, tried again on request.
+-- Records set aside. next_try_at: is tried again by itself; NULL: a dead letter, or (reason_code KEY_PARKED) behind one of its key,
+-- tried when an operator asks: that sets next_try_at and says who.
 CREATE TABLE IF NOT EXISTS seam.parked (
   id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   entity      text COLLATE "C" NOT NULL,
@@ -92,4 +93,25 @@ CREATE TABLE IF NOT EXISTS seam.replay (
   started_at timestamptz NOT NULL,
   changed_at timestamptz NOT NULL,
   ended_at   timestamptz
+);
+
+ALTER TABLE seam.parked ADD COLUMN IF NOT EXISTS asked_by text;
+ALTER TABLE seam.parked ADD COLUMN IF NOT EXISTS asked_at timestamptz;
+
+-- Dead letters that an operator has given up: what it was, who, when and why; a hash (SHA-256) in place of its contents.
+CREATE TABLE IF NOT EXISTS seam.discarded (
+  id             bigint PRIMARY KEY,
+  entity         text COLLATE "C" NOT NULL,
+  key            text COLLATE "C" NOT NULL,
+  topic          text COLLATE "C" NOT NULL,
+  partition      integer NOT NULL,
+  "offset"       bigint NOT NULL,
+  contents_hash  text NOT NULL,
+  reason_code    text NOT NULL,
+  reason         text NOT NULL,
+  parked_at      timestamptz NOT NULL,
+  attempts       integer NOT NULL,
+  discarded_at   timestamptz NOT NULL,
+  discarded_by   text NOT NULL,
+  discard_reason text NOT NULL
 );

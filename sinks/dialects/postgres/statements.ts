@@ -15,9 +15,11 @@ SELECT entity, key, topic, partition, min(id)
 FROM seam.parked WHERE next_try_at <= $1::timestamptz
 GROUP BY entity, key, topic, partition ORDER BY min(id) LIMIT $2`,
 
-  // → waiting, dead letters
+  // → waiting for rows or about to be tried, dead letters, waiting behind those
   parkedCounts: `
-SELECT count(*) FILTER (WHERE next_try_at IS NOT NULL), count(*) FILTER (WHERE next_try_at IS NULL)
+SELECT count(*) FILTER (WHERE next_try_at IS NOT NULL),
+  count(*) FILTER (WHERE next_try_at IS NULL AND reason_code <> 'KEY_PARKED'),
+  count(*) FILTER (WHERE next_try_at IS NULL AND reason_code = 'KEY_PARKED')
 FROM seam.parked`,
 
   // entity, position, after this key, rows at most → keys of the entity older than the position
