@@ -105,7 +105,7 @@ describeDialects((suite) => {
       await suite.write(bench, moved('c', '-1.000', { at: 1 }));
       expect(left).toBe(0);
       expect(await suite.rows('SELECT qoh FROM shop.stk')).toEqual([{ qoh: '-8.000' }]);
-      expect(bench.sink.status().state).toBe('running');
+      await eventually(() => bench.sink.status().state === 'running', 'it to say that it runs');
     });
 
     it('finds out that a batch was committed when the answer got lost', async () => {

@@ -2,15 +2,12 @@
  * Why: legacy databases hold what nobody expects, and a value that is rounded, cut or lost on the way is found out by an
  * auditor. Each row here is written by hand into a source by plain SQL and must arrive right in every target.
  */
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createLogger } from '../../adapters/logger.ts';
-import { openLog } from '../../ops/log.ts';
 import { verifyDeployment } from '../../ops/operations/verify-deployment.ts';
-import { appendToLane, readLetters } from '../../ops/redrive.ts';
-import type { Letter } from '../../processors/dead-letter.ts';
-import { redriveRecord } from '../../processors/redrive.ts';
 import { arrives, type RunningChain, startChain } from '../support/running-chain.ts';
 
 let chain: RunningChain;
@@ -184,39 +181,64 @@ describe('values written by hand arrive right', () => {
     await timed('a row after the truncate', [['C', '3']], rows);
   });
 
-  it('a row that its mapping refuses is set aside, and others flow', async () => {
-    await crm(`INSERT INTO crm.mbr (mbr_id, nm, stat_cd) VALUES (6001, 'refused', 'Z')`);
+  it('a row that its mapping refuses stops its key, until a command gives it up; others flow', async () => {
+    await crm(`INSERT INTO crm.mbr (mbr_id, nm, tel, stat_cd) VALUES (6001, 'refused', '555 0199', 'Z')`);
     await crm(`INSERT INTO crm.mbr (mbr_id, nm) VALUES (6002, 'accepted')`);
     const members = () =>
       reported(`SELECT member_id FROM reporting.member WHERE member_id IN ('6001', '6002') ORDER BY 1`);
     await timed('the row after a refused one: crm → reporting', [['6002']], members);
     await crm(`UPDATE crm.mbr SET stat_cd = 'A' WHERE mbr_id = 6001`);
-    await arrives(['refused', 'waiting'], async () => (await lettersOf('raw.crm.crm.mbr')).map(({ state }) => state));
-    const log = openLog(chain.deployment, 'seam-test', createLogger('warn'));
-    const asked = { by: 'test', reason: 'corrected in the source' };
-    const [refused, ...behind] = (await lettersOf('raw.crm.crm.mbr')) as [Letter, ...Letter[]];
-    await appendToLane(log, [
-      redriveRecord('canonicalize', 'discard', refused.place, refused.original, asked),
-      ...behind.map(({ place, original }) => redriveRecord('canonicalize', 'retry', place, original, asked)),
-    ]);
+    const listed = async () => (await deadLetter('list', '--stage', 'canonicalize')).json;
+    const counts = async () => listed().then(({ deadLetters, waitingBehind }) => [deadLetters, waitingBehind]);
+    await arrives([1, 1], counts);
+    expect(await members()).toEqual([['6002']]);
+    const [cause] = (await listed()).causes;
+    expect(cause).toMatchObject({
+      where: { kind: 'stage', name: 'canonicalize' },
+      system: 'crm',
+      code: 'CODE_UNKNOWN',
+    });
+    const [id] = cause.ids;
+    expect(id).toMatch(/^canonicalize:raw\.crm\.crm\.mbr\/\d+\/\d+$/);
+
+    const shown = await deadLetter('show', id);
+    const fields = Object.fromEntries(shown.json.contents.map(({ name, value }: Shown) => [name, value]));
+    expect(fields).toMatchObject({ operation: 'c', stat_cd: 'Z', nm: '(personal)', tel: '(personal)' });
+    expect(shown.json).toMatchObject({ waitingBehind: 1, key: [{ name: 'mbr_id', value: '6001' }] });
+    expect(`${shown.text}${JSON.stringify(await listed())}`).not.toMatch(/refused',|555 0199/);
+
+    const again = await deadLetter('retry', '--id', id, '--yes');
+    expect(again.json.answers).toMatchObject([{ outcome: 'refused-again', code: 'CODE_UNKNOWN' }]);
+    expect(again.exitCode).toBe(1);
+    expect((await deadLetter('discard', '--id', id, '--reason', 'corrected in the source')).exitCode).toBe(5);
+    expect(await counts()).toEqual([1, 1]);
+    const given = await deadLetter('discard', '--id', id, '--reason', 'corrected in the source', '--yes');
+    expect(given.json.answers).toMatchObject([{ outcome: 'discarded', detail: '1 behind landed' }]);
+    expect(given.exitCode).toBe(0);
     await timed('the corrected row, once the refused one is discarded', [['6001'], ['6002']], members);
+    expect(await listed()).toMatchObject({ deadLetters: 0, waitingBehind: 0, discarded: 1 });
   });
 
-  it('a value that one target cannot hold stops one key there and no other', async () => {
+  it('a value that one target cannot hold stops one key there and no other, until a command has it tried', async () => {
     await crm(`INSERT INTO crm.mbr (mbr_id, nm, pts_bal) VALUES (7001, 'rich', 9007199254740993), (7002, 'poor', 1)`);
     await timed('beyond the target: crm → reporting', [['9007199254740993']], () =>
       reported(`SELECT points_balance FROM reporting.member WHERE member_id = '7001'`),
     );
-    await timed('the key beside it: crm → pos', [['poor']], () =>
-      posRows(`SELECT nm FROM cust WHERE cust_no IN ('0000007001', '0000007002')`),
-    );
-    await arrives([['member', '7001']], () =>
-      posRows('SELECT entity, `key` FROM seam.parked').then((rows) => rows.map((row) => row.map(String))),
-    );
+    const names = () => posRows(`SELECT nm FROM cust WHERE cust_no IN ('0000007001', '0000007002') ORDER BY cust_no`);
+    await timed('the key beside it: crm → pos', [['poor']], names);
     await crm('UPDATE crm.mbr SET pts_bal = 5 WHERE mbr_id = 7001');
-    await timed('a newer record that fits takes its place', [['rich']], () =>
-      posRows(`SELECT nm FROM cust WHERE cust_no = '0000007001'`),
-    );
+    const listed = async () => (await deadLetter('list', '--target', 'pos')).json;
+    await arrives([1, 1], () => listed().then(({ deadLetters, waitingBehind }) => [deadLetters, waitingBehind]));
+    expect(await names()).toEqual([['poor']]);
+    const [cause] = (await listed()).causes;
+    const shown = await deadLetter('show', cause.ids[0]);
+    expect(shown.json.contents).toContainEqual({ name: 'fullName', value: '(personal)' });
+    expect(shown.json.contents).toContainEqual({ name: 'pointsBalance', value: '9007199254740993' });
+    expect(shown.text).not.toContain('rich');
+    const answer = await deadLetter('retry', '--target', 'pos', '--code', cause.code, '--yes');
+    expect(answer.json.answers).toMatchObject([{ outcome: 'landed', detail: 'the newest of 2 records decided' }]);
+    expect(answer.exitCode).toBe(0);
+    expect(await names()).toEqual([['rich'], ['poor']]);
   });
 
   it('in the end every target equals its sources', async () => {
@@ -242,10 +264,23 @@ describe('values written by hand arrive right', () => {
   });
 });
 
-/** What the translation of this topic has set aside. */
-async function lettersOf(topic: string): Promise<Letter[]> {
-  const log = openLog(chain.deployment, 'seam-test', createLogger('warn'));
-  return (await readLetters(log, 'canonicalize')).filter(({ place }) => place.topic === topic);
+type Shown = { readonly name: string; readonly value: string };
+
+/** The command as an operator types it, on the running chain. */
+async function deadLetter(...args: readonly string[]) {
+  const program = path.join(import.meta.dirname, '..', '..', 'cli', 'main.ts');
+  const words = [program, 'dead-letter', ...args, '--json', '--deployment', chain.deploymentFile];
+  const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let [text, errors] = ['', ''];
+  child.stdout.on('data', (bytes) => {
+    text += bytes;
+  });
+  child.stderr.on('data', (bytes) => {
+    errors += bytes;
+  });
+  const exitCode = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  if (text === '' && exitCode !== 5) throw new Error(`exit ${exitCode}: ${errors}`);
+  return { text: `${text}${errors}`, json: text === '' ? undefined : JSON.parse(text), exitCode };
 }
 
 /** Without repetition, so that PostgreSQL stores it out of line. */
