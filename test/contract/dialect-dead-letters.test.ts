@@ -5,7 +5,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { ParkedRecords, type ParkedRow } from '../../adapters/parked-records.ts';
 import type { CanonicalRecord } from '../../core/canonical-record.ts';
-import { describeDialects } from '../support/dialect-suite.ts';
+import { type DialectSuite, describeDialects } from '../support/dialect-suite.ts';
 import { ordered, product } from '../support/shop-records.ts';
 import { item, order } from '../support/shop-tables.ts';
 import { eventually } from '../support/sink-bench.ts';
@@ -14,123 +14,163 @@ const KEY = [{ entity: 'sales-order', key: 'o1' }];
 const bad = (at: number) => ordered('o1', '5000.000', { at });
 const good = (at: number, quantity = `${at}.000`): CanonicalRecord => ordered('o1', quantity, { at });
 
+class Shop {
+  readonly suite: DialectSuite;
+  #store: ParkedRecords | undefined;
+
+  constructor(suite: DialectSuite) {
+    this.suite = suite;
+  }
+
+  /** As a command reaches it. */
+  async parked(): Promise<ParkedRecords> {
+    const { database, name } = this.suite;
+    this.#store ??= await ParkedRecords.open('shop', { ...database.sink, dialect: name });
+    return this.#store;
+  }
+
+  async close(): Promise<void> {
+    await this.#store?.close();
+    this.#store = undefined;
+  }
+
+  async states(): Promise<string[]> {
+    const rows = await (await this.parked()).list();
+    return rows.map(({ state, code, attempts }) => `${state} ${code} ${attempts}`);
+  }
+
+  async quantities(): Promise<unknown[]> {
+    return (await this.suite.rows('SELECT qty FROM shop.ord')).map(({ qty }) => qty);
+  }
+}
+
 describeDialects((suite) => {
-  let store: ParkedRecords | undefined;
-  const parked = async (): Promise<ParkedRecords> => {
-    store ??= await ParkedRecords.open('shop', { ...suite.database.sink, dialect: suite.name });
-    return store;
-  };
-  afterEach(async () => {
-    await store?.close();
-    store = undefined;
-  });
-  const states = async () =>
-    (await (await parked()).list()).map(({ state, code, attempts }) => `${state} ${code} ${attempts}`);
-  const quantities = async () => (await suite.rows('SELECT qty FROM shop.ord')).map(({ qty }) => qty);
-
+  const shop = new Shop(suite);
+  afterEach(() => shop.close());
   describe('a refused record', () => {
-    it('stops its key and no other, through a restart and a change of worker', async () => {
-      const bench = await suite.start([order]);
-      await suite.write(bench, good(1), bad(2), ordered('o2', '1.000', { at: 2 }));
-      await suite.write(bench, good(3));
-      expect(await states()).toEqual(['refused TARGET_REFUSED 0', 'behind KEY_PARKED 0']);
-      expect(bench.sink.status()).toMatchObject({ state: 'running', deadLetters: 1, behind: 1, waiting: 0 });
-      await bench.stop();
-      const next = await suite.start([order], { owner: 'another' }, bench.log);
-      await suite.write(next, good(4), ordered('o2', '2.000', { at: 4 }));
-      expect(await states()).toEqual(['refused TARGET_REFUSED 0', 'behind KEY_PARKED 0', 'behind KEY_PARKED 0']);
-      expect((await quantities()).sort()).toEqual(['1.000', '2.000']);
-      expect(next.lines.filter(({ level }) => level === 'warn')).toEqual([]);
-      await (await parked()).ask(KEY, 'ann');
-      await eventually(async () => (await states()).length === 0, 'the newest to decide');
-      expect((await quantities()).sort()).toEqual(['2.000', '4.000']);
-      await suite.write(next, good(5));
-      expect((await quantities()).sort()).toEqual(['2.000', '5.000']);
-    });
+    stopsItsKey(shop);
+    isGivenUpOrReplaced(shop);
+  });
+  hasALimit(shop);
+});
 
-    it('that is refused again is counted, is not tried by itself, and says who asked', async () => {
-      const bench = await suite.start([order]);
-      await suite.write(bench, good(1));
-      await suite.write(bench, bad(2));
-      await suite.write(bench, ordered('o1', '6000.000', { at: 3 }));
-      await (await parked()).ask(KEY, 'ann');
-      const tried = async () => (await (await parked()).list()).filter(({ state }) => state !== 'asked');
-      await eventually(async () => (await tried()).some(({ attempts }) => attempts > 0), 'the attempt');
-      await eventually(async () => (await tried()).length === 2, 'all to rest');
-      const rows = (await (await parked()).list()) as [ParkedRow, ParkedRow];
-      expect(rows.every(({ state }) => state === 'refused')).toBe(true);
-      expect(rows.map(({ askedBy }) => askedBy)).toEqual(['ann', 'ann']);
-      expect(await quantities()).toEqual(['1.000']);
-      await eventually(() => bench.sink.status().deadLetters === 2, 'the status to say so');
-      expect(bench.sink.status().state).toBe('running');
-      await suite.execute(
-        suite.name === 'postgres'
-          ? 'ALTER TABLE shop.ord DROP CONSTRAINT ord_qty_check'
-          : 'ALTER TABLE shop.ord MODIFY qty DECIMAL(12, 3) NOT NULL',
-      );
-      await suite.write(bench, good(4));
-      expect((await states()).at(-1)).toBe('behind KEY_PARKED 0');
-      await (await parked()).ask(KEY, 'ann');
-      await eventually(async () => (await states()).length === 0, 'them to land');
-      expect(await quantities()).toEqual(['4.000']);
-    });
-
-    it('is discarded on record, and what waited goes on', async () => {
-      const bench = await suite.start([order]);
-      await suite.write(bench, bad(1));
-      await suite.write(bench, good(2));
-      await suite.write(bench, good(3));
-      const [refused] = (await (await parked()).list()) as [ParkedRow];
-      expect(await (await parked()).discard([refused.id, refused.id], 'ann', 'a test order')).toEqual([refused.id]);
-      await eventually(async () => (await states()).length === 0, 'the rest to land');
-      expect(await quantities()).toEqual(['3.000']);
-      const [kept, ...others] = await (await parked()).discarded();
-      expect(others).toEqual([]);
-      expect(kept).toMatchObject({
-        ...{ id: refused.id, entity: 'sales-order', key: 'o1', topic: refused.topic, offset: refused.offset },
-        ...{
-          code: 'TARGET_REFUSED',
-          by: 'ann',
-          why: 'a test order',
-          contentsHash: expect.stringMatching(/^[0-9a-f]{64}$/),
-        },
-      });
-      expect(Math.abs((kept?.atMs ?? 0) - Date.now())).toBeLessThan(600_000);
-    });
-
-    it('translated anew at its own position takes its place', async () => {
-      const bench = await suite.start([order]);
-      await suite.write(bench, bad(2));
-      await suite.write(bench, good(2, '7.000'));
-      expect(await states()).toEqual([]);
-      expect(await quantities()).toEqual(['7.000']);
-    });
-
-    it('lets an older record pass that comes late', async () => {
-      const bench = await suite.start([order]);
-      await suite.write(bench, bad(5));
-      await suite.write(bench, good(3));
-      expect(await quantities()).toEqual(['3.000']);
-      expect(await states()).toEqual(['refused TARGET_REFUSED 0']);
-    });
-
-    it('that can’t be read holds back what comes after it in the log, until it is discarded', async () => {
-      const bench = await suite.start([item]);
-      await suite.write(bench, product({ description: 'before' }, { at: 1 }));
-      bench.log.appendUnreadable('product', '1');
-      bench.log.append(product({ description: 'after' }, { at: 3 }));
-      await bench.settled();
-      expect(await states()).toEqual(['refused AVRO_DECODE_FAILED 0', 'behind KEY_PARKED 0']);
-      await (await parked()).ask([{ entity: 'product', key: '1' }], 'ann');
-      await eventually(async () => (await states())[0] === 'refused AVRO_DECODE_FAILED 1', 'the attempt');
-      expect(await suite.rows('SELECT descr FROM shop.item')).toEqual([{ descr: 'before' }]);
-      const [unreadable] = (await (await parked()).list()) as [ParkedRow];
-      await (await parked()).discard([unreadable.id], 'ann', 'cut by the network');
-      await eventually(async () => (await states()).length === 0, 'the rest to land');
-      expect(await suite.rows('SELECT descr FROM shop.item')).toEqual([{ descr: 'after' }]);
-    });
+function stopsItsKey(shop: Shop): void {
+  const { suite } = shop;
+  const parked = () => shop.parked();
+  const states = () => shop.states();
+  const quantities = () => shop.quantities();
+  it('stops its key and no other, through a restart and a change of worker', async () => {
+    const bench = await suite.start([order]);
+    await suite.write(bench, good(1), bad(2), ordered('o2', '1.000', { at: 2 }));
+    await suite.write(bench, good(3));
+    expect(await states()).toEqual(['refused TARGET_REFUSED 0', 'behind KEY_PARKED 0']);
+    expect(bench.sink.status()).toMatchObject({ state: 'running', deadLetters: 1, behind: 1, waiting: 0 });
+    await bench.stop();
+    const next = await suite.start([order], { owner: 'another' }, bench.log);
+    await suite.write(next, good(4), ordered('o2', '2.000', { at: 4 }));
+    expect(await states()).toEqual(['refused TARGET_REFUSED 0', 'behind KEY_PARKED 0', 'behind KEY_PARKED 0']);
+    expect((await quantities()).sort()).toEqual(['1.000', '2.000']);
+    expect(next.lines.filter(({ level }) => level === 'warn')).toEqual([]);
+    await (await parked()).ask(KEY, 'ann');
+    await eventually(async () => (await states()).length === 0, 'the newest to decide');
+    expect((await quantities()).sort()).toEqual(['2.000', '4.000']);
+    await suite.write(next, good(5));
+    expect((await quantities()).sort()).toEqual(['2.000', '5.000']);
   });
 
+  it('that is refused again is counted, is not tried by itself, and says who asked', async () => {
+    const bench = await suite.start([order]);
+    await suite.write(bench, good(1));
+    await suite.write(bench, bad(2));
+    await suite.write(bench, ordered('o1', '6000.000', { at: 3 }));
+    await (await parked()).ask(KEY, 'ann');
+    const tried = async () => (await (await parked()).list()).filter(({ state }) => state !== 'asked');
+    await eventually(async () => (await tried()).some(({ attempts }) => attempts > 0), 'the attempt');
+    await eventually(async () => (await tried()).length === 2, 'all to rest');
+    const rows = (await (await parked()).list()) as [ParkedRow, ParkedRow];
+    expect(rows.every(({ state }) => state === 'refused')).toBe(true);
+    expect(rows.map(({ askedBy }) => askedBy)).toEqual(['ann', 'ann']);
+    expect(await quantities()).toEqual(['1.000']);
+    await eventually(() => bench.sink.status().deadLetters === 2, 'the status to say so');
+    expect(bench.sink.status().state).toBe('running');
+    await suite.execute(
+      suite.name === 'postgres'
+        ? 'ALTER TABLE shop.ord DROP CONSTRAINT ord_qty_check'
+        : 'ALTER TABLE shop.ord MODIFY qty DECIMAL(12, 3) NOT NULL',
+    );
+    await suite.write(bench, good(4));
+    expect((await states()).at(-1)).toBe('behind KEY_PARKED 0');
+    await (await parked()).ask(KEY, 'ann');
+    await eventually(async () => (await states()).length === 0, 'them to land');
+    expect(await quantities()).toEqual(['4.000']);
+  });
+}
+
+function isGivenUpOrReplaced(shop: Shop): void {
+  const { suite } = shop;
+  const parked = () => shop.parked();
+  const states = () => shop.states();
+  const quantities = () => shop.quantities();
+  it('is discarded on record, and what waited goes on', async () => {
+    const bench = await suite.start([order]);
+    await suite.write(bench, bad(1));
+    await suite.write(bench, good(2));
+    await suite.write(bench, good(3));
+    const [refused] = (await (await parked()).list()) as [ParkedRow];
+    expect(await (await parked()).discard([refused.id, refused.id], 'ann', 'a test order')).toEqual([refused.id]);
+    await eventually(async () => (await states()).length === 0, 'the rest to land');
+    expect(await quantities()).toEqual(['3.000']);
+    const [kept, ...others] = await (await parked()).discarded();
+    expect(others).toEqual([]);
+    expect(kept).toMatchObject({
+      ...{ id: refused.id, entity: 'sales-order', key: 'o1', topic: refused.topic, offset: refused.offset },
+      ...{
+        code: 'TARGET_REFUSED',
+        by: 'ann',
+        why: 'a test order',
+        contentsHash: expect.stringMatching(/^[0-9a-f]{64}$/),
+      },
+    });
+    expect(Math.abs((kept?.atMs ?? 0) - Date.now())).toBeLessThan(600_000);
+  });
+
+  it('translated anew at its own position takes its place', async () => {
+    const bench = await suite.start([order]);
+    await suite.write(bench, bad(2));
+    await suite.write(bench, good(2, '7.000'));
+    expect(await states()).toEqual([]);
+    expect(await quantities()).toEqual(['7.000']);
+  });
+
+  it('lets an older record pass that comes late', async () => {
+    const bench = await suite.start([order]);
+    await suite.write(bench, bad(5));
+    await suite.write(bench, good(3));
+    expect(await quantities()).toEqual(['3.000']);
+    expect(await states()).toEqual(['refused TARGET_REFUSED 0']);
+  });
+
+  it('that can’t be read holds back what comes after it in the log, until it is discarded', async () => {
+    const bench = await suite.start([item]);
+    await suite.write(bench, product({ description: 'before' }, { at: 1 }));
+    bench.log.appendUnreadable('product', '1');
+    bench.log.append(product({ description: 'after' }, { at: 3 }));
+    await bench.settled();
+    expect(await states()).toEqual(['refused AVRO_DECODE_FAILED 0', 'behind KEY_PARKED 0']);
+    await (await parked()).ask([{ entity: 'product', key: '1' }], 'ann');
+    await eventually(async () => (await states())[0] === 'refused AVRO_DECODE_FAILED 1', 'the attempt');
+    expect(await suite.rows('SELECT descr FROM shop.item')).toEqual([{ descr: 'before' }]);
+    const [unreadable] = (await (await parked()).list()) as [ParkedRow];
+    await (await parked()).discard([unreadable.id], 'ann', 'cut by the network');
+    await eventually(async () => (await states()).length === 0, 'the rest to land');
+    expect(await suite.rows('SELECT descr FROM shop.item')).toEqual([{ descr: 'after' }]);
+  });
+}
+
+function hasALimit(shop: Shop): void {
+  const { suite } = shop;
+  const parked = () => shop.parked();
+  const quantities = () => shop.quantities();
   it('a sink stops loudly where no more may wait, and nothing of that batch is written', async () => {
     const bench = await suite.start([order], { settings: { parkedRecordsMax: 2 } });
     await suite.write(bench, bad(1));
@@ -150,4 +190,4 @@ describeDialects((suite) => {
     await eventually(async () => (await quantities()).length === 2, 'the rest');
     expect((await quantities()).sort()).toEqual(['1.000', '3.000']);
   });
-});
+}

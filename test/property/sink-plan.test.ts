@@ -18,6 +18,8 @@ import { record, truncation } from '../support/test-log.ts';
 
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
 const RUNS = Number(process.env.RUNS ?? 150);
+/** Seconds each by themselves; beside other work far more. */
+const LIMIT_MS = 240_000;
 
 function check<T>(generated: fc.Arbitrary<T>, property: (value: T) => Promise<void>): Promise<void> {
   return fc.assert(fc.asyncProperty(generated, property), {
@@ -118,38 +120,43 @@ async function run({ steps, resent, writes }: History, settings: Partial<SinkSet
 }
 
 describe('a sink', () => {
-  it.each([
-    'wait',
-    'take-over',
-  ] as const)('ends with what the source says, whatever happens on the way; later records: %s', async (laterRecords) => {
-    await check(history, async (one) => {
-      const { database, simulation, expected } = await run(one, { laterRecords });
-      await simulation.finish();
-      expect(JSON.stringify(contents(database))).toBe(JSON.stringify(expected));
-      const ledger = JSON.stringify(database.rows('seam.applied').map(ledgerText).sort());
-      await simulation.replayAll();
-      expect(JSON.stringify(database.rows('seam.applied').map(ledgerText).sort())).toBe(ledger);
-      expect(JSON.stringify(contents(database))).toBe(JSON.stringify(expected));
-    });
-  });
+  it.each(['wait', 'take-over'] as const)(
+    'ends with what the source says, whatever happens on the way; later records: %s',
+    async (laterRecords) => {
+      await check(history, async (one) => {
+        const { database, simulation, expected } = await run(one, { laterRecords });
+        await simulation.finish();
+        expect(JSON.stringify(contents(database))).toBe(JSON.stringify(expected));
+        const ledger = JSON.stringify(database.rows('seam.applied').map(ledgerText).sort());
+        await simulation.replayAll();
+        expect(JSON.stringify(database.rows('seam.applied').map(ledgerText).sort())).toBe(ledger);
+        expect(JSON.stringify(contents(database))).toBe(JSON.stringify(expected));
+      });
+    },
+    LIMIT_MS,
+  );
 
-  it('stops a key at a refused record and no other; when the record is discarded all of it lands', async () => {
-    await check(history, async (one) => {
-      // nobody asks for anything on the way
-      const writes = one.writes.map((write) => ({ ...write, fault: isAsking(write.fault) ? null : write.fault }));
-      // what only a discarded record said is lost: here every record carries all fields
-      const steps = one.steps.map((each) => (each.does === 'partial' ? { ...each, does: 'put' as const } : each));
-      const { database, simulation, expected, everBad } = await run({ ...one, steps, writes }, {});
-      await simulation.settle();
-      const { bad: stopped, ...now } = contents(database);
-      expect(stopped.filter((key) => !everBad.has(key))).toEqual([]);
-      const { bad, ...then } = expected;
-      expect(bad.filter((key) => !stopped.includes(key))).toEqual([]);
-      expect(withoutKeys(now, stopped)).toEqual(withoutKeys(then, stopped));
-      while ((await simulation.discard()) > 0);
-      expect(contents(database)).toEqual({ ...expected, bad: [] });
-    });
-  });
+  it(
+    'stops a key at a refused record and no other; when the record is discarded all of it lands',
+    async () => {
+      await check(history, async (one) => {
+        // nobody asks for anything on the way
+        const writes = one.writes.map((write) => ({ ...write, fault: isAsking(write.fault) ? null : write.fault }));
+        // what only a discarded record said is lost: here every record carries all fields
+        const steps = one.steps.map((each) => (each.does === 'partial' ? { ...each, does: 'put' as const } : each));
+        const { database, simulation, expected, everBad } = await run({ ...one, steps, writes }, {});
+        await simulation.settle();
+        const { bad: stopped, ...now } = contents(database);
+        expect(stopped.filter((key) => !everBad.has(key))).toEqual([]);
+        const { bad, ...then } = expected;
+        expect(bad.filter((key) => !stopped.includes(key))).toEqual([]);
+        expect(withoutKeys(now, stopped)).toEqual(withoutKeys(then, stopped));
+        while ((await simulation.discard()) > 0);
+        expect(contents(database)).toEqual({ ...expected, bad: [] });
+      });
+    },
+    LIMIT_MS,
+  );
 
   it('makes every system of a shared entity agree on the newest edit', async () => {
     const edit = fc.oneof(

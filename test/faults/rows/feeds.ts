@@ -101,7 +101,12 @@ async function tooLarge({ chain, prove, flows }: FaultContext): Promise<void> {
   prove('a value too large for pos was set aside there alone; reporting has it');
   await flows();
   await crm.query('UPDATE crm.mbr SET pts_bal = 0 WHERE mbr_id = $1', [MEMBER]);
-  await awaits('the correction took the place of the letter', 30_000, async () => (await parked()).length === 0);
+  await awaits('the correction waits behind it', 30_000, async () => (await parked()).length === 2);
+  await awaits('asked for, the correction decides', 30_000, async () => {
+    // what an operator's retry does
+    await chain.sessions.pos.query(`UPDATE seam.parked SET next_try_at = '1970-01-02' WHERE next_try_at IS NULL`);
+    return (await parked()).length === 0;
+  });
 }
 
 const duplicates: Row = {
