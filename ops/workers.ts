@@ -31,6 +31,8 @@ export type WorkerView = {
 const RESTART_PAUSE_MS_MIN = 200;
 const RESTART_PAUSE_MS_MAX = 5_000;
 const STEADY_MS = 10_000;
+/** A machine that is busy with other work starts processes slowly. */
+const START_PATIENCE_MS = 180_000;
 const STOP_PATIENCE_MS = 15_000;
 const CONFIG_EXIT_CODE = 2;
 
@@ -51,7 +53,7 @@ export class WorkerSupervisor {
   }
 
   /** `commands`: worker name → arguments of `seam run`. Resolves when every worker has reported for the first time. */
-  async start(commands: Readonly<Record<string, readonly string[]>>, timeoutMs = 60_000): Promise<void> {
+  async start(commands: Readonly<Record<string, readonly string[]>>, timeoutMs = START_PATIENCE_MS): Promise<void> {
     for (const [name, args] of Object.entries(commands)) {
       const worker = new Worker(name, args, this.#options);
       this.#workers.set(name, worker);

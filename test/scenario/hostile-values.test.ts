@@ -15,7 +15,7 @@ const took: [string, number][] = [];
 
 beforeAll(async () => {
   chain = await startChain();
-}, 300_000);
+}, 480_000);
 afterAll(async () => {
   const lines = took.map(([what, ms]) => `  ${what.padEnd(64)}${ms.toFixed(0).padStart(7)} ms`);
   process.stdout.write(`\nfrom the source's commit to the row in the target:\n${lines.join('\n')}\n`);
