@@ -49,8 +49,12 @@ export async function setUp({ deployment }: Chain): Promise<void> {
 }
 
 /** Workers first, so that the snapshot flows through as it is read. */
-export async function startFlow({ deployment, workers }: Chain, commands = workerCommands()): Promise<void> {
-  await workers.start(commands);
+export async function startFlow(
+  { deployment, workers }: Chain,
+  commands = workerCommands(),
+  startLimitMs?: number,
+): Promise<void> {
+  await workers.start(commands, startLimitMs);
   const files = systems.flatMap(({ system, source }) =>
     source === null ? [] : [{ system, file: source.connectorFile }],
   );

@@ -55,6 +55,7 @@ export type FaultChainOptions = {
 };
 
 const HISTORY_PATIENCE_MS = 480_000;
+const START_LIMIT_MS = 300_000;
 const HISTORY_BASKETS = 300;
 const LIVE_BASKETS = 600;
 
@@ -125,7 +126,7 @@ async function startOn(
   const data = smallShop();
   await loadHistory(chain.sessions, data);
   onProgress('capture');
-  await startFlow(chain, withCrashDirectory(workerCommands(), crashDirectory));
+  await startFlow(chain, withCrashDirectory(workerCommands(), crashDirectory), START_LIMIT_MS);
   await captured(chain, signal);
   return {
     ...chain,

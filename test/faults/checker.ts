@@ -21,7 +21,7 @@ import { readAudit, rowsOf, targets } from './audit.ts';
 import type { FaultChain } from './chain.ts';
 import type { History } from './history.ts';
 import type { Journal } from './journal.ts';
-import { awaits, insist } from './patience.ts';
+import { awaits, DEAR_POLL_MS, insist } from './patience.ts';
 
 const run = promisify(execFile);
 
@@ -53,8 +53,10 @@ const VERIFY_PATIENCE_MS = 15_000;
 const BETWEEN_LOOKS_MS = 2_000;
 const OPEN_LIMIT_MS = 45_000;
 
-/** `mayRepeat`: the row feeds old versions again, so the canonical topics hold them; the targets still must not follow. */
-export async function check(parts: CheckerParts, mayRepeat: boolean): Promise<Checked> {
+/** What a row says of itself; the targets must not follow old versions in any case. */
+export type Circumstances = { readonly feedsOldVersions?: boolean; readonly leavesTransactions?: boolean };
+
+export async function check(parts: CheckerParts, circumstances: Circumstances): Promise<Checked> {
   const { chain, journal, history, expected, settings } = parts;
   const findings: Finding[] = [];
   const add = (criterion: Criterion, faults: readonly string[]) => {
@@ -82,10 +84,10 @@ export async function check(parts: CheckerParts, mayRepeat: boolean): Promise<Ch
     );
   }
   const read = await history.readOn();
-  if (!mayRepeat) add('C3', read.faults);
+  if (circumstances.feedsOldVersions !== true) add('C3', read.faults);
   add('C5', difference('dead letters of the processors', await lettersOf(chain), expected.deadLetters));
   add('C5', difference('set aside in targets', await parked(chain), expected.parked));
-  await step(add, 'C2', () => noOpenTransaction(chain, settings));
+  if (circumstances.leavesTransactions === true) await step(add, 'C2', () => noOpenTransaction(chain, settings));
   const versionsAudited = audits.reduce((sum, { versions }) => sum + versions, 0);
   return { findings, rowsCompared, versionsAudited, recordsRead: read.records, repeats: read.repeats };
 }
@@ -175,11 +177,16 @@ function difference(what: string, found: ReadonlySet<string>, expected: Readonly
 
 /** Kafka's own tool tells of every transactional id how it stands. */
 async function noOpenTransaction(chain: FaultChain, settings: StackSettings): Promise<void> {
-  await awaits('no transaction is open', OPEN_LIMIT_MS, async () => {
-    const open = (await transactionStates(chain, settings)).filter(([, state]) => !/^(Complete|Empty)/.test(state));
-    if (open.length > 0) throw new Error(open.map(([id, state]) => `${id} ${state}`).join(', '));
-    return true;
-  });
+  await awaits(
+    'no transaction is open',
+    OPEN_LIMIT_MS,
+    async () => {
+      const open = (await transactionStates(chain, settings)).filter(([, state]) => !/^(Complete|Empty)/.test(state));
+      if (open.length > 0) throw new Error(open.map(([id, state]) => `${id} ${state}`).join(', '));
+      return true;
+    },
+    DEAR_POLL_MS,
+  );
 }
 
 export async function transactionStates(chain: FaultChain, settings: StackSettings): Promise<[string, string][]> {

@@ -9,13 +9,14 @@ import { canonicalEnd } from '../../demo/day.ts';
 import { Random } from '../../demo/random.ts';
 import { Workload } from '../../demo/workload.ts';
 import { openLogAdmin } from '../../ops/log.ts';
+import type { LogAdmin } from '../../core/ports.ts';
 import type { StackSettings } from '../../stack/settings.ts';
 import { type FaultChain, startFaultChain } from './chain.ts';
 import { type Checked, type CheckerParts, check, type Finding, rest } from './checker.ts';
 import { crashAt } from './crash.ts';
 import { History } from './history.ts';
 import { Journal } from './journal.ts';
-import { awaits } from './patience.ts';
+import { awaits, DEAR_POLL_MS } from './patience.ts';
 import { Probe } from './probe.ts';
 import type { FaultContext, Row } from './row.ts';
 import { selfTest } from './self-test.ts';
@@ -61,6 +62,7 @@ export class Harness {
   readonly #options: HarnessOptions;
   readonly #workload: Workload;
   #failures = 0;
+  #admin: LogAdmin | undefined;
   #closing = new AbortController();
   #trading: Promise<unknown> = Promise.resolve();
   #progressFrom = 0n;
@@ -116,18 +118,25 @@ export class Harness {
   }
 
   async canonicalRecords(): Promise<bigint> {
-    const admin = await openLogAdmin(this.chain.direct);
+    this.#admin ??= await openLogAdmin(this.chain.direct);
     try {
-      return await canonicalEnd(admin);
-    } finally {
-      await admin.close();
+      return await canonicalEnd(this.#admin);
+    } catch (error) {
+      await this.#admin.close().catch(() => {});
+      this.#admin = undefined;
+      throw error;
     }
   }
 
+  async stop(): Promise<void> {
+    await this.pause();
+    await this.#admin?.close().catch(() => {});
+    await this.chain.stop();
+  }
+
   async progress(records: number): Promise<void> {
-    await awaits(`${records} canonical records more`, PROGRESS_LIMIT_MS, async () => {
-      return (await this.canonicalRecords()) - this.#progressFrom >= BigInt(records);
-    });
+    const isThere = async () => (await this.canonicalRecords()) - this.#progressFrom >= BigInt(records);
+    await awaits(`${records} canonical records more`, PROGRESS_LIMIT_MS, isThere, DEAR_POLL_MS);
     this.#progressFrom = await this.canonicalRecords();
   }
 
@@ -143,16 +152,15 @@ export class Harness {
       await this.progress(PROGRESS_RECORDS / 5);
       await row.run(context);
       await context.flows();
-      await awaits(`${PROGRESS_RECORDS} records`, PROGRESS_LIMIT_MS, async () => {
-        return (await this.canonicalRecords()) - from >= BigInt(PROGRESS_RECORDS);
-      });
+      const isEnough = async () => (await this.canonicalRecords()) - from >= BigInt(PROGRESS_RECORDS);
+      await awaits(`${PROGRESS_RECORDS} records in this row`, PROGRESS_LIMIT_MS, isEnough, DEAR_POLL_MS);
     } catch (error) {
       notes.findings.push({ criterion: 'C7', what: error instanceof Error ? error.message : String(error) });
     }
     await this.pause();
     const { ok, unknown } = this.journal.counts();
     try {
-      checked = await check(this.checkerParts, row.feedsOldVersions === true);
+      checked = await check(this.checkerParts, row);
     } catch (error) {
       notes.findings.push({ criterion: 'C1', what: `not checked: ${error instanceof Error ? error.stack : error}` });
     }
@@ -229,17 +237,19 @@ export async function runRows(rows: readonly Row[], options: HarnessOptions): Pr
   try {
     for (const row of ordered(rows, options.seed)) {
       if (options.signal.aborted) break;
-      harness ??= await Harness.start(options);
-      const outcome = await runRow(harness, row);
+      const started: Harness | Error = harness ?? (await Harness.start(options).catch((error: Error) => error));
+      const outcome = started instanceof Error ? notStarted(row, started) : await runRow(started, row);
       outcomes.push(outcome);
       options.onOutcome(outcome);
+      if (started instanceof Error) continue;
+      harness = started;
       if (isDamaged(outcome) || row.isLasting === true) {
-        await harness.chain.stop();
+        await harness.stop();
         harness = undefined;
       }
     }
   } finally {
-    await harness?.chain.stop();
+    await harness?.stop();
   }
   return outcomes;
 }
@@ -252,8 +262,22 @@ function isDamaged({ verdict, checked }: Outcome): boolean {
 async function runRow(harness: Harness, row: Row): Promise<Outcome> {
   const impossible = row.impossible?.(harness.chain);
   if (impossible === undefined) return harness.run(row);
-  const { id, title, recoversWithinMs } = row;
-  const findings: Finding[] = [{ criterion: 'C7', what: `not possible here: ${impossible}` }];
+  return {
+    ...nothingOf(row),
+    verdict: 'not possible here',
+    findings: [{ criterion: 'C7', what: `not possible here: ${impossible}` }],
+  };
+}
+
+function notStarted(row: Row, { message }: Error): Outcome {
+  return {
+    ...nothingOf(row),
+    verdict: 'failed',
+    findings: [{ criterion: 'C7', what: `the chain did not start: ${message}` }],
+  };
+}
+
+function nothingOf({ id, title, recoversWithinMs }: Row) {
   const nothing = { proofs: [], recoveryMs: null, records: 0, writes: 0, unknownWrites: 0, checked: null, seconds: 0 };
-  return { id, title, verdict: 'not possible here', recoversWithinMs, findings, ...nothing };
+  return { id, title, recoversWithinMs, ...nothing };
 }

@@ -16,6 +16,7 @@ export type HistoryReport = {
 
 type Seen = { readonly position: Buffer; readonly offset: bigint };
 
+const LIMIT_MS = 120_000;
 const FAULTS_SHOWN = 20;
 
 export class History {
@@ -43,7 +44,9 @@ export class History {
     const topics = (await admin.listTopics()).filter((topic) => topic.startsWith('canonical.'));
     const bounds = (await Promise.all(topics.map((topic) => admin.bounds(topic))).finally(() => admin.close())).flat();
     const from = (one: TopicPartition) => this.#next.get(nameOf(one)) ?? 0n;
+    const patience = AbortSignal.timeout(LIMIT_MS);
     await readRange(log, {
+      signal: patience,
       groupId: `faults-history-${process.pid}-${this.#looks}`,
       stretches: bounds.map(({ topic, partition, latest }) => ({
         topic,
@@ -53,7 +56,8 @@ export class History {
       })),
       records: (place, records) => this.#look(place, records),
     });
-    for (const bound of bounds) this.#next.set(nameOf(bound), bound.latest);
+    if (patience.aborted) this.#fault('the canonical topics could not be read to their end: a transaction is open');
+    else for (const bound of bounds) this.#next.set(nameOf(bound), bound.latest);
     return { records: this.#records, repeats: this.#repeats, faults: this.#faults };
   }
 

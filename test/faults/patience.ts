@@ -2,10 +2,17 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
 const POLL_MS = 100;
+/** Between looks that cost a connection or a group of their own. */
+export const DEAR_POLL_MS = 1_000;
 const INSIST_MS = 60_000;
 
 /** Resolves with how long it took. */
-export async function awaits(what: string, limitMs: number, holds: () => Promise<boolean> | boolean): Promise<number> {
+export async function awaits(
+  what: string,
+  limitMs: number,
+  holds: () => Promise<boolean> | boolean,
+  everyMs = POLL_MS,
+): Promise<number> {
   const startedMs = performance.now();
   let reason = '';
   for (;;) {
@@ -15,7 +22,7 @@ export async function awaits(what: string, limitMs: number, holds: () => Promise
       reason = `: ${error instanceof Error ? error.message : String(error)}`;
     }
     if (performance.now() - startedMs > limitMs) throw new Error(`not so after ${limitMs / 1000} s: ${what}${reason}`);
-    await pause(POLL_MS);
+    await pause(everyMs);
   }
 }
 

@@ -34,6 +34,8 @@ export type Row = {
   readonly recoversWithinMs: number;
   /** Old versions are fed again on purpose: the canonical topics hold them twice. */
   readonly feedsOldVersions?: boolean;
+  /** Ends producers in the middle of a transaction: Kafka's own tool is asked afterwards whether one is open. */
+  readonly leavesTransactions?: boolean;
   /** Leaves the chain in a state that no later row should start from. */
   readonly isLasting?: boolean;
   /** Part of the short selection. */

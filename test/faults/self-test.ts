@@ -2,7 +2,7 @@
  * A check that can't fail proves nothing. Before the first row every kind of damage is done by hand, each must be found, and
  * all is undone.
  */
-import { rowsOf } from './audit.ts';
+import { rowsOf, type Target } from './audit.ts';
 import { type CheckerParts, check, type Criterion } from './checker.ts';
 import { writeTopic } from './raw-log.ts';
 
@@ -18,7 +18,7 @@ type Damage = {
 export async function selfTest(parts: CheckerParts): Promise<string> {
   const damages = damagesOf(parts);
   for (const damage of damages) await damage.do();
-  const { findings } = await check(parts, false);
+  const { findings } = await check(parts, { leavesTransactions: true });
   for (const damage of damages) await damage.undo();
   const unseen = damages.filter(
     ({ criterion, names }) => !findings.some((one) => one.criterion === criterion && one.what.includes(names)),
@@ -27,7 +27,7 @@ export async function selfTest(parts: CheckerParts): Promise<string> {
     const found = findings.map(({ criterion, what }) => `  ${criterion} ${what}`).join('\n');
     throw new Error(`the checker did not see: ${unseen.map(({ names }) => names).join(', ')}; it saw\n${found}`);
   }
-  const clean = await check(parts, true);
+  const clean = await check(parts, { feedsOldVersions: true });
   if (clean.findings.length > 0) {
     throw new Error(`not clean before the first row:\n${clean.findings.map(({ what }) => `  ${what}`).join('\n')}`);
   }
@@ -35,7 +35,7 @@ export async function selfTest(parts: CheckerParts): Promise<string> {
 }
 
 function damagesOf({ chain, expected }: CheckerParts): Damage[] {
-  const sql = (target: 'reporting' | 'erp' | 'crm' | 'pos', text: string) => () => rowsOf(chain.sessions, target, text);
+  const sql = (target: Target, text: string) => () => rowsOf(chain.sessions, target, text);
   const price = `WHERE product_id = '${PRODUCT}'`;
   const ledger = `WHERE entity = 'price' AND key = '${PRODUCT}|01'`;
   const stock = 'WHERE (loc_cd, prod_no) = (SELECT loc_cd, prod_no FROM erp.stk ORDER BY 1, 2 LIMIT 1)';
@@ -85,9 +85,11 @@ function damagesOf({ chain, expected }: CheckerParts): Damage[] {
       criterion: 'C3',
       names: 'not a canonical record',
       do: async () => {
-        await writeTopic(chain, 'canonical.market-survey', [{ partition: 0, key: Buffer.from('forged'), value: null }]);
+        await writeTopic(chain, 'canonical.invoice-request', [
+          { partition: 0, key: Buffer.from('forged'), value: null },
+        ]);
       },
-      undo: sql('reporting', `DELETE FROM seam.parked WHERE key = 'forged'`),
+      undo: sql('finance', `DELETE FROM seam.parked WHERE key = 'forged'`),
     },
   ];
 }

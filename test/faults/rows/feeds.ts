@@ -7,7 +7,7 @@ import { redriveRecord } from '../../../processors/redrive.ts';
 import { lettersOf } from '../checker.ts';
 import { commandsOf } from '../chain.ts';
 import { rowsOf, type Target } from '../audit.ts';
-import { awaits, insist } from '../patience.ts';
+import { awaits, DEAR_POLL_MS, insist } from '../patience.ts';
 import { bufferOf, committedOf, moveGroup, type Placed, readTopic, writeTopic } from '../raw-log.ts';
 import { type FaultContext, type Row, WORKER_LIMIT_MS } from '../row.ts';
 import type { FaultChain } from '../chain.ts';
@@ -40,15 +40,25 @@ const poison: Row = {
     for (const { partition, offset } of await writeTopic(chain, PRICES, records)) {
       expected.deadLetters.add(`${PRICES}/${partition}/${offset}`);
     }
-    await awaits('the spoiled records are set aside', 60_000, async () => {
-      const letters = await lettersOf(chain);
-      return [...expected.deadLetters].every((place) => letters.has(place));
-    });
+    await awaits(
+      'the spoiled records are set aside',
+      60_000,
+      async () => {
+        const letters = await lettersOf(chain);
+        return [...expected.deadLetters].every((place) => letters.has(place));
+      },
+      DEAR_POLL_MS,
+    );
     context.prove(`${records.length} spoiled records of one key were set aside`);
     await erp.query(`UPDATE erp.prc SET amt = 2 WHERE prod_no = '${SPOILED}'`);
-    await awaits('a later record of the key waits behind them', 60_000, async () => {
-      return (await lettersOf(chain)).size === expected.deadLetters.size + 1;
-    });
+    await awaits(
+      'a later record of the key waits behind them',
+      60_000,
+      async () => {
+        return (await lettersOf(chain)).size === expected.deadLetters.size + 1;
+      },
+      DEAR_POLL_MS,
+    );
     await context.flows();
     await giveUpAndRetry(context);
     await tooLarge(context);
@@ -64,7 +74,7 @@ async function giveUpAndRetry({ chain, expected, prove }: FaultContext): Promise
     await appendToLane(log, [redriveRecord('canonicalize', action, place, original, asked)]);
   }
   expected.deadLetters.clear();
-  await awaits('nothing is set aside any more', 60_000, async () => (await lettersOf(chain)).size === 0);
+  await awaits('nothing is set aside any more', 60_000, async () => (await lettersOf(chain)).size === 0, DEAR_POLL_MS);
   await awaits('the sound record arrived', 60_000, async () => {
     const sql = `SELECT amount::int AS n FROM reporting.price WHERE product_id = '${SPOILED}'`;
     return (await rowsOf<{ n: number }>(chain.sessions, 'reporting', sql))[0]?.n === 2;
@@ -75,11 +85,16 @@ async function giveUpAndRetry({ chain, expected, prove }: FaultContext): Promise
 /** The newest raw record that names the product. */
 async function captured(chain: FaultChain, product: string): Promise<Placed> {
   let found: Placed | undefined;
-  await awaits(`product ${product} is captured`, 60_000, async () => {
-    const last = await readTopic(chain, PRICES, (_, latest) => (latest > 200n ? latest - 200n : 0n));
-    found = last.findLast(({ record }) => Buffer.from(record.value ?? []).includes(product));
-    return found !== undefined;
-  });
+  await awaits(
+    `product ${product} is captured`,
+    60_000,
+    async () => {
+      const last = await readTopic(chain, PRICES, (_, latest) => (latest > 200n ? latest - 200n : 0n));
+      found = last.findLast(({ record }) => Buffer.from(record.value ?? []).includes(product));
+      return found !== undefined;
+    },
+    DEAR_POLL_MS,
+  );
   return found as Placed;
 }
 
@@ -199,10 +214,15 @@ const outOfOrder: Row = {
 /** All that the processors have not read, once the four versions are among it. */
 async function untilCaptured(chain: FaultChain, before: ReadonlyMap<number, bigint>): Promise<Placed[]> {
   let unread: Placed[] = [];
-  await awaits('four versions are captured', 60_000, async () => {
-    unread = await readTopic(chain, PRICES, (partition) => before.get(partition) ?? 0n);
-    return versionsOf(unread).length === 4;
-  });
+  await awaits(
+    'four versions are captured',
+    60_000,
+    async () => {
+      unread = await readTopic(chain, PRICES, (partition) => before.get(partition) ?? 0n);
+      return versionsOf(unread).length === 4;
+    },
+    DEAR_POLL_MS,
+  );
   return unread;
 }
 
@@ -238,7 +258,7 @@ const replay: Row = {
         await context.crashAt('sink-erp', 'after-rows:5');
         context.prove('the worker died in the middle of the replay');
       }
-      const tookMs = await awaits(`${target} has read everything again`, 120_000, async () => {
+      const tookMs = await awaits(`${target} has read everything again`, 300_000, async () => {
         const sql = 'SELECT sum(next_offset) AS n FROM seam.sink_offset';
         const [sum] = await rowsOf<{ n: unknown }>(chain.sessions, target, sql);
         return Number(sum?.n ?? 0) >= before;

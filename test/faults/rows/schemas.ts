@@ -1,7 +1,7 @@
 /** Tables that change their shape while people write to them. */
 import { rowsOf } from '../audit.ts';
 import { canonicalCount, processorsReason, stepOver } from '../operator.ts';
-import { awaits, insist } from '../patience.ts';
+import { awaits, DEAR_POLL_MS, insist } from '../patience.ts';
 import { readTopic } from '../raw-log.ts';
 import type { FaultContext, Row } from '../row.ts';
 
@@ -56,7 +56,12 @@ async function rename({ chain, prove, require }: FaultContext): Promise<void> {
   const reason = processorsReason(chain);
   const [unread] = await readTopic(chain, LOCATIONS, (partition) => ends.get(partition) ?? 0n);
   const before = await canonicalCount(chain);
-  await awaits('the other tables go on', 60_000, async () => (await canonicalCount(chain)) > before + 200n);
+  await awaits(
+    'the other tables go on',
+    60_000,
+    async () => (await canonicalCount(chain)) > before + 200n,
+    DEAR_POLL_MS,
+  );
   prove(`the renamed column stopped its table alone: ${reason.slice(0, 160)}`);
   const sql = `SELECT name FROM reporting.location WHERE location_id = '${LOCATION}'`;
   const [row] = await rowsOf<{ name: string }>(chain.sessions, 'reporting', sql);

@@ -1,7 +1,7 @@
 /** Servers that stop, die, freeze or come back. */
 import { isGone } from '../crash.ts';
 import { canonicalCount, processorsReason, stepOver } from '../operator.ts';
-import { awaits } from '../patience.ts';
+import { awaits, DEAR_POLL_MS } from '../patience.ts';
 import { bufferOf, readTopic, writeTopic } from '../raw-log.ts';
 import { BROKER_LIMIT_MS, DATABASE_LIMIT_MS, type FaultContext, type Row } from '../row.ts';
 
@@ -15,6 +15,7 @@ async function bounce(context: FaultContext, name: string, signal?: NodeJS.Signa
 
 const connectKilled: Row = {
   id: 'F3',
+  leavesTransactions: true,
   title: 'Connect worker killed',
   does: 'SIGKILL of the Connect JVM, then it is started again.',
   proof: 'its process is gone',
@@ -26,6 +27,7 @@ const connectKilled: Row = {
 
 const brokerBounced: Row = {
   id: 'F4',
+  leavesTransactions: true,
   title: 'broker restarted and killed, five times',
   does: 'Orderly stop and SIGKILL in turn, with progress in between.',
   proof: 'each time its process is gone',
@@ -129,7 +131,12 @@ async function unknownId({ chain, prove }: FaultContext): Promise<void> {
     processorsReason(chain).includes('UNKNOWN_SCHEMA_ID'),
   );
   const before = await canonicalCount(chain);
-  await awaits('the other tables go on', 60_000, async () => (await canonicalCount(chain)) > before + 200n);
+  await awaits(
+    'the other tables go on',
+    60_000,
+    async () => (await canonicalCount(chain)) > before + 200n,
+    DEAR_POLL_MS,
+  );
   prove(`an unknown schema id stopped its table alone, with its reason shown: ${processorsReason(chain).slice(0, 80)}`);
   if (place === undefined) throw new Error('the record was not written');
   await stepOver(chain, PRICES, place);

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import pg from 'pg';
 import { rowsOf } from '../audit.ts';
 import type { FaultChain } from '../chain.ts';
-import { awaits, insist } from '../patience.ts';
+import { awaits, DEAR_POLL_MS, insist } from '../patience.ts';
 import { type FaultContext, type Row, WORKER_LIMIT_MS } from '../row.ts';
 
 const REFUSED_PRODUCT = '999000003';
@@ -154,10 +154,15 @@ async function snapshotAgain({ chain, prove, random }: FaultContext): Promise<vo
   ]);
   const [prices] = await rowsOf<{ n: number }>(chain.sessions, 'erp', 'SELECT count(*)::int AS n FROM erp.prc');
   let read = 0;
-  await awaits('the table was read again', 120_000, async () => {
-    read = (await readTopic(chain, topic, (partition) => before.get(partition) ?? 0n)).length;
-    return read >= (prices?.n ?? 0);
-  });
+  await awaits(
+    'the table was read again',
+    120_000,
+    async () => {
+      read = (await readTopic(chain, topic, (partition) => before.get(partition) ?? 0n)).length;
+      return read >= (prices?.n ?? 0);
+    },
+    DEAR_POLL_MS,
+  );
   prove(`the snapshot read ${prices?.n} rows again under writes: ${read} raw records`);
 }
 

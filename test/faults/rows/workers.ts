@@ -46,6 +46,7 @@ const sinkKilled: Row = {
 
 const processorKilled: Row = {
   id: 'F2',
+  leavesTransactions: true,
   title: 'processors killed within their transaction',
   does: 'SIGKILL of the processors before they produce, between produce and commit, and after the commit.',
   proof: 'the worker wrote down the point before it died, and its process is gone',
@@ -120,6 +121,7 @@ async function freeze(
 
 const hijack: Row = {
   id: 'F7',
+  leavesTransactions: true,
   title: 'a second process takes the transactional id',
   does: 'Another producer opens the transactional id of a processor task while the task works, then tries to commit after the task has come back.',
   proof: 'the late commit of the second producer is refused, and nothing of it can be read',
@@ -150,6 +152,7 @@ function forged(id: string) {
 
 const rebalanceStorm: Row = {
   id: 'F18',
+  leavesTransactions: true,
   title: 'rebalance storm',
   does: 'A second processor worker and a second sink join and leave every three seconds for a minute.',
   proof: 'the leases changed hands many times, and each time something flowed',
