@@ -1,4 +1,5 @@
 /** Records that no sound producer would write: poison, duplicates, old versions, a whole past. */
+import path from 'node:path';
 import { createLogger } from '../../../adapters/logger.ts';
 import { openLog } from '../../../ops/log.ts';
 import { appendToLane, readLetters } from '../../../ops/redrive.ts';
@@ -7,6 +8,7 @@ import { redriveRecord } from '../../../processors/redrive.ts';
 import { lettersOf } from '../checker.ts';
 import { commandsOf } from '../chain.ts';
 import { rowsOf, type Target } from '../audit.ts';
+import { seam } from '../operator.ts';
 import { awaits, DEAR_POLL_MS, insist } from '../patience.ts';
 import { bufferOf, committedOf, moveGroup, type Placed, readTopic, writeTopic } from '../raw-log.ts';
 import { type FaultContext, type Row, WORKER_LIMIT_MS } from '../row.ts';
@@ -16,6 +18,9 @@ const PRICES = 'raw.erp.erp.prc';
 const CANONICALIZE = 'seam-canonicalize';
 const SPOILED = '999000009';
 const MEMBER = 810_200;
+const REPLAY_LIMIT_MS = 300_000;
+/** Late enough to have begun, early enough not to be done. */
+const REPLAY_KILL_MS = 4_000;
 const REPEATED_RECORDS = 800n;
 
 const poison: Row = {
@@ -247,25 +252,37 @@ function shuffled(records: readonly Placed[]): Placed[] {
 const replay: Row = {
   id: 'F21',
   title: 'replay while everybody works',
-  does: 'Two sinks read everything again from the beginning of the log under writes, and one of them is killed on the way.',
-  proof: 'the stored offsets went back to the beginning, and came to where they had been',
+  does: 'A sink reads everything again from the beginning of the log under writes, and is killed on the way. An operator replays the last minutes of another target by command; the command is killed, and run again.',
+  proof:
+    'the stored offsets went back to the beginning, and came to where they had been; the second run of the command says that it is done',
   recoversWithinMs: 60_000,
   async run(context) {
     const { chain } = context;
-    for (const target of ['reporting', 'erp'] as const) {
-      const before = await rewind(chain, target, null);
-      if (target === 'erp') {
-        await context.crashAt('sink-erp', 'after-rows:5');
-        context.prove('the worker died in the middle of the replay');
-      }
-      const tookMs = await awaits(`${target} has read everything again`, 300_000, async () => {
-        const sql = 'SELECT sum(next_offset) AS n FROM seam.sink_offset';
-        const [sum] = await rowsOf<{ n: unknown }>(chain.sessions, target, sql);
-        return Number(sum?.n ?? 0) >= before;
-      });
-      context.prove(`${target}: offsets of ${before} records went to 0 and back in ${Math.round(tookMs)} ms`);
-    }
+    const before = await rewind(chain, 'reporting', null);
+    await context.crashAt('sink-reporting', 'after-rows:5');
+    context.prove('sink-reporting died in the middle of reading everything again');
+    const tookMs = await awaits('reporting has read everything again', REPLAY_LIMIT_MS, async () => {
+      const sql = 'SELECT sum(next_offset) AS n FROM seam.sink_offset';
+      const [sum] = await rowsOf<{ n: unknown }>(chain.sessions, 'reporting', sql);
+      return Number(sum?.n ?? 0) >= before;
+    });
+    context.prove(`reporting: offsets of ${before} records went to 0 and back in ${Math.round(tookMs)} ms`);
+    await context.flows();
+    await replayByCommand(context);
   },
 };
+
+async function replayByCommand({ chain, prove }: FaultContext): Promise<void> {
+  const plan = path.join(chain.stateDirectory, 'replay-plan.json');
+  const scope = ['--target', 'erp', '--from', '10m', '--rate', '500', '--batch', '50'];
+  await seam(chain, ['replay', 'plan', ...scope, '--reason', 'fault row', '--output', plan], { mustPass: true });
+  const apply = ['replay', 'apply', plan, '--yes'];
+  const first = await seam(chain, apply, { mustPass: true, killAfterMs: REPLAY_KILL_MS }).catch(
+    (error: Error) => error,
+  );
+  prove('the command was killed while it replayed', first instanceof Error);
+  const second = await seam(chain, apply, { mustPass: true });
+  prove(`run again, it ended: ${second.trim().split('\n').at(-1)?.slice(0, 120)}`);
+}
 
 export const feedRows: readonly Row[] = [poison, duplicates, outOfOrder, replay];

@@ -3,6 +3,7 @@ import { feedRows } from './feeds.ts';
 import { networkRows } from './network.ts';
 import { schemaRows } from './schemas.ts';
 import { serverRows } from './servers.ts';
+import { sourceRows } from './sources.ts';
 import { targetRows } from './targets.ts';
 import { workerRows } from './workers.ts';
 
