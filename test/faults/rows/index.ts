@@ -16,4 +16,5 @@ export const rows: readonly Row[] = [
   ...networkRows,
   ...targetRows,
   ...schemaRows,
+  ...sourceRows,
 ].sort((left, right) => numberOf(left) - numberOf(right));

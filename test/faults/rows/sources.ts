@@ -19,8 +19,8 @@ type Gap = { readonly system: 'finance' | 'logistics'; readonly write: string; r
 
 const financeGap: Gap = {
   system: 'finance',
-  write: `INSERT INTO fin.inv (ext_ref, amt) VALUES ('faults-gap', 1.25)`,
-  read: `SELECT count(*)::int AS n FROM reporting.invoice WHERE request_id = 'faults-gap'`,
+  write: `INSERT INTO fin.inv (ext_ref, ord_ref, amt) VALUES ('faults-gap', 'FAULTS-GAP', 1.25)`,
+  read: `SELECT count(*)::int AS n FROM reporting.invoice WHERE order_id = 'FAULTS-GAP'`,
 };
 const logisticsGap: Gap = {
   system: 'logistics',
