@@ -1,10 +1,10 @@
-/** docs/faults.md, written by a whole run: no figure on it is typed by hand. */
+/** docs/faults.md, written by a run: no figure on it is typed by hand. */
 import { availableParallelism, loadavg } from 'node:os';
 import versions from '../../stack/versions.json' with { type: 'json' };
 import type { Outcome } from './harness.ts';
 import type { Row } from './row.ts';
 
-export type WholeRun = {
+export type FaultRun = {
   readonly seed: number;
   readonly startedAt: string;
   readonly minutes: number;
@@ -47,14 +47,14 @@ machine is needed. Lost packets are made as TCP shows them to a program: pieces 
 right to mount small volumes; a row whose means are missing says so, and counts as not passed.
 `;
 
-export function page(run: WholeRun, rows: readonly Row[]): string {
+export function page(run: FaultRun, rows: readonly Row[]): string {
   const passed = run.outcomes.filter(({ verdict }) => verdict === 'passed').length;
   const software = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   const patience = run.patience === 1 ? '' : `, all limits of recovery × ${run.patience} (the machine was shared)`;
   return [
     INTRODUCTION,
-    '\n## The last whole run\n\n',
-    `${passed} of ${rows.length} rows passed. Seed ${run.seed}, ${run.startedAt.slice(0, 10)}, ${Math.round(run.minutes)} minutes, `,
+    '\n## The last run that wrote this page\n\n',
+    `${passed} of ${rows.length} rows passed, ${rows.length - run.outcomes.length} were not run. Seed ${run.seed}, ${run.startedAt.slice(0, 10)}, ${Math.round(run.minutes)} minutes, `,
     `${availableParallelism()} cores, load ${loadavg()[2]?.toFixed(0)}${patience}. `,
     `Node ${process.versions.node}; ${software.join(', ')}.\n\n`,
     '| row | fault | verdict | flowed again after | limit | canonical records | writes acknowledged + unknown | versions audited |\n',
@@ -65,7 +65,7 @@ export function page(run: WholeRun, rows: readonly Row[]): string {
   ].join('');
 }
 
-function resultLine({ id, title }: Row, { outcomes }: WholeRun): string {
+function resultLine({ id, title }: Row, { outcomes }: FaultRun): string {
   const outcome = outcomes.find((one) => one.id === id);
   if (outcome === undefined) return `| ${id} | ${title} | not run | | | | | |\n`;
   const { verdict, recoveryMs, recoversWithinMs, records, writes, unknownWrites, checked } = outcome;
@@ -75,7 +75,7 @@ function resultLine({ id, title }: Row, { outcomes }: WholeRun): string {
   return `| ${id} | ${title} | ${verdict} | ${recovery} | ${limit} | ${records} | ${writes} + ${unknownWrites} | ${versionsAudited} |\n`;
 }
 
-function rowText({ id, title, does, proof }: Row, { outcomes }: WholeRun): string {
+function rowText({ id, title, does, proof }: Row, { outcomes }: FaultRun): string {
   const outcome = outcomes.find((one) => one.id === id);
   const seen = (outcome?.proofs ?? []).map((one) => `- ${one.replaceAll('|', '\\|')}\n`).join('');
   const found = (outcome?.findings ?? []).map(({ criterion, what }) => `- ${criterion}: ${what}\n`).join('');

@@ -10,6 +10,7 @@ import type { FaultChain } from '../chain.ts';
 
 const TARGETS: readonly Target[] = ['erp', 'crm', 'pos', 'reporting'];
 const SESSION_MS = 8_000;
+const TAKEOVER_LIMIT_MS = 90_000;
 
 async function ownersOf(chain: FaultChain, target: Target): Promise<Map<string, { epoch: number; owner: string }>> {
   const rows = await rowsOf<{ place: string; epoch: string; owner: string }>(
@@ -79,12 +80,17 @@ const zombieSink: Row = {
         const pid = pidOf(chain, worker);
         const before = await awaitsOwnership(chain, target, pid);
         const thaw = await freeze(kind, { pid, worker }, context);
-        await awaits(`another worker owns what process ${pid} had in ${target}`, SESSION_MS * 4, async () => {
-          const now = await ownersOf(chain, target);
-          return before.every((place) => !(now.get(place)?.owner ?? '').endsWith(`-${pid}`));
-        });
-        context.prove(`${worker} ${kind}: its ${before.length} partitions went to another worker under a higher epoch`);
-        await thaw();
+        try {
+          const tookMs = await awaits(`another worker owns what process ${pid} had`, TAKEOVER_LIMIT_MS, async () => {
+            const now = await ownersOf(chain, target);
+            return before.every((place) => !(now.get(place)?.owner ?? '').endsWith(`-${pid}`));
+          });
+          context.prove(
+            `${worker} ${kind}: its ${before.length} partitions went to another worker after ${Math.round(tookMs)} ms`,
+          );
+        } finally {
+          await thaw();
+        }
         await context.flows();
       }
     } finally {
