@@ -8,7 +8,9 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { trendsOf } from '../soak/samples.ts';
 import { choosePorts } from '../../stack/ports.ts';
+import { ordered } from '../faults/harness.ts';
 import { Link } from '../faults/link.ts';
+import { rows } from '../faults/rows/index.ts';
 import { until } from '../support/kafka.ts';
 
 describe('a link', () => {
@@ -150,6 +152,19 @@ describe('crash points', () => {
     expect(signal).toBeNull();
     expect(fired).toBe('');
   });
+});
+
+test('every row of the matrix is there, and says what it does and how that is proved', () => {
+  expect(rows.map(({ id }) => id)).toEqual(Array.from({ length: 24 }, (_, index) => `F${index + 1}`));
+  for (const { id, title, does, proof } of rows) for (const text of [title, does, proof]) expect(text, id).not.toBe('');
+});
+
+test('rows come in the same order for the same seed, and lasting ones last', () => {
+  const ids = (seed: number) => ordered(rows, seed).map(({ id }) => id);
+  expect(ids(5)).toEqual(ids(5));
+  expect(ids(5)).not.toEqual(ids(6));
+  const isLasting = ordered(rows, 5).map((row) => row.isLasting === true);
+  expect(isLasting).toEqual([...isLasting].sort());
 });
 
 test('a trend is the slope of the process that lives, not of the one before it', () => {

@@ -184,6 +184,7 @@ async function rewind(chain: FaultChain, target: Target, records: number | null)
 
 const outOfOrder: Row = {
   id: 'F20',
+  isShort: true,
   title: 'versions out of order',
   does: "Four versions of one price are fed as 3, 2, 4, 1, with everything else of their partition, and the processors never see them in the source's order.",
   proof: 'the raw records are read back in that order; the final price is version 4',

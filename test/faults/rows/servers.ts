@@ -64,6 +64,7 @@ const brokerPaused: Row = {
 
 const targetRestarted: Row = {
   id: 'F8',
+  isShort: true,
   title: 'target database restarted, hard and soft',
   does: 'PostgreSQL by immediate shutdown, MariaDB by SIGKILL, PostgreSQL fast; each started again at once.',
   proof: 'each time its process is gone',
