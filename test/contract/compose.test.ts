@@ -334,6 +334,7 @@ describe('servers have the settings of the local stack', () => {
       'basedir',
       'datadir',
       'lc-messages-dir',
+      'tmpdir',
       'user',
       'port',
       'bind-address',
