@@ -49,6 +49,7 @@ export type WriterOptions = {
 };
 
 const FIRST_PAUSE_MS = 20;
+export const LEASES_BUSY = 'LEASES_BUSY';
 
 export class Writer {
   readonly #options: WriterOptions;
@@ -83,39 +84,47 @@ export class Writer {
   }
 
   /**
-   * What `write` would do and count, done and rolled back. The sinks beside it wait meanwhile: past `msMax`, or where a statement
-   * or a lock takes longer than the session allows, it gives way with a TransientError.
+   * What `write` would do and count, done and rolled back. The sinks beside it wait meanwhile, so past `msMax`, or where a
+   * statement or a lock takes longer than the session allows, it gives way with a TransientError. LEASES_BUSY: a sink is at work
+   * on these partitions, and nothing was held yet.
    */
   async trial(work: Work, msMax: number): Promise<Written> {
-    const { clock, dialect } = this.#options;
-    const session = await this.#open();
-    const endMs = clock.nowMs() + msMax;
     try {
-      return await this.#tryOut(
-        limited(session, () => clock.nowMs() > endMs),
-        work,
-      );
+      return await this.#tryOut(await this.#open(), work, msMax);
     } catch (cause) {
-      throw dialect.errorOf(cause);
+      throw this.#options.dialect.errorOf(cause);
     } finally {
       await this.#recover();
     }
   }
 
-  async #tryOut(session: Session, work: Work): Promise<Written> {
+  async #tryOut(session: Session, work: Work, msMax: number): Promise<Written> {
+    const { dialect, clock } = this.#options;
     for (let isSplit = false; ; isSplit = true) {
       await session.begin({ checkAtOnce: isSplit });
-      await holdLeases(session, this.#options.side, work.holds ?? []);
-      const context = this.#context(session, false);
+      await this.#holdForTrial(session, work.holds ?? []);
+      const endMs = clock.nowMs() + msMax;
+      const inTime = limited(session, () => clock.nowMs() > endMs);
+      const context = this.#context(inTime, false);
       try {
         const written = await (isSplit ? writeSplit(context, work.items) : writeWhole(context, work.items));
         // what a commit would find
-        await session.run('checkConstraints', []);
+        await inTime.run('checkConstraints', []);
         return written;
       } catch (error) {
-        if (isSplit || this.#options.dialect.errorOf(error).class !== 'record') throw error;
+        if (isSplit || dialect.errorOf(error).class !== 'record') throw error;
         await session.rollback();
       }
+    }
+  }
+
+  async #holdForTrial(session: Session, places: readonly TopicPartition[]): Promise<void> {
+    try {
+      await holdLeases(session, this.#options.side, places);
+    } catch (cause) {
+      const error = this.#options.dialect.errorOf(cause);
+      if (!(error instanceof TransientError)) throw error;
+      throw new TransientError({ code: LEASES_BUSY, message: 'a sink is at work on these partitions', cause });
     }
   }
 

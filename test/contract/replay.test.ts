@@ -120,6 +120,20 @@ describeDialects((suite) => {
       await expect(nothing).rejects.toThrow('canonical.product partition 0 was never read by this target');
     });
 
+    it('waits for a sink in the middle of a transaction, however long that takes, and is not cut up by it', async () => {
+      const bench = await lost(trading());
+      const release = await holdRow(
+        suite,
+        "UPDATE seam.sink_offset SET owner = 'busy' WHERE topic = 'canonical.product'",
+      );
+      const trial = { recordsMax: 100, msMax: 400 };
+      const planned = bench.plan({ topics: ['canonical.product'] }, { trial: { ...trial, msMax: 20_000 } });
+      const impatient = bench.plan({ topics: ['canonical.product'] }, { trial: { ...trial, waitsMax: 2 } });
+      await expect(impatient).rejects.toMatchObject({ code: 'TARGET_BUSY' });
+      await release();
+      expect((await planned).targets[0]).toMatchObject({ chunks: 1, predicted: { records: 2 } });
+    });
+
     it('gives way to whoever holds a row, and keeps the sink no longer than its limit', async () => {
       const log = trading();
       const bench = await lost(log);

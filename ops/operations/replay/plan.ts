@@ -27,7 +27,7 @@ export type PlanOptions = {
 };
 
 export const WINDOW_LIMITS: WindowLimits = { keysMax: 200_000, bytesMax: 128 * 1024 * 1024 };
-export const TRIAL_LIMITS: TrialLimits = { recordsMax: 2_000, msMax: 1_000 };
+export const TRIAL_LIMITS: TrialLimits = { recordsMax: 2_000, msMax: 2_000 };
 
 export async function planReplay(parts: ReplayParts, options: PlanOptions): Promise<ReplayPlan> {
   if (options.reason.trim() === '') {
@@ -80,7 +80,7 @@ async function planTarget(
   options: PlanOptions,
 ): Promise<{ scope: TargetScope | undefined; notes: readonly string[] }> {
   const { trial: limits, rewriteEqual, signal } = options;
-  const settings = { ...parts.settings, rewriteEqual, statementTimeoutMs: limits.msMax, retryAttemptsMax: 1 };
+  const settings = { ...parts.settings, rewriteEqual, statementTimeoutMs: limits.msMax };
   const open = await openTarget(parts, of, { owner: `replay-plan-${id}`, settings, signal });
   try {
     const { topics, notes } = await resolveScope(open, admin, options);

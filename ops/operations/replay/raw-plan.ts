@@ -168,7 +168,7 @@ async function tryOne(
   const topics = of.target.tables.map(({ entity }) => parts.entities[entity]?.topic ?? '');
   const wanted = topics.filter((topic) => (decodedByTopic.get(topic)?.length ?? 0) > 0);
   if (wanted.length === 0) return [];
-  const settings = { ...parts.settings, statementTimeoutMs: TRIAL_LIMITS.msMax, retryAttemptsMax: 1 };
+  const settings = { ...parts.settings, statementTimeoutMs: TRIAL_LIMITS.msMax };
   const open = await openTarget(parts, of, { owner: 'replay-plan', settings, signal });
   try {
     const trial = new Trial(parts, open, TRIAL_LIMITS);

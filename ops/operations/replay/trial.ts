@@ -5,6 +5,7 @@
 import { TransientError } from '../../../core/errors.ts';
 import type { TopicPartition } from '../../../core/ports.ts';
 import { partitionName } from '../../../sinks/engine/leases.ts';
+import { LEASES_BUSY } from '../../../sinks/engine/writer.ts';
 import { addEffects, type Effect, effectOf, noEffect } from './effect.ts';
 import type { OpenTarget, ReplayParts } from './target-access.ts';
 import type { Portion } from './walk.ts';
@@ -15,12 +16,15 @@ export type TrialLimits = {
   readonly recordsMax: number;
   /** Locks are held no longer; the statement under way may take as long again. */
   readonly msMax: number;
+  /** Times to wait for a sink that is at work: each wait ends by the session's limit, or with the sink's transaction. */
+  readonly waitsMax?: number;
 };
 
 type Entry = { readonly place: TopicPartition; readonly group: Group };
 
 const RESTS_MS_MIN = 5;
 const ATTEMPTS_MAX = 5;
+const WAITS_MAX = 200;
 
 export class Trial {
   readonly #parts: ReplayParts;
@@ -54,34 +58,39 @@ export class Trial {
     if (entries.length > 0) await this.#tryChunk(entries);
   }
 
-  /** A chunk that takes too long, or meets a lock, gives way; then it is cut in two. */
+  /** A chunk that takes too long, or meets a row that somebody holds, gives way; then it is cut in two. */
   async #tryChunk(entries: readonly Entry[]): Promise<void> {
     const { clock } = this.#parts;
+    const { waitsMax = WAITS_MAX } = this.#limits;
     for (let attempt = 1; ; attempt += 1) {
       const startedMs = clock.nowMs();
       try {
-        const items = entries.flatMap(({ group }) => group.items);
-        const holds = [...new Map(entries.map(({ place }) => [partitionName(place), place])).values()];
-        const written = await this.#open.writer.trial(
-          { items, advances: [], isTimedRetry: false, holds },
-          this.#limits.msMax,
-        );
-        this.effect = addEffects(this.effect, effectOf(items.length, written));
-        this.chunks += 1;
+        await this.#tryOnce(entries);
         const workMs = clock.nowMs() - startedMs;
         this.trialMs += workMs;
         await clock.pause(Math.max(workMs, RESTS_MS_MIN));
         return;
       } catch (error) {
         if (!(error instanceof TransientError)) throw error;
-        await clock.pause(Math.max(clock.nowMs() - startedMs, RESTS_MS_MIN));
-        if (entries.length > 1) break;
-        if (attempt >= ATTEMPTS_MAX) throw tooBusy(this.#open.system, error);
+        const isWaiting = error.code === LEASES_BUSY;
+        // who waited for a sink has held nobody up
+        await clock.pause(isWaiting ? RESTS_MS_MIN : Math.max(clock.nowMs() - startedMs, RESTS_MS_MIN));
+        if (!isWaiting && entries.length > 1) break;
+        if (attempt >= (isWaiting ? waitsMax : ATTEMPTS_MAX)) throw tooBusy(this.#open.system, error);
       }
     }
     const middle = entries.length >> 1;
     await this.#tryChunk(entries.slice(0, middle));
     await this.#tryChunk(entries.slice(middle));
+  }
+
+  async #tryOnce(entries: readonly Entry[]): Promise<void> {
+    const items = entries.flatMap(({ group }) => group.items);
+    const holds = [...new Map(entries.map(({ place }) => [partitionName(place), place])).values()];
+    const work = { items, advances: [], isTimedRetry: false, holds };
+    const written = await this.#open.writer.trial(work, this.#limits.msMax);
+    this.effect = addEffects(this.effect, effectOf(items.length, written));
+    this.chunks += 1;
   }
 }
 
