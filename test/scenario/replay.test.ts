@@ -68,10 +68,9 @@ describe('a replay of every topic into every target while the shops trade', () =
     const startedMs = Date.now();
     await pause(CALM_MS);
     const replayedMs = Date.now();
-    await replay().finally(async () => {
-      closing.abort();
-      await trading;
-    });
+    // what goes wrong at the tills is told, and stops the replay's wait for nothing
+    await Promise.race([replay(), trading]).finally(() => closing.abort());
+    await trading;
     const endedMs = Date.now();
     await workload.finish(AbortSignal.timeout(90_000));
     await chain.comeToRest();
@@ -84,6 +83,8 @@ describe('a replay of every topic into every target while the shops trade', () =
   }, 800_000);
 
   async function replay(): Promise<void> {
+    const startedMs = Date.now();
+    const told = (what: string) => process.stdout.write(`${what} after ${(Date.now() - startedMs) / 1_000} s\n`);
     lostRows = await loseRows();
     const parts = await replayParts(chain.chain.deployment);
     const targets = systems.flatMap(({ target }) => target?.system ?? []);
@@ -95,7 +96,9 @@ describe('a replay of every topic into every target while the shops trade', () =
       limits: WINDOW_LIMITS,
       trial: TRIAL_LIMITS,
     });
+    told(`${recordsOf(plan)} records planned in ${plan.targets.map(({ chunks }) => chunks).join('+')} transactions`);
     applied = await applyReplay(parts, plan, { by: 'tester', limits: WINDOW_LIMITS, signal });
+    told('applied');
   }
 
   /** As after a restore from an older backup: rows and what Seam knew of them are gone, the offsets are not. */

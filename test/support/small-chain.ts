@@ -18,8 +18,9 @@ import { systems } from '../../ops/systems.ts';
 import { stopStack } from '../../stack/stack.ts';
 
 const HISTORY_BASKETS = 30;
-/** Sold again under new numbers when all are. */
-const LIVE_BASKETS = 120;
+/** Enough for ten minutes of trade, and small ones, so that few products are needed. */
+const LIVE_BASKETS = 1_000;
+const LIVE_LINES_MAX = 6;
 const PATIENCE_MS = 240_000;
 
 export class SmallChain {
@@ -108,7 +109,9 @@ export class SmallChain {
 function smallShop(): RetailData {
   const all = readRetailData();
   const history = all.baskets.filter(({ week }) => week < FIRST_LIVE_WEEK).slice(0, HISTORY_BASKETS);
-  const live = all.baskets.filter(({ week }) => week >= FIRST_LIVE_WEEK).slice(0, LIVE_BASKETS);
+  const isLive = ({ week, lines }: (typeof all.baskets)[number]) =>
+    week >= FIRST_LIVE_WEEK && lines.length <= LIVE_LINES_MAX;
+  const live = all.baskets.filter(isLive).slice(0, LIVE_BASKETS);
   const baskets = [...history, ...live];
   const sold = new Set(baskets.flatMap(({ lines }) => lines.map(({ productId }) => productId)));
   const members = new Set(baskets.map(({ householdId }) => householdId));
