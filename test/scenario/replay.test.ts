@@ -147,7 +147,7 @@ describe('a replay of every topic into every target while the shops trade', () =
   });
 
   it('slows live records by a bound', () => {
-    expect(calm.count).toBeGreaterThan(50);
+    expect(calm.count).toBeGreaterThan(20);
     expect(beside.count).toBeGreaterThan(20);
     expect(beside.p99).toBeLessThan(Math.max(2_000, calm.p99 * SLOWED_MAX));
   });

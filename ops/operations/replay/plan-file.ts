@@ -41,6 +41,8 @@ const TargetScope = z.strictObject({
   /** Transactions in which the trial counted. */
   chunks: z.int(),
   trialMs: z.number(),
+  /** Finding and reading the ranges. */
+  readMs: z.number(),
 });
 export type TargetScope = z.infer<typeof TargetScope>;
 export type ScopeTopic = TargetScope['topics'][number];

@@ -99,6 +99,7 @@ async function tryScope(
   topics: readonly TopicRanges[],
   options: PlanOptions,
 ): Promise<TargetScope> {
+  const startedMs = parts.clock.nowMs();
   const trial = new Trial(parts, open, options.trial);
   const marks = new Marks();
   let [read, selected] = [0, 0];
@@ -124,6 +125,7 @@ async function tryScope(
     predicted: trial.effect,
     chunks: trial.chunks,
     trialMs: trial.trialMs,
+    readMs: Math.max(0, parts.clock.nowMs() - startedMs - 2 * trial.trialMs),
   };
 }
 
@@ -157,9 +159,10 @@ class Marks {
   }
 }
 
-/** A replay rests at least as long as it works. */
+/** The ranges are read as for the plan; a replay rests at least as long as it works. */
 function estimate(targets: readonly TargetScope[], rate: number): number {
-  const ofTarget = ({ predicted, trialMs }: TargetScope) => Math.max(predicted.records / rate, (2 * trialMs) / 1_000);
+  const ofTarget = ({ predicted, trialMs, readMs }: TargetScope) =>
+    readMs / 1_000 + Math.max(predicted.records / rate, (2 * trialMs) / 1_000);
   return targets.reduce((sum, target) => sum + ofTarget(target), 0);
 }
 

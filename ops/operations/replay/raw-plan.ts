@@ -184,6 +184,7 @@ async function tryOne(
         predicted: { ...noEffect(), ...effect },
         chunks,
         trialMs,
+        readMs: 0,
       },
     ];
   } finally {
