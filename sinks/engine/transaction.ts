@@ -40,6 +40,8 @@ export type TransactionContext = {
   readonly keysMax: number;
   readonly rewriteEqual: boolean;
   readonly isTimedRetry: boolean;
+  /** Records of a replay are no news of what the target did lately. */
+  readonly isReplay: boolean;
 };
 
 export type Written = { readonly counts: Counts; readonly parks: readonly ParkWrite[] };
@@ -141,12 +143,16 @@ function unreadableOf(
   return Map.groupBy(all, ({ entity, key }) => entityKey(entity, key));
 }
 
-/** For keys of shared entities of which the batch brings an own change older than the ledger's. */
+/**
+ * For keys of shared entities of which the batch brings an own change older than the ledger's: it was made after the winner was
+ * written. Not in a replay: that change was answered when it came live, and the row may hold a newer one by now.
+ */
 async function loadWinners(
-  { tables, decode }: TransactionContext,
+  { tables, decode, isReplay }: TransactionContext,
   requests: readonly Request[],
   ledger: ReadonlyMap<string, LedgerRow>,
 ): Promise<ReadonlyMap<string, Candidate>> {
+  if (isReplay) return NO_WINNERS;
   const overtaken = requests.flatMap(({ entity, key, candidates }) => {
     const table = tables.get(entity);
     const row = ledger.get(entityKey(entity, key));

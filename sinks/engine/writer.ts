@@ -105,7 +105,7 @@ export class Writer {
       await this.#holdForTrial(session, work.holds ?? []);
       const endMs = clock.nowMs() + msMax;
       const inTime = limited(session, () => clock.nowMs() > endMs);
-      const context = this.#context(inTime, false);
+      const context = this.#context(inTime, work);
       try {
         const written = await (isSplit ? writeSplit(context, work.items) : writeWhole(context, work.items));
         // what a commit would find
@@ -184,7 +184,7 @@ export class Writer {
       return undefined;
     }
     await hooks.at('after-lock');
-    const context = this.#context(session, work.isTimedRetry);
+    const context = this.#context(session, work);
     const written = await (isSplit ? writeSplit(context, work.items) : writeWhole(context, work.items));
     await hooks.at('after-rows');
     await this.#refuseTooManyParked(session, written);
@@ -196,7 +196,7 @@ export class Writer {
     return written;
   }
 
-  #context(session: Session, isTimedRetry: boolean): TransactionContext {
+  #context(session: Session, { isTimedRetry, holds }: Work): TransactionContext {
     const { side, tables, decode, settings, clock, hooks } = this.#options;
     return {
       hooks,
@@ -209,6 +209,7 @@ export class Writer {
       keysMax: settings.batchRecordsMax,
       rewriteEqual: settings.rewriteEqual,
       isTimedRetry,
+      isReplay: holds !== undefined,
     };
   }
 

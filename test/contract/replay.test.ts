@@ -12,8 +12,8 @@ import { cancelReplay, replayProgress } from '../../ops/operations/replay/progre
 import type { CrashPoint } from '../../sinks/engine/hooks.ts';
 import { type DialectSuite, describeDialects } from '../support/dialect-suite.ts';
 import { ReplayBench } from '../support/replay-bench.ts';
-import { earned, memberOf, moved, ordered, product } from '../support/shop-records.ts';
-import { item, member, movement, order, points } from '../support/shop-tables.ts';
+import { earned, memberOf, moved, ordered, phone, product } from '../support/shop-records.ts';
+import { contact, item, member, movement, order, points } from '../support/shop-tables.ts';
 import { eventually } from '../support/sink-bench.ts';
 import { TestLog, truncation } from '../support/test-log.ts';
 
@@ -252,6 +252,24 @@ describeDialects((suite) => {
       expect(await suite.rows('SELECT qoh FROM shop.stk')).toEqual([{ qoh: '-50.000' }]);
       expect(Number((await suite.rows('SELECT pts FROM shop.cust'))[0]?.pts)).toBe(170);
       expect(live.sink.status().state).toBe('running');
+    });
+
+    it('takes no old change of the target itself for news: what somebody wrote there since stays', async () => {
+      const log = new TestLog(1);
+      const tables = [member, contact];
+      const live = await suite.start(tables, {}, log);
+      log.append(
+        memberOf({}, { at: 1 }),
+        phone('7', 'winner', { at: 10 }),
+        phone('7', 'own', { at: 5, system: 'shop' }),
+      );
+      await live.settled();
+      await suite.execute("UPDATE shop.cust SET tel = 'newer'");
+      const bench = new ReplayBench(suite.database, tables, log);
+      const plan = await bench.plan({ topics: ['canonical.member-contact'], offsets: ['0:1-2'] });
+      expect(plan.targets[0]?.predicted).toMatchObject({ records: 1, newer: 1, updated: 0 });
+      expect((await bench.apply(plan)).counted).toEqual(plan.targets[0]?.predicted);
+      expect(await suite.rows('SELECT tel FROM shop.cust')).toEqual([{ tel: 'newer' }]);
     });
 
     it('lets a corrected record land at its old position', async () => {
