@@ -79,7 +79,8 @@ CREATE ROLE ${SINK_USER} LOGIN PASSWORD '${SINK_PASSWORD}';
 GRANT USAGE ON SCHEMA seam, shop TO ${SINK_USER};
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA seam TO ${SINK_USER};
 ALTER DEFAULT PRIVILEGES IN SCHEMA shop GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO ${SINK_USER};
-GRANT EXECUTE ON FUNCTION pg_replication_origin_create(text), pg_replication_origin_session_setup(text) TO ${SINK_USER};`;
+GRANT EXECUTE ON FUNCTION pg_replication_origin_create(text), pg_replication_origin_session_setup(text),
+  pg_replication_origin_xact_setup(pg_lsn, timestamptz) TO ${SINK_USER};`;
   }
   return `
 CREATE DATABASE shop CHARACTER SET utf8mb4;

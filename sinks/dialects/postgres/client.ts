@@ -73,9 +73,11 @@ export class PostgresClient {
     return this.#client;
   }
 
-  /** Returns the server's command tag. */
+  /** Returns the server's command tag, of the last statement. */
   async execute(text: string): Promise<string> {
-    return (await this.#guarded(this.#client.query(text))).command;
+    const results: unknown = await this.#guarded(this.#client.query(text));
+    const last = Array.isArray(results) ? results.at(-1) : results;
+    return (last as pg.QueryResult).command;
   }
 
   /** Planned anew each time: a plan kept from when a table was empty would scan it for as long as the session lives. */

@@ -10,6 +10,12 @@ const IN_USE = '55006';
 const EXISTS = new Set(['23505', '42710']);
 const NO_RIGHT = '42501';
 
+/**
+ * Goes before every COMMIT. With an origin, PostgreSQL writes into the log the time that the session names for the transaction it
+ * repeats, and without one that of an earlier commit: what a trigger derives from our write would count as that old.
+ */
+export const NAME_COMMIT_TIME = `SELECT pg_catalog.pg_replication_origin_xact_setup('0/0', pg_catalog.clock_timestamp())`;
+
 export async function setOrigin(client: pg.Client, system: string, user: string): Promise<string> {
   for (let number = 0; number < ORIGINS_MAX; number += 1) {
     const name = `seam_${system}_${number}`;
@@ -26,6 +32,7 @@ async function isTaken(client: pg.Client, name: string, user: string): Promise<b
   try {
     await createOrigin(client, name);
     await client.query('SELECT pg_catalog.pg_replication_origin_session_setup($1)', [name]);
+    await client.query(NAME_COMMIT_TIME);
     return true;
   } catch (error) {
     const code = (error as { code?: string }).code;
@@ -34,7 +41,7 @@ async function isTaken(client: pg.Client, name: string, user: string): Promise<b
     throw new ConfigError({
       code: 'ECHO_TAG_REFUSED',
       message: `user "${user}" may not set a replication origin, so its writes would come back as news`,
-      hint: `GRANT EXECUTE ON FUNCTION pg_replication_origin_create(text), pg_replication_origin_session_setup(text) TO ${user}`,
+      hint: `GRANT EXECUTE ON FUNCTION pg_replication_origin_create(text), pg_replication_origin_session_setup(text), pg_replication_origin_xact_setup(pg_lsn, timestamptz) TO ${user}`,
       cause: error,
     });
   }

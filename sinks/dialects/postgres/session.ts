@@ -2,6 +2,7 @@ import { invariant } from '../../../core/errors.ts';
 import type { SqlValue } from '../../../core/target.ts';
 import type { FoundRow, Session, StatementName, TableShape, Values } from '../dialect.ts';
 import type { PostgresClient } from './client.ts';
+import { NAME_COMMIT_TIME } from './origin.ts';
 import { COLUMNS_SQL, type ColumnRow, TABLES_SQL, type TableRow, tableShape } from './describe.ts';
 import { addSql, insertSql, lookupSql, quoted, removeSql, updateSql, upsertSql } from './sql.ts';
 import { statements } from './statements.ts';
@@ -26,7 +27,7 @@ export class PostgresSession implements Session {
 
   async commit(): Promise<void> {
     // A transaction that failed before answers COMMIT with ROLLBACK, and no error.
-    const answer = await this.#client.execute('COMMIT');
+    const answer = await this.#client.execute(`${NAME_COMMIT_TIME}; COMMIT`);
     invariant(answer === 'COMMIT', `postgres answered COMMIT with ${answer}`);
   }
 
