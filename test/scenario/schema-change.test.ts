@@ -2,6 +2,7 @@
  * Why: legacy tables change on a Friday evening and nobody tells. What can be read goes on without a pause; what can't stops
  * that table alone, says what changed, and goes on at the very record once it is put right.
  */
+import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import crmMapping from '../../connectors/crm/mapping.ts';
@@ -13,12 +14,15 @@ import { verifyDeployment } from '../../ops/operations/verify-deployment.ts';
 import { startProcessors } from '../../ops/run/processors.ts';
 import { type System, systemNamed, systems as allSystems } from '../../ops/systems.ts';
 import { workerCommands } from '../../ops/worker-commands.ts';
+import { WorkerSupervisor } from '../../ops/workers.ts';
 import { arrives, type RunningChain, startChain } from '../support/running-chain.ts';
 
 let chain: RunningChain;
+let workers: WorkerSupervisor;
 
 beforeAll(async () => {
   chain = await startChain();
+  workers = chain.workers;
   await crm(`INSERT INTO crm.mbr (mbr_id, nm) VALUES (1, 'first')`);
   await pos(sale(1, 1));
   // the first records wait until every worker of the chain has started
@@ -26,6 +30,7 @@ beforeAll(async () => {
   await arrives([['1']], () => reported('SELECT sale_id FROM reporting.sale'), 180_000);
 }, 600_000);
 afterAll(async () => {
+  await workers?.stop();
   await chain?.stop();
 });
 
@@ -38,7 +43,7 @@ const sale = (id: number, amount: number) =>
   `INSERT INTO tlog_hdr (bskt_no, str_cd, cust_no, sold_ts, tot_amt) VALUES (${id}, '000330', '', '2017-03-01 10:00:00', ${amount})`;
 const PATIENCE_MS = 90_000;
 
-const processors = () => chain.workers.views().find((view) => view.name === 'processors');
+const processors = () => workers.views().find((view) => view.name === 'processors');
 const halted = async () => processors()?.status?.reason?.match(/\[(\w+)\]/)?.[1] ?? processors()?.status?.state;
 
 /** Beginning and end of the dead letters, which a change of a table must never fill. */
@@ -127,7 +132,9 @@ describe('a change that the mapping can’t read stops that table only', () => {
     await arrives([['under the old name']], name(12), PATIENCE_MS);
     await running.stop();
     await running.done;
-    await chain.workers.start({ processors: workerCommands().processors ?? [] });
+    await workers.stop();
+    workers = supervisor();
+    await workers.start(workerCommands());
     await isEqual();
   });
 
@@ -160,11 +167,16 @@ async function isEqual(): Promise<void> {
   expect(result.rowsCompared).toBeGreaterThan(10);
 }
 
+/** Starts once: what was stopped is another's. */
+const supervisor = () =>
+  new WorkerSupervisor({ deploymentFile: chain.deploymentFile, logDirectory: path.join(chain.stateDirectory, 'logs') });
+
 /** In this process, in place of the worker: with the one field read under both names. */
 async function correctedProcessors() {
-  await chain.workers.stop();
-  const { processors: _gone, ...sinks } = workerCommands();
-  await chain.workers.start(sinks);
+  await workers.stop();
+  workers = supervisor();
+  const { processors: _gone, ...rest } = workerCommands();
+  await workers.start(rest);
   const [member, ...others] = crmMapping.tables['crm.mbr'] as CanonicalMapping[];
   const fields = { ...member?.fields, fullName: fromFirst(['full_nm', 'nm'], trimmed) };
   const corrected = { ...crmMapping.tables, 'crm.mbr': [{ ...member, fields } as CanonicalMapping, ...others] };
