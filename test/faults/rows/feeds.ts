@@ -131,6 +131,7 @@ async function tooLarge({ chain, prove, flows }: FaultContext): Promise<void> {
 
 const duplicates: Row = {
   id: 'F19',
+  isShort: true,
   title: 'records delivered twice',
   does: 'The last records of several raw topics are written once more, in order, as a producer that repeats itself would; and sinks read again from before.',
   proof: 'the raw topics are longer by the copies, and the sinks counted records that were old or unchanged',
@@ -252,6 +253,7 @@ function shuffled(records: readonly Placed[]): Placed[] {
 
 const replay: Row = {
   id: 'F21',
+  isShort: true,
   title: 'replay while everybody works',
   does: 'A sink reads everything again from the beginning of the log under writes, and is killed on the way. An operator replays the last minutes of another target by command; the command is killed, and run again.',
   proof:
@@ -275,7 +277,7 @@ const replay: Row = {
 
 async function replayByCommand({ chain, prove }: FaultContext): Promise<void> {
   const plan = path.join(chain.stateDirectory, 'replay-plan.json');
-  const scope = ['--target', 'erp', '--from', '10m', '--rate', '500', '--batch', '50'];
+  const scope = ['--target', 'erp', '--from', '3m', '--rate', '1000', '--batch', '50'];
   await seam(chain, ['replay', 'plan', ...scope, '--reason', 'fault row', '--output', plan], { mustPass: true });
   const apply = ['replay', 'apply', plan, '--yes'];
   const first = await seam(chain, apply, { mustPass: true, killAfterMs: REPLAY_KILL_MS }).catch(

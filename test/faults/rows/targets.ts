@@ -39,7 +39,7 @@ async function refuseKey({ chain, prove, flows }: FaultContext): Promise<void> {
       'reporting',
       `SELECT reason_code FROM seam.parked WHERE key LIKE '${REFUSED_PRODUCT}%'`,
     );
-  await awaits('several versions of the refused key are set aside', 60_000, async () => (await parked()).length >= 3);
+  await awaits('several versions of the refused key are set aside', 180_000, async () => (await parked()).length >= 3);
   await flows();
   const reasons = [...new Set((await parked()).map(({ reason_code }) => reason_code))];
   prove(`${(await parked()).length} versions of one key were set aside (${reasons.join(', ')}), others flowed`);

@@ -47,6 +47,7 @@ const sinkKilled: Row = {
 
 const processorKilled: Row = {
   id: 'F2',
+  isShort: true,
   leavesTransactions: true,
   title: 'processors killed within their transaction',
   does: 'SIGKILL of the processors before they produce, between produce and commit, and after the commit.',
@@ -64,6 +65,7 @@ const processorKilled: Row = {
 
 const zombieSink: Row = {
   id: 'F6',
+  isShort: true,
   title: 'sink frozen beyond its session, then back',
   does: 'SIGSTOP for longer than the session while another worker takes over, then SIGCONT; then an event loop that stands still before its transaction.',
   proof:
@@ -127,6 +129,7 @@ async function freeze(
 
 const hijack: Row = {
   id: 'F7',
+  isShort: true,
   leavesTransactions: true,
   title: 'a second process takes the transactional id',
   does: 'Another producer opens the transactional id of a processor task while the task works, then tries to commit after the task has come back.',
