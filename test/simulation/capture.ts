@@ -72,7 +72,7 @@ export class Capture {
     for (const change of isTruncation ? captured.slice(0, 1) : captured) {
       this.#change(change, isTruncation ? 't' : operationOf(change), isOurs);
     }
-    this.#lastCommit = this.#database.place;
+    this.#endTransaction();
     this.#commits += 1;
     if (this.#commits % ROTATES_EVERY === 0) {
       this.#file += 1;
@@ -128,6 +128,12 @@ export class Capture {
 
   #readTable(table: string): void {
     for (const row of this.#database.rows(table)) this.#read(table, row, 'incremental');
+    this.#endTransaction();
+  }
+
+  /** A commit has a place of its own, behind all that it commits: a change made before it may be committed after it. */
+  #endTransaction(): void {
+    this.#database.place += 1n;
     this.#lastCommit = this.#database.place;
   }
 

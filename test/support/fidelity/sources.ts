@@ -8,10 +8,9 @@ import { schemaIdOf, schemaIds } from '../../../adapters/avro/wire.ts';
 import { Registry } from '../../../adapters/registry.ts';
 import type { Envelope } from '../../../core/debezium.ts';
 import type { DialectName } from '../../../core/target.ts';
-import { applyConnectors, taskFailed } from '../../../ops/operations/connectors.ts';
+import { taskFailed, waitUntilRunning, whenAvailable } from '../../../ops/operations/connectors.ts';
 import { readStackSettings } from '../../../stack/settings.ts';
 import type { StackDescription, StartOptions } from '../../../stack/stack.ts';
-import type { Deployment } from '../../../core/deployment.ts';
 import { testLog } from '../kafka.ts';
 import type { Route, SourceCases, TypeCase, ValueCase } from './words.ts';
 
@@ -113,10 +112,10 @@ export async function startConnector(stack: StackDescription, dialect: DialectNa
           'schema.history.internal.kafka.bootstrap.servers': stack.kafka.bootstrapServers,
           'schema.history.internal.kafka.topic': 'schema-history.fid',
         };
-  const deployment = { connect: { url: stack.connect.url } } as Deployment;
-  await applyConnectors(deployment, [
-    { system: SYSTEM[dialect], name, action: 'create', changes: [], config: { ...kept, ...own, ...special } },
-  ]);
+  // the server's identity is checked elsewhere: this source is no system of a deployment
+  const client = new ConnectClient(stack.connect.url);
+  await whenAvailable(() => client.put(name, { ...kept, ...own, ...special }));
+  await waitUntilRunning(client, name, 120_000);
 }
 
 export type RawRecord = {
