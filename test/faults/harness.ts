@@ -64,6 +64,7 @@ export class Harness {
   #failures = 0;
   #admin: LogAdmin | undefined;
   #closing = new AbortController();
+  #stopped: Promise<void> | undefined;
   #trading: Promise<unknown> = Promise.resolve();
   #progressFrom = 0n;
 
@@ -128,7 +129,13 @@ export class Harness {
     }
   }
 
-  async stop(): Promise<void> {
+  /** A second call waits for the first: whoever tidies up after a failed stop must not hide why it failed. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
     await this.pause();
     await this.#admin?.close().catch(() => {});
     await this.chain.stop();

@@ -1,10 +1,12 @@
-/** Is it flowing? A change is made in each of three systems, and looked for where it must arrive: steps and both databases. */
+/** Is it flowing? A change is made in every source, and looked for where it must arrive: steps and both databases. */
 import { awaits, insist } from './patience.ts';
 import { rowsOf, type Target } from './audit.ts';
 import type { Sessions } from '../../demo/sessions.ts';
 
 const PRODUCT = '999000000';
 const MEMBER = 810_100;
+const SHIPMENT = 'PROBE';
+const ORDER = 'PROBE';
 const FIRST_BASKET = 7_100_000_000_000_000n;
 
 /** `atLeast`: a later probe may have written meanwhile. */
@@ -19,12 +21,16 @@ export class Probe {
   }
 
   async prepare(): Promise<void> {
-    const { erp, crm } = this.#sessions;
+    const { erp, crm, logistics, finance } = this.#sessions;
     await erp.query(
       `INSERT INTO erp.prod (prod_no, descr, dept, brnd_cd, unit_cst) VALUES ('${PRODUCT}', 'Probe', 'GROCERY', 'N', 1)`,
     );
     await erp.query(`INSERT INTO erp.prc VALUES ('${PRODUCT}', '01', 0, DATE '2017-01-01', 'probe')`);
     await crm.query(`INSERT INTO crm.mbr (mbr_id, nm, jn_dt) VALUES (${MEMBER}, 'Probe', CURRENT_DATE)`);
+    await logistics.query(
+      `INSERT INTO shp (shp_no, prod_cd, frm_loc, qty, stat) VALUES ('${SHIPMENT}', '999000001', 'B001', 0, 2)`,
+    );
+    await finance.query(`INSERT INTO fin.inv (ext_ref, ord_ref, amt, stat) VALUES ('probe', '${ORDER}', 0, 'P')`);
   }
 
   /** Writes, then waits for all of it: ms from the first write to the last arrival. */
@@ -43,7 +49,7 @@ export class Probe {
   }
 
   async #write(number: number): Promise<Arrival[]> {
-    const { erp, crm, pos } = this.#sessions;
+    const { erp, crm, pos, logistics, finance } = this.#sessions;
     const basket = String(FIRST_BASKET + BigInt(number));
     await insist('erp takes the price', () =>
       erp.query(`UPDATE erp.prc SET amt = $1::numeric / 100 WHERE prod_no = '${PRODUCT}'`, [number]),
@@ -58,6 +64,12 @@ export class Probe {
         [basket],
       ),
     );
+    await insist('logistics takes the shipment', () =>
+      logistics.query(`UPDATE shp SET qty = ? WHERE shp_no = '${SHIPMENT}'`, [number]),
+    );
+    await insist('finance takes the invoice', () =>
+      finance.query(`UPDATE fin.inv SET amt = $1 WHERE ord_ref = '${ORDER}'`, [number]),
+    );
     const line = `'${basket}-1'`;
     return [
       { at: 'erp', sql: `SELECT count(*) AS value FROM erp.stk_mvmt WHERE mvmt_id = ${line}`, atLeast: 1 },
@@ -70,6 +82,16 @@ export class Probe {
       {
         at: 'reporting',
         sql: `SELECT (amount * 100)::int AS value FROM reporting.price WHERE product_id = '${PRODUCT}'`,
+        atLeast: number,
+      },
+      {
+        at: 'reporting',
+        sql: `SELECT quantity::int AS value FROM reporting.shipment WHERE shipment_id = '${SHIPMENT}'`,
+        atLeast: number,
+      },
+      {
+        at: 'reporting',
+        sql: `SELECT amount::int AS value FROM reporting.invoice WHERE order_id = '${ORDER}'`,
         atLeast: number,
       },
       {
