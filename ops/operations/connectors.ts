@@ -9,6 +9,7 @@ import { checkSource, IDENTITY_SETTING } from '../sources/check.ts';
 import { sourceConnection } from './verify-deployment.ts';
 
 export const SECRETS_PREFIX = '/run/seam/secrets';
+// biome-ignore lint/suspicious/noTemplateCurlyInString: a place holder of connector.json, not of TypeScript
 const BOOTSTRAP_PLACEHOLDER = '${seam:kafka.bootstrap.servers}';
 const ATTEMPTS_MAX = 30;
 const ATTEMPT_PAUSE_MS = 1000;
