@@ -196,7 +196,7 @@ class Planner {
   }
 
   #write(outcome: Outcome, row: RowValues | NoRow, isOwn: boolean): void {
-    const { table, key, ledger, decided } = outcome;
+    const { table, key, ledger, decided, isOverwritten } = outcome;
     const entity = table.entity.entity;
     const localKey = this.#state.identities.get(entityKey(entity, key));
     this.#effects.change(table, key, row.kind === 'row' ? row.shares : []);
@@ -208,7 +208,7 @@ class Planner {
       if (table.declaration.mode === 'upsert') this.#present.add(rowId(table.shape.table, table.key, row.key));
     } else {
       const isUnknown = ledger === undefined || ledger.deleted;
-      if (row.isForeign ? isUnknown : ledger?.deleted === true) return;
+      if (row.isForeign ? isUnknown : ledger?.deleted === true && !isOverwritten) return;
       this.#rows.takeAway(table, row.key, localKey);
       if (table.declaration.onDelete === 'delete') this.#present.delete(rowId(table.shape.table, table.key, row.key));
     }

@@ -56,11 +56,14 @@ export type Outcome = {
   readonly stale: readonly Candidate[];
   readonly own: readonly Candidate[];
   readonly isUnchanged: boolean;
+  /** Of a shared entity: the target changed the row after the ledger's record was written there, and counts as older. */
+  readonly isOverwritten: boolean;
 };
 
 export function reduceKey(request: KeyRequest): Outcome {
   const { own, stale, fresh, waiting } = holdBack(request, sift(request));
   const refused: Refused[] = [];
+  const isOverwritten = request.winner !== undefined && stale.some((one) => isOwnOfShared(request.table, one));
   const outcome = (rest: Partial<Outcome>): Outcome => ({
     deadLetters: fresh.slice(rest.superseded?.length ?? 0).filter(isDeadLetter),
     table: request.table,
@@ -75,6 +78,7 @@ export function reduceKey(request: KeyRequest): Outcome {
     waiting,
     stale,
     own,
+    isOverwritten,
     ...rest,
   });
   for (let index = fresh.length - 1; index >= 0; index -= 1) {
@@ -82,7 +86,6 @@ export function reduceKey(request: KeyRequest): Outcome {
     if (isDeadLetter(by)) continue;
     try {
       const { row, hash } = evaluateCandidate(request, fresh, index);
-      const isOverwritten = request.winner !== undefined && stale.some((one) => isOwnOfShared(request.table, one));
       if (!isOverwritten && isSameAsLedger(request, by, row, hash))
         return outcome({ isUnchanged: true, superseded: fresh.slice(0, index + 1) });
       const isBehind = row !== 'ledger-only' && isBehindUnreadable(request.unreadable, fresh, index);
@@ -92,8 +95,7 @@ export function reduceKey(request: KeyRequest): Outcome {
       refused.push({ candidate: by, refusal: error });
     }
   }
-  const restored = restore(request, stale);
-  return outcome(restored === undefined ? {} : { decided: restored });
+  return outcome(isOverwritten ? { decided: restored(request) } : {});
 }
 
 /** Lacks fields that a record which can't be read may have carried. Older records don't stand in for it. */
@@ -111,9 +113,9 @@ function isBefore(left: Place, right: Place): boolean {
   return left.topic !== right.topic || left.partition !== right.partition || left.offset < right.offset;
 }
 
-/** The target changed a shared row after the winner was written there, and counts as older all the same: the winner returns. */
-function restore({ table, key, winner, ledger }: KeyRequest, stale: readonly Candidate[]): Outcome['decided'] {
-  if (winner === undefined || ledger === undefined || !stale.some((one) => isOwnOfShared(table, one))) return undefined;
+/** What was overwritten returns. */
+function restored({ table, key, winner, ledger }: KeyRequest): Outcome['decided'] {
+  if (winner === undefined || ledger === undefined) return undefined;
   const { value, meta } = winner.record;
   const row = evaluate(table, key, { fields: value, absent: meta.absent });
   return { by: winner, row, hash: ledger.hash };

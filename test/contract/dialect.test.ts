@@ -283,6 +283,10 @@ describeDialects((suite) => {
       await edit('clerk 11');
       await suite.write(bench, phone('7', 'clerk 11', { at: 11, system: 'shop' }));
       expect(await phoneHere()).toBe('clerk 11');
+      await suite.write(bench, phone('7', null, { at: 13, system: 'pos', gone: true }));
+      await edit('clerk, whose clock is late');
+      await suite.write(bench, phone('7', 'clerk, whose clock is late', { at: 12, system: 'shop' }));
+      expect(await phoneHere()).toBe(null);
     });
 
     it('is left alone by its own records otherwise', async () => {

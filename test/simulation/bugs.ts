@@ -167,6 +167,18 @@ export const BUGS: readonly Bug[] = [
     replace: 'isOwnOfShared(table, candidate)',
   },
   {
+    name: 'winner-not-restored',
+    file: REDUCE,
+    find: 'isOverwritten ? { decided: restored(request) } : {}',
+    replace: '{}',
+  },
+  {
+    name: 'deletion-not-restored',
+    file: 'sinks/engine/plan.ts',
+    find: 'ledger?.deleted === true && !isOverwritten',
+    replace: 'ledger?.deleted === true',
+  },
+  {
     name: 'rows-back-after-a-truncation',
     file: REDUCE,
     find: 'key !== TRUNCATE_KEY && comparePositions(position, truncatedAt) < 0',

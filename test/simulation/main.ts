@@ -1,6 +1,7 @@
 /**
  * Runs seeds of the simulation: `npm run simulate -- --seed 123` repeats one and prints its steps; `--seeds 10000` runs many.
- * `--bug <name>` breaks production code first, as `bugs.ts` says; `--till-clock-ms 1000` gives the tills' log whole seconds.
+ * `--bug <name>` breaks production code first, as `bugs.ts` says; `--till-clock-ms 1000` gives the tills' log whole seconds in
+ * every seed.
  */
 import { parseArgs } from 'node:util';
 import { breakCode } from './bugs.ts';
