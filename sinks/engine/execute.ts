@@ -156,9 +156,10 @@ async function writeAssigned({ session, side }: ExecuteContext, { assigned }: Pl
 
 async function writeBack({ session, side }: ExecuteContext, { writeBacks }: Plan): Promise<void> {
   const agreed: { entity: string; key: string }[] = [];
-  for (const { table, key, group } of writeBacks) {
+  for (const { table, key, group, isLikeOurs } of writeBacks) {
     const request = { match: group.key, set: group.columns, onlyIfDifferent: true };
-    if ((await session.update(group.shape, request)) === 0) agreed.push({ entity: table.entity.entity, key });
+    const changed = await session.update(group.shape, request);
+    if (changed === 0 && !isLikeOurs) agreed.push({ entity: table.entity.entity, key });
   }
   if (agreed.length === 0) return;
   const set = [

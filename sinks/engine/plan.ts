@@ -4,8 +4,8 @@
  * Shared entities (several systems write them, the newest commit wins): a record of another system is written here and marks
  * the key `seam_wrote`. It may have overwritten a newer change that the target itself had made but whose record had not come
  * round yet. So when the target's own record arrives, is newest, and Seam wrote the row before, the row is written back where
- * it differs, and stays marked: what was overwritten might be newer still. Where the row equals the record, both agree and
- * the mark goes. Unmarked, own records only move the ledger. An own record that is older than the ledger's was written over
+ * it differs, and stays marked: what was overwritten might be newer still. Where the row equals the record, and Seam's last
+ * write there was another value, the target wrote last and the mark goes. Unmarked, own records only move the ledger. An own record that is older than the ledger's was written over
  * the winner all the same, where clocks differ or a log has whole seconds: the winner, which the ledger keeps, is written
  * again. However the edits interleave, every system ends with the newest.
  */
@@ -21,7 +21,7 @@ import { BEHIND_DEAD_LETTER, type Candidate, type RawRecord, type Undecodable } 
 import { deadLettersBefore, isOwnOfShared, type Outcome } from './reduce.ts';
 import { RowPlan, type RowWrites } from './row-plan.ts';
 import { rowId } from './row-id.ts';
-import { type EffectRow, entityKey, NO_HASH } from './side-tables.ts';
+import { type EffectRow, entityKey, type LedgerRow, NO_HASH } from './side-tables.ts';
 
 export type PlanState = {
   /** By effect name and key. */
@@ -204,7 +204,8 @@ class Planner {
       const isNew = ledger === undefined || ledger.deleted;
       if (isNew && row.absent.size > 0 && table.declaration.mode === 'upsert')
         addCounts(this.#counts, { incomplete: 1 });
-      this.#rows.put(table, key, row, { localKey, wasDeleted: ledger?.deleted === true, isWriteBack: isOwn });
+      const writeBack = isOwn ? { isLikeOurs: isLikeOurs(ledger, row) } : undefined;
+      this.#rows.put(table, key, row, { localKey, wasDeleted: ledger?.deleted === true, writeBack });
       if (table.declaration.mode === 'upsert') this.#present.add(rowId(table.shape.table, table.key, row.key));
     } else {
       const isUnknown = ledger === undefined || ledger.deleted;
@@ -252,6 +253,13 @@ class Planner {
       addCounts(this.#counts, { unparked: 1 });
     }
   }
+}
+
+/** Unless both contents are known and differ. */
+function isLikeOurs(ledger: LedgerRow | undefined, { hash }: RowValues): boolean {
+  if (ledger === undefined || hash.length === 0) return true;
+  if (ledger.deleted) return false;
+  return ledger.hash.length === 0 || Buffer.compare(ledger.hash, hash) === 0;
 }
 
 type Waiting = { readonly code: string; readonly reason: string };

@@ -20,7 +20,13 @@ export type AssignedInsert = {
 };
 
 /** The target's own newest value, written over what Seam wrote before; an equal row is left alone. */
-export type WriteBack = { readonly table: CompiledTable; readonly key: string; readonly group: RowGroup };
+export type WriteBack = {
+  readonly table: CompiledTable;
+  readonly key: string;
+  readonly group: RowGroup;
+  /** What Seam wrote last may be the same: a row that holds it doesn't prove that the target wrote it. */
+  readonly isLikeOurs: boolean;
+};
 
 export type RowWrites = {
   /** In the order of execution: removals from children to parents, then rows from parents to children, updates last. */
@@ -32,7 +38,7 @@ export type RowWrites = {
 type PutOptions = {
   readonly localKey: string | undefined;
   readonly wasDeleted: boolean;
-  readonly isWriteBack: boolean;
+  readonly writeBack: { readonly isLikeOurs: boolean } | undefined;
 };
 type Pair = readonly [column: string, value: SqlValue];
 type Building = { readonly rank: number; readonly group: RowGroup };
@@ -49,11 +55,12 @@ export class RowPlan {
     const columns = pairs(table.columns, row.columns, row.absent);
     const onInsert = pairs(table.onInsert, row.onInsert, row.absent);
     const keyPairs = pairs(table.key, row.key);
-    if (options.isWriteBack) {
+    if (options.writeBack !== undefined) {
       this.#writeBacks.push({
         table,
         key,
         group: single(shape, addressOf(table, keyPairs, options.localKey), columns),
+        ...options.writeBack,
       });
     } else if (declaration.assignedKey !== undefined) {
       const isNew = options.localKey === undefined || (options.wasDeleted && declaration.onDelete === 'delete');

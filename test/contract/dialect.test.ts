@@ -269,8 +269,21 @@ describeDialects((suite) => {
       await suite.write(bench, phone('7', 'clerk 10', { at: 10, system: 'shop' }));
       expect(await phoneHere()).toBe('clerk 10');
       expect(await isMarked()).toBe(true);
-      await suite.write(bench, phone('7', 'clerk 10', { at: 11, system: 'shop' }));
+      await edit('clerk 11');
+      await suite.write(bench, phone('7', 'clerk 11', { at: 11, system: 'shop' }));
       expect(await isMarked()).toBe(false);
+    });
+
+    it('gets it back too where one before it equals what Seam wrote over it', async () => {
+      const bench = await suite.start([member, contact]);
+      await suite.write(bench, memberOf({}, { at: 1 }));
+      await edit('both');
+      await edit('clerk 11');
+      await suite.write(bench, phone('7', 'both', { at: 5, system: 'pos' }));
+      await suite.write(bench, phone('7', 'both', { at: 10, system: 'shop' }));
+      expect(await isMarked()).toBe(true);
+      await suite.write(bench, phone('7', 'clerk 11', { at: 11, system: 'shop' }));
+      expect(await phoneHere()).toBe('clerk 11');
     });
 
     it('goes back to the winner where its own later edit counts as the older one', async () => {

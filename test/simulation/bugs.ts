@@ -167,6 +167,12 @@ export const BUGS: readonly Bug[] = [
     replace: 'isOwnOfShared(table, candidate)',
   },
   {
+    name: 'equal-row-taken-for-the-targets-own',
+    file: 'sinks/engine/execute.ts',
+    find: 'changed === 0 && !isLikeOurs',
+    replace: 'changed === 0',
+  },
+  {
     name: 'winner-not-restored',
     file: REDUCE,
     find: 'isOverwritten ? { decided: restored(request) } : {}',

@@ -12,6 +12,8 @@ export type Habits = {
   readonly badRate: number;
   readonly loopRate: number;
   readonly deleteRate: number;
+  /** All edit phones, and often type the same. */
+  readonly quarrels: boolean;
   /** Products get other numbers. */
   readonly renames: boolean;
 };
@@ -75,13 +77,14 @@ export class Desk {
       await this.#remove('crm.mbr', { id });
     } else if (this.chance(this.habits.badRate)) await this.#change('crm.mbr', { id }, { tier: 'X' });
     else if (row.tier === 'X') await this.#change('crm.mbr', { id }, { tier: 'B', nm: this.#name() });
-    else if (this.chance(0.5)) await this.#change('crm.mbr', { id }, { tel: this.#tel() });
+    else if (this.chance(this.habits.quarrels ? 0.9 : 0.5)) await this.#change('crm.mbr', { id }, { tel: this.#tel() });
     else if (this.chance(0.4)) await this.#change('crm.mbr', { id }, { nm: this.#name() });
     else await this.#add('crm.mbr', { id }, 'pts', String(this.random.below(9) - 3));
   }
 
   #tel(): string | null {
     if (this.chance(this.habits.loopRate)) return 'loop:1';
+    if (this.habits.quarrels) return this.random.pick(['222', '0033']);
     return this.random.pick([null, '111', '222', '0033', '0044', `5${this.random.below(10)}`]);
   }
 
@@ -89,7 +92,7 @@ export class Desk {
 
   async #atPos(): Promise<void> {
     const no = this.#number();
-    if (this.chance(0.35) && (await this.#read('pos.cust', { no })) !== undefined) {
+    if (this.chance(this.habits.quarrels ? 0.9 : 0.35) && (await this.#read('pos.cust', { no })) !== undefined) {
       await this.#change('pos.cust', { no }, { tel: this.#tel() });
       return;
     }

@@ -96,6 +96,7 @@ export class World {
       badRate: isHostile ? (focus === undefined ? 0.2 : 0.4) : 0,
       loopRate: random.next() < 0.05 ? 0.2 : 0,
       deleteRate: random.pick([0, 0.1, 0.3]),
+      quarrels: random.next() < 0.2,
     };
     this.#editsLeft = 2 + random.below(EDITS_MAX);
     this.#targets = focus?.targets ?? someOf(random, SYSTEMS);
