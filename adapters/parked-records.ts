@@ -81,6 +81,7 @@ const SQL: Readonly<Record<DialectName, Readonly<Record<Name, string>>>> = {
 const WAITS_BY_ITSELF = new Set(['PARENT_MISSING', 'BEHIND_DEAD_LETTER']);
 const BEHIND = 'KEY_PARKED';
 const STATEMENT_MS_MAX = 30_000;
+const SILENCE_MS_MAX = STATEMENT_MS_MAX + 5_000;
 
 export type DiscardedRow = Pick<
   ParkedRow,
@@ -112,7 +113,12 @@ export class ParkedRecords {
       return new ParkedRecords('postgres', queryPostgres(system, client), () => client.end());
     }
     const connection = await whenReachable(access, () =>
-      mariadb.createConnection({ host, port, user, password, rowsAsArray: true, queryTimeout: STATEMENT_MS_MAX }),
+      mariadb.createConnection({
+        ...{ host, port, user, password },
+        rowsAsArray: true,
+        queryTimeout: STATEMENT_MS_MAX,
+        socketTimeout: SILENCE_MS_MAX,
+      }),
     );
     return new ParkedRecords('mariadb', queryMariadb(system, connection), () => connection.end());
   }

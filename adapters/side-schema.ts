@@ -46,7 +46,8 @@ const KEYS_MAX = 1_000;
 const CONNECTIONS_MAX = 2;
 const CONNECT_MS_MAX = 5_000;
 const STATEMENT_MS_MAX = 15_000;
-const IDLE_MS = 60_000;
+/** Below the socket's own limit of silence, or that would end connections that nobody uses. */
+const IDLE_MS = 15_000;
 
 export class SideSchemas {
   readonly #access: ReadonlyMap<string, SideSchemaAccess>;
@@ -178,6 +179,7 @@ class MariadbReader implements Reader {
       acquireTimeout: 2 * CONNECT_MS_MAX,
       idleTimeout: IDLE_MS / 1_000,
       queryTimeout: STATEMENT_MS_MAX,
+      socketTimeout: STATEMENT_MS_MAX + CONNECT_MS_MAX,
       rowsAsArray: true,
       charset: 'utf8mb4',
       connectAttributes: { program_name: 'seam processors' },

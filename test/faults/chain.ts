@@ -69,7 +69,8 @@ export async function startFaultChain(options: FaultChainOptions): Promise<Fault
   if (options.smallDisks) await volumes.mount();
   const undo = async () => {
     await keepLogs(stateDirectory);
-    await stopStack({ stateDirectory, removeData: true });
+    await stopStack({ stateDirectory, removeData: false });
+    // a place where something is mounted can't be removed
     await volumes.unmount();
     await rm(parent, { recursive: true, force: true });
   };

@@ -1,4 +1,5 @@
 /** One connection: values as text where doubles would lie, a silent server noticed. */
+import { connect as connectSocket, type Socket } from 'node:net';
 import mariadb, { type Connection as DriverConnection, type UpsertResult } from 'mariadb';
 import type { SqlValue } from '../../../core/target.ts';
 import type { Connection, TableShape } from '../dialect.ts';
@@ -12,11 +13,13 @@ const PACKET_BYTES_MAX = 16 * 1024 * 1024;
 
 export class MariadbClient {
   readonly #connection: DriverConnection;
+  readonly #socket: Socket;
   readonly #statementTimeoutMs: number;
   #isLost = false;
 
-  private constructor(connection: DriverConnection, statementTimeoutMs: number) {
+  private constructor(connection: DriverConnection, socket: Socket, statementTimeoutMs: number) {
     this.#connection = connection;
+    this.#socket = socket;
     this.#statementTimeoutMs = statementTimeoutMs;
     connection.on('error', () => {
       this.#isLost = true;
@@ -24,9 +27,11 @@ export class MariadbClient {
   }
 
   static async connect(connection: Connection, statementTimeoutMs: number): Promise<MariadbClient> {
+    const socket = connectSocket({ host: connection.host, port: connection.port, noDelay: true });
     try {
       const opened = await mariadb.createConnection({
         ...connection,
+        stream: () => socket,
         connectTimeout: CONNECT_TIMEOUT_MS,
         keepAliveDelay: CONNECT_TIMEOUT_MS,
         rowsAsArray: true,
@@ -36,8 +41,9 @@ export class MariadbClient {
         maxAllowedPacket: PACKET_BYTES_MAX,
         connectAttributes: { program_name: 'seam sink' },
       });
-      return new MariadbClient(opened, statementTimeoutMs);
+      return new MariadbClient(opened, socket, statementTimeoutMs);
     } catch (error) {
+      socket.destroy();
       throw errorOf(error);
     }
   }
@@ -70,22 +76,26 @@ export class MariadbClient {
     const isAlive = this.#connection.isValid();
     this.#isLost = true;
     if (isAlive) await this.#connection.end().catch(() => undefined);
-    else this.#connection.destroy();
+    this.#socket.destroy();
   }
 
+  /**
+   * Half-open connections never answer: the socket is closed then. The driver's own `destroy` would first open another
+   * connection to have the query killed: in the same silence the query would never end, and a refused KILL ends the process.
+   */
   async #guarded<T>(query: Promise<T>): Promise<T> {
-    let isSilent = false;
+    const silence = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
-      isSilent = true;
       this.#isLost = true;
-      this.#connection.destroy();
+      this.#socket.destroy(new Error('no answer'));
+      silence.reject(unreachable('no answer'));
     }, this.#statementTimeoutMs + SILENCE_MARGIN_MS);
     try {
-      return await query;
+      return await Promise.race([query, silence.promise]);
     } catch (error) {
       // Prepared anew by the next session.
       if ((error as { errno?: number }).errno === STATEMENT_OUTDATED) this.#isLost = true;
-      throw isSilent ? unreachable('no answer', error) : errorOf(error);
+      throw errorOf(error);
     } finally {
       clearTimeout(timer);
     }
