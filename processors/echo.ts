@@ -12,6 +12,9 @@
  * Untagged streamed changes are news even when they equal something that we wrote: a clerk who changes a value back to what
  * we once wrote has changed it, and nobody else will say so.
  *
+ * Hops count from what was applied last. That is the change's cause or newer, so a circle of triggers makes ever more hops once
+ * no edit comes between; an edit starts anew, so what its triggers make travels, whatever the key went through before.
+ *
  * Known limit: a trigger that, inside our own transaction, turns the row into contents which we wrote for this key at some
  * earlier time looks like the echo of that time. Hashes are kept for a limited time for this reason too.
  */
@@ -73,17 +76,11 @@ export function judge(suspect: Suspect): Verdict {
   if (!isTagged) return operation === 'r' && isWritten && isCurrent(entry, hash) ? NOTHING_NEW : NEWS;
   if (!isWritten) return { kind: 'derived', hops: 1 };
   if (entry?.hashes.has(hash) || isCurrent(entry, hash)) return ECHO;
-  return { kind: 'derived', hops: highestHops(entry) + 1 };
+  return { kind: 'derived', hops: (entry?.current?.hops ?? 0) + 1 };
 }
 
 function isCurrent(entry: LedgerEntry | undefined, hash: string): boolean {
   const current = entry?.current;
   if (current === undefined) return false;
   return hash === DELETED_HASH ? current.deleted : !current.deleted && current.hash === hash;
-}
-
-function highestHops(entry: LedgerEntry | undefined): number {
-  let highest = entry?.current?.hops ?? 0;
-  for (const hops of entry?.hashes.values() ?? []) highest = Math.max(highest, hops);
-  return highest;
 }

@@ -102,6 +102,18 @@ export const BUGS: readonly Bug[] = [
     replace: 'if (hops < 0)',
   },
   {
+    name: 'hops-of-all-that-was-ever-written',
+    file: 'processors/echo.ts',
+    find: '(entry?.current?.hops ?? 0) + 1',
+    replace: 'Math.max(0, ...(entry?.hashes.values() ?? [])) + 1',
+  },
+  {
+    name: 'hops-not-added-up',
+    file: 'processors/echo.ts',
+    find: '(entry?.current?.hops ?? 0) + 1',
+    replace: '1',
+  },
+  {
     name: 'key-change-without-its-delete',
     file: 'processors/map-event.ts',
     find: "if (oldKey !== undefined && oldKey !== key) this.#gone(compiled, oldKey, 'd');",

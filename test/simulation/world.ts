@@ -6,11 +6,9 @@
  */
 import { RecordError, SeamError, TransientError } from '../../core/errors.ts';
 import { Random } from '../../demo/random.ts';
-import { DEAD_LETTER_HEADERS } from '../../processors/dead-letter.ts';
-import { deadLetterTopic } from '../../processors/stage.ts';
 import { type Commit, MemoryDatabase } from '../support/memory-database.ts';
 import { MemorySession, type SessionOptions } from '../support/memory-session.ts';
-import { Capture, type RawValue } from './capture.ts';
+import { Capture } from './capture.ts';
 import { differenceOf } from './converged.ts';
 import { Invariants, Violation } from './invariants.ts';
 import { SimLog } from './log.ts';
@@ -380,15 +378,9 @@ export class World {
     return due === undefined ? undefined : `sink ${system} has ${due.entity} "${due.key}" waiting`;
   }
 
-  /** Once a key's phone went round too often, the limit holds for what any trigger makes of it. */
+  /** Set aside while they go round: each system holds another stage, until somebody edits the phone. */
   #looping(): ReadonlySet<string> {
     const keys = new Set<string>();
-    for (const partition of this.log.topic(deadLetterTopic('canonicalize'))) {
-      for (const { value, headers } of partition.between(0n, BigInt(partition.entries.length))) {
-        const code = Buffer.from(headers[DEAD_LETTER_HEADERS.code] ?? []).toString();
-        if (code === 'HOP_LIMIT') keys.add((value as unknown as RawValue).event.rowKey);
-      }
-    }
     const rows = [...this.database('crm').rows('crm.mbr'), ...this.database('pos').rows('pos.cust')];
     for (const { id, no, tel } of rows) if (String(tel).startsWith('loop:')) keys.add(String(id ?? no));
     return keys;
