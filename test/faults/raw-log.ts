@@ -9,6 +9,9 @@ import type { FaultChain } from './chain.ts';
 export type Placed = TopicPartition & { readonly record: LogRecord };
 
 let readings = 0;
+/** Places of what was written here, by chain: a later row must not take it for what a connector wrote. */
+const writtenHere = new WeakMap<FaultChain, Set<string>>();
+const placeText = ({ topic, partition }: TopicPartition, offset: bigint) => `${topic}/${partition}/${offset}`;
 
 function client(chain: FaultChain): Kafka {
   return new kafkajs.Kafka({
@@ -38,6 +41,13 @@ export async function readTopic(
   return found;
 }
 
+/** The newest records of each partition, those left out that a row wrote. */
+export async function newestRecords(chain: FaultChain, topic: string, count: bigint): Promise<Placed[]> {
+  const found = await readTopic(chain, topic, (_, latest) => (latest > count ? latest - count : 0n));
+  const written = writtenHere.get(chain);
+  return found.filter((one) => !written?.has(placeText(one, one.record.offset)));
+}
+
 export type Written = { readonly partition: number; readonly key: Buffer | null; readonly value: Buffer | null };
 
 /** One after the other, as an ordinary producer: answers where each one is. */
@@ -55,11 +65,18 @@ export async function writeTopic(
       const [answer] = await producer.send({ topic, messages });
       const base = BigInt(answer?.baseOffset ?? -1);
       for (let index = 0; index < own.length; index += 1) places.push({ partition, offset: base + BigInt(index) });
+      noteWritten(chain, { topic, partition }, places.slice(-own.length));
     }
   } finally {
     await producer.disconnect();
   }
   return places;
+}
+
+function noteWritten(chain: FaultChain, place: TopicPartition, places: readonly { readonly offset: bigint }[]): void {
+  const written = writtenHere.get(chain) ?? new Set();
+  writtenHere.set(chain, written);
+  for (const { offset } of places) written.add(placeText(place, offset));
 }
 
 /** The group must be empty. */

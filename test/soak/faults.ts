@@ -3,7 +3,7 @@ import type { Random } from '../../demo/random.ts';
 import type { FaultChain } from '../faults/chain.ts';
 import { crashAt } from '../faults/crash.ts';
 import { rowsOf } from '../faults/audit.ts';
-import { readTopic, writeTopic, bufferOf } from '../faults/raw-log.ts';
+import { bufferOf, newestRecords, writeTopic } from '../faults/raw-log.ts';
 
 export type SoakFault = {
   readonly name: string;
@@ -150,7 +150,7 @@ const recordsRepeated: SoakFault = {
   restarts: false,
   async run(chain, random) {
     const topic = random.pick(['raw.erp.erp.prc', 'raw.crm.crm.mbr', 'raw.pos.pos.tlog_ln']);
-    const last = await readTopic(chain, topic, (_, latest) => (latest > 200n ? latest - 200n : 0n));
+    const last = await newestRecords(chain, topic, 200n);
     const copies = last.map(({ partition, record }) => ({
       partition,
       key: bufferOf(record.key),

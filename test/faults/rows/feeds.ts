@@ -10,7 +10,7 @@ import { commandsOf } from '../chain.ts';
 import { rowsOf, type Target } from '../audit.ts';
 import { seam } from '../operator.ts';
 import { awaits, DEAR_POLL_MS, insist } from '../patience.ts';
-import { bufferOf, committedOf, moveGroup, type Placed, readTopic, writeTopic } from '../raw-log.ts';
+import { bufferOf, committedOf, moveGroup, type Placed, newestRecords, readTopic, writeTopic } from '../raw-log.ts';
 import { type FaultContext, type Row, WORKER_LIMIT_MS } from '../row.ts';
 import type { FaultChain } from '../chain.ts';
 
@@ -94,7 +94,7 @@ async function captured(chain: FaultChain, product: string): Promise<Placed> {
     `product ${product} is captured`,
     60_000,
     async () => {
-      const last = await readTopic(chain, PRICES, (_, latest) => (latest > 200n ? latest - 200n : 0n));
+      const last = await newestRecords(chain, PRICES, 200n);
       found = last.findLast(({ record }) => Buffer.from(record.value ?? []).includes(product));
       return found !== undefined;
     },
@@ -142,9 +142,7 @@ const duplicates: Row = {
     const before = idle(chain);
     let copies = 0;
     for (const topic of [PRICES, 'raw.crm.crm.mbr', 'raw.pos.pos.tlog_ln', 'raw.pos.pos.cust']) {
-      const last = await readTopic(chain, topic, (_, latest) =>
-        latest > REPEATED_RECORDS ? latest - REPEATED_RECORDS : 0n,
-      );
+      const last = await newestRecords(chain, topic, REPEATED_RECORDS);
       copies += (await writeTopic(chain, topic, last.map(copyOf))).length;
     }
     for (const target of ['erp', 'crm', 'pos'] as const) await rewind(chain, target, 300);

@@ -2,7 +2,7 @@
 import { isGone } from '../crash.ts';
 import { canonicalCount, processorsReason, stepOver } from '../operator.ts';
 import { awaits, DEAR_POLL_MS } from '../patience.ts';
-import { bufferOf, readTopic, writeTopic } from '../raw-log.ts';
+import { bufferOf, newestRecords, writeTopic } from '../raw-log.ts';
 import { BROKER_LIMIT_MS, DATABASE_LIMIT_MS, type FaultContext, type Row } from '../row.ts';
 
 async function bounce(context: FaultContext, name: string, signal?: NodeJS.Signals, downMs = 0): Promise<void> {
@@ -122,7 +122,7 @@ const PRICES = 'raw.erp.erp.prc';
 
 /** A schema id that the registry doesn't know is no bad record: the table stops and says so, the others go on. */
 async function unknownId({ chain, prove }: FaultContext): Promise<void> {
-  const [sample] = await readTopic(chain, PRICES, (_, latest) => (latest > 20n ? latest - 20n : 0n));
+  const [sample] = await newestRecords(chain, PRICES, 20n);
   if (sample === undefined) throw new Error('no record to change');
   const value = bufferOf(sample.record.value) as Buffer;
   const unknown = Buffer.concat([Buffer.from([0, 0x7f, 0xff, 0xff, 0x01]), value.subarray(5)]);
