@@ -17,12 +17,27 @@ export async function awaits(
   let reason = '';
   for (;;) {
     try {
-      if (await holds()) return performance.now() - startedMs;
+      const leftMs = Math.max(POLL_MS, limitMs - (performance.now() - startedMs));
+      if (await answered(holds, leftMs)) return performance.now() - startedMs;
     } catch (error) {
       reason = `: ${error instanceof Error ? error.message : String(error)}`;
     }
     if (performance.now() - startedMs > limitMs) throw new Error(`not so after ${limitMs / 1000} s: ${what}${reason}`);
     await pause(everyMs);
+  }
+}
+
+/** A server that hangs must not hang the row. */
+async function answered(holds: () => Promise<boolean> | boolean, limitMs: number): Promise<boolean> {
+  const waiting = new AbortController();
+  const silence = pause(limitMs, undefined, { signal: waiting.signal }).then(() => {
+    throw new Error('no answer');
+  });
+  silence.catch(() => {});
+  try {
+    return await Promise.race([holds(), silence]);
+  } finally {
+    waiting.abort();
   }
 }
 

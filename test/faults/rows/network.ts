@@ -129,10 +129,28 @@ const diskFull: Row = {
       for (const server of chain.servers) {
         if (server.startsWith(volume)) await awaits(`${server} runs`, 120_000, () => startAgain(chain, server));
       }
+      if (volume === 'mariadb') for (const system of ['pos', 'logistics'] as const) await goesOn(context, system);
       await context.flows();
     }
   },
 };
+
+const SPACE_LOOKED_FOR_MS = 75_000;
+
+/** MariaDB looks for space once a minute, and was seen to wait on after it was there: then whoever runs it starts it anew. */
+async function goesOn({ chain, prove }: FaultContext, system: 'pos' | 'logistics'): Promise<void> {
+  const sql = `SELECT COUNT(*) AS n FROM information_schema.processlist WHERE state LIKE 'Waiting for someone to free space%'`;
+  try {
+    await awaits(`mariadb-${system} has found the space`, SPACE_LOOKED_FOR_MS, async () => {
+      const [row] = await rowsOf<{ n: unknown }>(chain.sessions, system, sql);
+      return Number(row?.n) === 0;
+    });
+  } catch {
+    const pid = await chain.stopServer(`mariadb-${system}`, 'SIGKILL');
+    await chain.startServer(`mariadb-${system}`);
+    prove(`mariadb-${system} (process ${pid}) still waited for space that was there, and was started anew`);
+  }
+}
 
 async function startAgain(chain: FaultChain, server: string): Promise<boolean> {
   await chain.startServer(server);
