@@ -117,7 +117,7 @@ export function checkTable(
   }
   throw new ContractError({
     code: 'SCHEMA_CHANGED',
-    message: `the table has changed, and its mapping can't read it: ${told.join('; ')}`,
+    message: `table ${table.table} of ${table.system} has changed, and its mapping can't read it: ${told.join('; ')}`,
     where: `${table.system} ${table.table}`,
     hint: `correct connectors/${table.system}/mapping.ts, or undo the change in the database; then start the processors again: they go on at this record`,
   });
@@ -135,7 +135,7 @@ export function checkKey(table: CompiledTable, columns: readonly string[]): void
     const has = columns.length === 0 ? 'no key any more' : `the key ${columns.map((name) => `"${name}"`).join(', ')}`;
     throw new ContractError({
       code: 'KEY_CHANGED',
-      message: `the table has ${has}, and ${description.entity} is keyed by ${[...read].map((name) => `"${name}"`).join(', ')}`,
+      message: `table ${table.table} of ${table.system} has ${has}, and ${description.entity} is keyed by ${[...read].map((name) => `"${name}"`).join(', ')}`,
       where: `${table.system} ${table.table}`,
       hint: `name the entity's columns in message.key.columns of connectors/${table.system}/connector.json (seam connectors apply), or correct the mapping; then start the processors again, and read the table again: seam resnapshot --system ${table.system} --table ${table.table}`,
     });

@@ -52,7 +52,7 @@ async function rename({ chain, prove, require }: FaultContext): Promise<void> {
   });
   await erp.query('ALTER TABLE erp.loc RENAME COLUMN opn_dt TO opened_on');
   await erp.query(`UPDATE erp.loc SET nm = 'Renamed' WHERE loc_cd = '${LOCATION}'`);
-  await awaits('the processors name the table', 60_000, () => /erp[. ]erp\.loc/.test(processorsReason(chain)));
+  await awaits('the processors name the table', 60_000, () => /table erp\.loc of erp/.test(processorsReason(chain)));
   const reason = processorsReason(chain);
   const [unread] = await readTopic(chain, LOCATIONS, (partition) => ends.get(partition) ?? 0n);
   const before = await canonicalCount(chain);

@@ -11,6 +11,7 @@ import { awaits, DEAR_POLL_MS, insist } from '../patience.ts';
 import type { FaultContext, Row } from '../row.ts';
 
 const execute = promisify(execFile);
+const PURGE_LIMIT_MS = 60_000;
 const HALT_LIMIT_MS = 120_000;
 const FLOW_LIMIT_MS = 120_000;
 
@@ -47,9 +48,12 @@ const logLost: Row = {
     await logistics.query(logisticsGap.write);
     await logistics.query('FLUSH BINARY LOGS');
     const files = (await logistics.query('SHOW BINARY LOGS')) as { Log_name: string }[];
-    await logistics.query(`PURGE BINARY LOGS TO '${files.at(-1)?.Log_name}'`);
-    const left = (await logistics.query('SHOW BINARY LOGS')) as unknown[];
-    context.prove(`of ${files.length} log files of logistics one is left`, left.length === 1 && files.length > 1);
+    // a file is kept while a transaction in it isn't checkpointed, or a reader that is gone isn't noticed: only a warning says so
+    await awaits('one log file of logistics is left', PURGE_LIMIT_MS, async () => {
+      await logistics.query(`PURGE BINARY LOGS TO '${files.at(-1)?.Log_name}'`);
+      return ((await logistics.query('SHOW BINARY LOGS')) as unknown[]).length === 1;
+    });
+    context.prove(`of ${files.length} log files of logistics one is left`, files.length > 1);
     await chain.startServer('connect');
     for (const gap of [financeGap, logisticsGap]) await haltsAndRecovers(context, gap);
   },
