@@ -3,6 +3,7 @@ import type { Clock } from '../core/ports.ts';
 
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
+  elapsedMs: () => performance.now(),
   async pause(durationMs, signal) {
     if (signal?.aborted) return;
     try {

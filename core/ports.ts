@@ -105,7 +105,10 @@ export interface Log {
 }
 
 export interface Clock {
+  /** Wall clock, ms since 1970: for what people read. It may be wrong, and may be set back. */
   nowMs(): number;
+  /** ms since some moment, never set: for durations. */
+  elapsedMs(): number;
   /** Resolves early when the signal aborts. */
   pause(durationMs: number, signal?: AbortSignal): Promise<void>;
 }

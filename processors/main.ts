@@ -184,7 +184,7 @@ async function waitForTopics(
   const { log, clock, entities, settings } = options;
   const beside = [CANONICALIZE, FLOW].flatMap((stage) => [deadLetterTopic(stage), redriveTopic(stage)]);
   const needed = [...inputs, ...Object.values(entities).map(({ topic }) => topic), ...beside];
-  const endMs = clock.nowMs() + settings.topicWaitMsMax;
+  const endMs = clock.elapsedMs() + settings.topicWaitMsMax;
   const admin = await log.admin();
   try {
     for (;;) {
@@ -194,7 +194,7 @@ async function waitForTopics(
         refuseNarrow(counts, beside);
         return counts;
       }
-      if (clock.nowMs() >= endMs) throw topicsMissing(missing);
+      if (clock.elapsedMs() >= endMs) throw topicsMissing(missing);
       await clock.pause(TOPIC_PAUSE_MS);
     }
   } finally {

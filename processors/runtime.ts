@@ -56,7 +56,7 @@ export class StageRuntime {
   constructor(parts: RuntimeParts) {
     this.#parts = parts;
     this.#counters = parts.counters ?? new Map();
-    this.#outsideSinceMs = parts.clock.nowMs();
+    this.#outsideSinceMs = parts.clock.elapsedMs();
     this.#lost.promise.catch(() => {});
   }
 
@@ -126,7 +126,7 @@ export class StageRuntime {
   #isAway(): boolean {
     const { clock, settings } = this.#parts;
     const since = this.#outsideSinceMs;
-    return since !== undefined && !this.#stopping.signal.aborted && clock.nowMs() - since > settings.joinPatienceMs;
+    return since !== undefined && !this.#stopping.signal.aborted && clock.elapsedMs() - since > settings.joinPatienceMs;
   }
 
   #topicStatus(topic: string): TopicStatus {
@@ -231,7 +231,7 @@ export class StageRuntime {
   }
 
   async #revoked(partitions: readonly TopicPartition[]): Promise<void> {
-    this.#outsideSinceMs = this.#parts.clock.nowMs();
+    this.#outsideSinceMs = this.#parts.clock.elapsedMs();
     const numbers = new Set(partitions.map(({ partition }) => partition));
     const tasks = [...this.#tasks].filter(([number]) => numbers.has(number));
     await Promise.all(tasks.map(([, task]) => task.stop()));

@@ -26,7 +26,7 @@ export class StageSupervisor {
     const { signal } = this.#stopping;
     let delayMs = settings.restartDelayMs;
     while (!signal.aborted) {
-      const startedMs = clock.nowMs();
+      const startedMs = clock.elapsedMs();
       try {
         await this.#runtime.run();
         return;
@@ -36,7 +36,7 @@ export class StageSupervisor {
         this.#reason = reasonOf(error);
         logger.warn({ stage: stage.name, ...this.#reason, delayMs }, 'stage left its group, joining again');
       }
-      if (clock.nowMs() - startedMs > settings.retryDelayMsMax) delayMs = settings.restartDelayMs;
+      if (clock.elapsedMs() - startedMs > settings.retryDelayMsMax) delayMs = settings.restartDelayMs;
       await clock.pause(delayMs, signal);
       delayMs = Math.min(delayMs * 2, settings.retryDelayMsMax);
       this.#runtime = this.#createRuntime();

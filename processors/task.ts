@@ -112,13 +112,13 @@ export class Task {
   /** A transaction costs the broker about the same with one record as with a thousand: under load, what comes is gathered. */
   async #pace(): Promise<void> {
     const { clock, settings } = this.#parts;
-    const restMs = this.#startedAtMs + settings.transactionEveryMs - clock.nowMs();
+    const restMs = this.#startedAtMs + settings.transactionEveryMs - clock.elapsedMs();
     if (restMs > 0) await clock.pause(restMs, this.#stopping.signal);
-    this.#startedAtMs = clock.nowMs();
+    this.#startedAtMs = clock.elapsedMs();
   }
 
   #readyInMs(): number {
-    const nowMs = this.#parts.clock.nowMs();
+    const nowMs = this.#parts.clock.elapsedMs();
     let soonestMs = Number.POSITIVE_INFINITY;
     for (const buffer of this.#buffers) soonestMs = Math.min(soonestMs, buffer.readyInMs(nowMs));
     return soonestMs;
@@ -161,7 +161,7 @@ export class Task {
   /** A fair share of every topic that has something to do: the one that comes first changes with every transaction. */
   #gather(): [InputBuffer, Slice][] {
     const { transactionRecordsMax, transactionBytesMax } = this.#parts.settings;
-    const nowMs = this.#parts.clock.nowMs();
+    const nowMs = this.#parts.clock.elapsedMs();
     const slices: [InputBuffer, Slice][] = [];
     let recordsLeft = transactionRecordsMax;
     let bytesLeft = transactionBytesMax;
@@ -192,7 +192,7 @@ export class Task {
       }
       buffer.stop(placed(stop.reason, buffer, slice));
     } catch (error) {
-      if (error instanceof TransientError) buffer.wait(error, clock.nowMs());
+      if (error instanceof TransientError) buffer.wait(error, clock.elapsedMs());
       else if (error instanceof ContractError) buffer.stop(placed(error, buffer, slice));
       else throw unexpected(error);
     }

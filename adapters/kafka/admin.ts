@@ -34,13 +34,13 @@ export class KafkaLogAdmin implements LogAdmin {
 
   /** kafkajs' own wait takes "unknown topic" for final, which a broker answers until it has heard of the new topic. */
   async #waitForLeaders(topics: string[]): Promise<void> {
-    const endMs = this.#clock.nowMs() + LEADER_MS_MAX;
+    const endMs = this.#clock.elapsedMs() + LEADER_MS_MAX;
     for (;;) {
       try {
         await this.#admin.fetchTopicMetadata({ topics });
         return;
       } catch (error) {
-        if (this.#clock.nowMs() > endMs) throw toSeamError(error, 'new topics');
+        if (this.#clock.elapsedMs() > endMs) throw toSeamError(error, 'new topics');
         await this.#clock.pause(LEADER_PAUSE_MS);
       }
     }

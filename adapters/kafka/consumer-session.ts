@@ -27,6 +27,9 @@ const BATCH_GRACE_MS = 100;
  */
 const FETCH_EVERY_MS = 20;
 const MISPLACED_BATCHES_MAX = 20;
+const CLOCK_LOOK_MS = 1_000;
+/** A slewed clock loses less than this in the life of a session that matters; a heartbeat may be late by as much. */
+const SET_BACK_MS_MAX = 2_000;
 const LEAVE_MS_MAX = 10_000;
 
 export type SessionParts = {
@@ -91,6 +94,7 @@ export class ConsumerSession {
       this.#clientFailed(error);
     }
     void this.#watch();
+    void this.#watchClock();
     await this.#ended.promise;
   }
 
@@ -281,7 +285,7 @@ export class ConsumerSession {
   // ---- watch -------------------------------------------------------------------------------------------------------
 
   #sawSign(): void {
-    this.#lastSignMs = this.#parts.clock.nowMs();
+    this.#lastSignMs = this.#parts.clock.elapsedMs();
   }
 
   /** kafkajs can stop fetching without an error. Two looks in a row, or a process that slept would count as stalled. */
@@ -291,7 +295,7 @@ export class ConsumerSession {
     for (let silent = 0; silent < 2; ) {
       await clock.pause(stallMsMax / 4, signal);
       if (signal.aborted) return;
-      const silentMs = clock.nowMs() - this.#lastSignMs;
+      const silentMs = clock.elapsedMs() - this.#lastSignMs;
       silent = silentMs > (this.#isJoining ? joinMsMax : stallMsMax) ? silent + 1 : 0;
     }
     await this.#end(
@@ -303,6 +307,28 @@ export class ConsumerSession {
       }),
     );
   }
+
+  /** kafkajs counts its heartbeats by the wall clock: set back by an hour, it sends none for an hour. A new client does. */
+  async #watchClock(): Promise<void> {
+    const { clock, groupId } = this.#parts;
+    const { signal } = this.#stopWatch;
+    for (let latestMs = Number.NEGATIVE_INFINITY; ; ) {
+      const aheadMs = clock.nowMs() - clock.elapsedMs();
+      latestMs = Math.max(latestMs, aheadMs);
+      if (latestMs - aheadMs > SET_BACK_MS_MAX) return this.#end(new Outage(setBack(latestMs - aheadMs, groupId)));
+      await clock.pause(CLOCK_LOOK_MS, signal);
+      if (signal.aborted) return;
+    }
+  }
+}
+
+function setBack(byMs: number, groupId: string): TransientError {
+  return new TransientError({
+    code: 'CLOCK_SET_BACK',
+    message: `the clock of this machine was set back by ${Math.round(byMs / 1_000)} s, and the kafka client keeps time by it`,
+    where: `group ${groupId}`,
+    hint: 'the worker starts the consumer anew by itself; a time service that slews the clock spares it that',
+  });
 }
 
 function grouped(places: readonly TopicPartition[]): { topic: string; partitions: number[] }[] {

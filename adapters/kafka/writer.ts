@@ -99,13 +99,13 @@ export class KafkaTransactionalWriter implements TransactionalWriter {
   async #addOffsets(transaction: Transaction, work: Work): Promise<void> {
     const offsets = { consumerGroupId: work.groupId, topics: topicOffsets(work.offsets) };
     const { clock } = this.#parts;
-    const startedMs = clock.nowMs();
+    const startedMs = clock.elapsedMs();
     for (let pauseMs = BUSY_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, BUSY_PAUSE_MS_MAX)) {
       try {
         return await transaction.sendOffsets(offsets);
       } catch (error) {
         const type = kafkaTypeOf(error);
-        if (!BUSY.has(type) || clock.nowMs() - startedMs > BUSY_MS_MAX) throw error;
+        if (!BUSY.has(type) || clock.elapsedMs() - startedMs > BUSY_MS_MAX) throw error;
         if (type !== 'CONCURRENT_TRANSACTIONS') forgetCoordinators();
         await clock.pause(pauseMs);
       }

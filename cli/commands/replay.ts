@@ -171,13 +171,13 @@ const targetsOf = (made: AnyPlan): string => made.targets.map(({ target }) => ta
 async function applyTargets(made: ReplayPlan, options: Common): Promise<boolean> {
   const parts = await replayParts(await deploymentOf(options));
   const terminal = openTerminal();
-  const startedMs = parts.clock.nowMs();
+  const startedMs = parts.clock.elapsedMs();
   const records = await interruptible((signal) =>
     applyReplay(parts, made, {
       by: operatorName(),
       limits: WINDOW_LIMITS,
       signal,
-      onProgress: (progress) => terminal.live(progressLine(made, progress, parts.clock.nowMs() - startedMs)),
+      onProgress: (progress) => terminal.live(progressLine(made, progress, parts.clock.elapsedMs() - startedMs)),
       onTrouble: (target, error) => {
         if (error !== undefined) terminal.line(`${target}: ${error.message} [${error.code}], trying again`);
       },

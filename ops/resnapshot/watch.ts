@@ -83,12 +83,12 @@ async function follow<T>(
   const found = Promise.withResolvers<T>();
   found.promise.catch(() => {});
   const over = new AbortController();
-  let lastMs = clock.nowMs();
+  let lastMs = clock.elapsedMs();
   const running = consumer.run({
     assigned: async (partitions) => partitions.map((place) => ({ ...place, offset: from })),
     revoked: async () => {},
     batch: async ({ records }) => {
-      lastMs = clock.nowMs();
+      lastMs = clock.elapsedMs();
       await registry.load(schemaIds(records.map(({ value }) => value)));
       for (const record of records) {
         const answer = read(record);
@@ -103,7 +103,7 @@ async function follow<T>(
   const watching = (async () => {
     while (!over.signal.aborted) {
       await clock.pause(LOOK_EVERY_MS, over.signal);
-      if (clock.nowMs() - lastMs > SILENCE_MS_MAX) found.reject(silent(system, topic));
+      if (clock.elapsedMs() - lastMs > SILENCE_MS_MAX) found.reject(silent(system, topic));
     }
   })();
   try {

@@ -97,7 +97,7 @@ export class ConnectorKeeper {
     const { client, clock, logger } = this.#parts;
     const status = await client.status(name);
     const trouble = this.#troubles.get(name);
-    const nowMs = clock.nowMs();
+    const nowMs = clock.elapsedMs();
     const cause = status === null ? undefined : causeOf(status);
     if (cause === undefined) {
       if (trouble !== undefined && nowMs - trouble.failedAtMs > STEADY_MS) {

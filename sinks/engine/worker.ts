@@ -166,12 +166,12 @@ export class SinkWorker implements ConsumerCallbacks {
    */
   async keepUp(): Promise<void> {
     const { clock, settings, signal } = this.#options;
-    let prunedAtMs = clock.nowMs();
+    let prunedAtMs = clock.elapsedMs();
     while (!signal.aborted) {
       await clock.pause(settings.parkedRetryMs, signal);
       if (signal.aborted || this.#leases.size === 0 || this.#failure !== undefined) continue;
-      const isPruneDue = clock.nowMs() - prunedAtMs >= PRUNE_EVERY_MS;
-      if (isPruneDue) prunedAtMs = clock.nowMs();
+      const isPruneDue = clock.elapsedMs() - prunedAtMs >= PRUNE_EVERY_MS;
+      if (isPruneDue) prunedAtMs = clock.elapsedMs();
       try {
         await this.#exclusive(() => this.#using((writer) => writer.checkLeases([...this.#leases.values()])));
         await this.#exclusive(() => this.#retryParked(true));
@@ -252,9 +252,9 @@ export class SinkWorker implements ConsumerCallbacks {
   /** A commit costs about the same for one row as for a hundred: under load, what comes is gathered. */
   async #pace(): Promise<void> {
     const { clock, settings, signal } = this.#options;
-    const restMs = this.#startedAtMs + settings.batchEveryMs - clock.nowMs();
+    const restMs = this.#startedAtMs + settings.batchEveryMs - clock.elapsedMs();
     if (restMs > 0) await clock.pause(restMs, signal);
-    this.#startedAtMs = clock.nowMs();
+    this.#startedAtMs = clock.elapsedMs();
   }
 
   async #writeChunk({ work, finished }: Chunk): Promise<void> {
@@ -303,10 +303,10 @@ export class SinkWorker implements ConsumerCallbacks {
 
   async #retryAfterWrites(): Promise<void> {
     const { clock } = this.#options;
-    if (this.#parked.waiting === 0 || clock.nowMs() < this.#retryRestUntilMs) return;
-    const startedMs = clock.nowMs();
+    if (this.#parked.waiting === 0 || clock.elapsedMs() < this.#retryRestUntilMs) return;
+    const startedMs = clock.elapsedMs();
     await this.#retryParked(false);
-    const endedMs = clock.nowMs();
+    const endedMs = clock.elapsedMs();
     this.#retryRestUntilMs = endedMs + Math.max(RETRY_REST_MS_MIN, (endedMs - startedMs) * RETRY_REST_FACTOR);
   }
 
@@ -349,7 +349,7 @@ export class SinkWorker implements ConsumerCallbacks {
 
   /** For lag display only, so not awaited, and its failure changes nothing. */
   #commit(advances: readonly Advance[]): void {
-    const nowMs = this.#options.clock.nowMs();
+    const nowMs = this.#options.clock.elapsedMs();
     if (nowMs - this.#committedAtMs < COMMIT_EVERY_MS && !this.#queue.isEmpty) return;
     this.#committedAtMs = nowMs;
     const offsets = advances.map(({ lease: { topic, partition }, nextOffset }) => ({

@@ -66,7 +66,7 @@ export class Writer {
 
   /** undefined: an earlier attempt had committed, and what it counted is unknown. */
   async write(work: Work): Promise<Written | undefined> {
-    const startedMs = this.#options.clock.nowMs();
+    const startedMs = this.#options.clock.elapsedMs();
     let isSplit = false;
     const written = await this.withSession(async (session) => {
       try {
@@ -78,7 +78,7 @@ export class Writer {
         return this.#transaction(session, work, true);
       }
     });
-    const batchMs = this.#options.clock.nowMs() - startedMs;
+    const batchMs = this.#options.clock.elapsedMs() - startedMs;
     if (written !== undefined) addCounts(written.counts, { batches: 1, batchMs });
     return written;
   }
@@ -103,8 +103,8 @@ export class Writer {
     for (let isSplit = false; ; isSplit = true) {
       await session.begin({ checkAtOnce: isSplit });
       await this.#holdForTrial(session, work.holds ?? []);
-      const endMs = clock.nowMs() + msMax;
-      const inTime = limited(session, () => clock.nowMs() > endMs);
+      const endMs = clock.elapsedMs() + msMax;
+      const inTime = limited(session, () => clock.elapsedMs() > endMs);
       const context = this.#context(inTime, work);
       try {
         const written = await (isSplit ? writeSplit(context, work.items) : writeWhole(context, work.items));

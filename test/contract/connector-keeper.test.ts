@@ -25,7 +25,7 @@ function scripted(stateOf: (restarts: number) => 'RUNNING' | 'FAILED' | 'AWAY') 
       world.restarts.push(world.nowMs);
     },
   };
-  const clock = { nowMs: () => world.nowMs, pause: async () => {} };
+  const clock = { nowMs: () => world.nowMs, elapsedMs: () => world.nowMs, pause: async () => {} };
   const keeper = new ConnectorKeeper({ client, names: ['seam-pos'], clock, logger: quietLogger });
   const lookFor = async (seconds: number) => {
     for (let second = 0; second < seconds; second += 1) {

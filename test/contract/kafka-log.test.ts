@@ -1,7 +1,9 @@
 /** What core/ports.ts promises of a log, on a real Kafka. A client that replaces kafkajs must pass this file unchanged. */
 import kafkajs from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../adapters/clock.ts';
 import { dealSameNumberTogether, dealSpread } from '../../adapters/kafka/assigner.ts';
+import type { ConsumerHealth } from '../../adapters/kafka/consumer.ts';
 import { murmur2, partitionOf } from '../../adapters/kafka/partitioner.ts';
 import type { Log, OutputRecord } from '../../core/ports.ts';
 import { restartService } from '../../stack/stack.ts';
@@ -153,6 +155,34 @@ describe('a consumer', () => {
     await until(() => reader.texts.length === 13, 'the rest');
     await stopConsumer(consumer, running);
     expect(reader.texts.filter((text) => text.startsWith('slow'))).toEqual(numbers(8).map((text) => `slow ${text}`));
+  });
+
+  it('starts its client anew when the clock of the machine is set back, and neither loses nor repeats a record', async () => {
+    const topic = await makeTopic();
+    const groupId = uniqueName('group');
+    let wrongByMs = 0;
+    const clock = { ...systemClock, nowMs: () => Date.now() + wrongByMs };
+    const seen: string[] = [];
+    const onHealth = (health: ConsumerHealth) =>
+      seen.push(health.state === 'degraded' ? health.reason.code : health.state);
+    const reader = new Reader();
+    const watched = testLog(kafka.brokers, { clock, onHealth });
+    const consumer = watched.consumer({ groupId, topics: [topic], assignment: 'spread' });
+    const running = consumer.run(reader);
+    await write(numbers(5).map((text) => record(topic, 'k', text)));
+    await until(() => reader.texts.length === 5, 'five records');
+    reader.starts = [{ topic, partition: 0, offset: 5n }];
+    wrongByMs = -3_600_000;
+    await until(() => seen.includes('CLOCK_SET_BACK'), 'the clock is noticed');
+    await write(numbers(5, 5).map((text) => record(topic, 'k', text)));
+    await until(() => reader.texts.length === 10, 'ten records');
+    expect(reader.texts).toEqual(numbers(10));
+    expect(seen.at(-1)).toBe('running');
+    wrongByMs = 0;
+    await write([record(topic, 'k', 'ahead again')]);
+    await until(() => reader.texts.length === 11, 'the last record');
+    expect(seen.filter((one) => one === 'CLOCK_SET_BACK')).toHaveLength(1);
+    await stopConsumer(consumer, running);
   });
 
   it('passes an error of a callback on, and stops', async () => {

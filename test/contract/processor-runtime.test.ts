@@ -191,11 +191,11 @@ async function committed(groupId: string, topics: readonly string[]): Promise<bi
 describe('faults', () => {
   type Running = { readonly runtime: StageRuntime; readonly stop: () => Promise<void> };
 
-  function run(inputs: readonly string[], transform: Stage['transform']): Running {
+  function run(inputs: readonly string[], transform: Stage['transform'], clock = systemClock): Running {
     const runtime = new StageRuntime({
       stage: { name: 'test', groupId: uniqueName('group'), inputs, transform },
       log,
-      clock: systemClock,
+      clock,
       logger: quietLogger,
       settings: ProcessorSettings.parse({ retryDelayMs: 20, retryDelayMsMax: 50 }),
     });
@@ -224,6 +224,19 @@ describe('faults', () => {
 
   const texts = async (topic: string) =>
     (await readAll(log, topic)).flatMap(({ records }) => records.map(textOf)).sort();
+
+  it('of the clock, set back by an hour, hold nothing up', async () => {
+    const [input, output] = (await makeTopics(2)) as [string, string];
+    let wrongByMs = 0;
+    const clock = { ...systemClock, nowMs: () => Date.now() + wrongByMs };
+    const { stop } = run([input], async ({ records }) => copyTo(output, records), clock);
+    await write(input, ['before']);
+    await until(async () => (await texts(output)).length === 1, 'the record before');
+    wrongByMs = -3_600_000;
+    await write(input, ['after']);
+    await until(async () => (await texts(output)).length === 2, 'the record after');
+    await stop();
+  });
 
   it('of a record set it aside with its reason, and the others flow', async () => {
     const [input, output] = (await makeTopics(2)) as [string, string];

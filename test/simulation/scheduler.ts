@@ -61,6 +61,7 @@ export class Scheduler {
   clock(process: SimProcess): Clock {
     return {
       nowMs: () => this.nowMs,
+      elapsedMs: () => this.nowMs,
       pause: (durationMs, signal) => this.#pause(process, durationMs, signal),
     };
   }

@@ -188,6 +188,7 @@ export class SinkSimulation {
   #newWriter(): Writer {
     const clock: Clock = {
       nowMs: () => (this.#nowMs += 1),
+      elapsedMs: () => (this.#nowMs += 1),
       pause: async () => undefined,
     };
     return new Writer(

@@ -171,7 +171,7 @@ class Application {
     const { writer, replays, system } = this.#open;
     const items = groups.flatMap((group) => group.items);
     const lease = this.#leaseOf(place.topic, place.partition);
-    const startedMs = clock.nowMs();
+    const startedMs = clock.elapsedMs();
     let counted: Effect | undefined;
     const written = await writer.write({
       items,
@@ -187,7 +187,7 @@ class Application {
     // an earlier attempt had committed: the target knows what it counted
     if (written === undefined) counted = (await this.#readRecord())?.counted;
     if (counted !== undefined) this.#tell(place.topic, counted);
-    await this.#rest(items.length, clock.nowMs() - startedMs);
+    await this.#rest(items.length, clock.elapsedMs() - startedMs);
   }
 
   /** As the rate says, and at least as long as the work took: half of the time belongs to the live sink. */

@@ -99,7 +99,7 @@ async function tryScope(
   topics: readonly TopicRanges[],
   options: PlanOptions,
 ): Promise<TargetScope> {
-  const startedMs = parts.clock.nowMs();
+  const startedMs = parts.clock.elapsedMs();
   const trial = new Trial(parts, open, options.trial);
   const marks = new Marks();
   let [read, selected] = [0, 0];
@@ -125,7 +125,7 @@ async function tryScope(
     predicted: trial.effect,
     chunks: trial.chunks,
     trialMs: trial.trialMs,
-    readMs: Math.max(0, parts.clock.nowMs() - startedMs - 2 * trial.trialMs),
+    readMs: Math.max(0, parts.clock.elapsedMs() - startedMs - 2 * trial.trialMs),
   };
 }
 

@@ -137,7 +137,7 @@ class RawApplication {
         const some = chosen.slice(at, at + plan.batchRecordsMax);
         const next = chosen[at + plan.batchRecordsMax]?.offset ?? nextOffset;
         if (some.length > 0) await this.#refuseCancelled();
-        const startedMs = parts.replay.clock.nowMs();
+        const startedMs = parts.replay.clock.elapsedMs();
         const outputs = some.map((record) => this.#request(topic, partition, record));
         await this.#means.writer.commit({
           records: outputs,
@@ -147,7 +147,7 @@ class RawApplication {
         for (const { key } of some) if (key !== null) keys.add(keyIdOf(key));
         this.#sent += some.length;
         options.onProgress?.(this.#sent, plan.records);
-        const pacedMs = (1_000 * some.length) / plan.rate - (parts.replay.clock.nowMs() - startedMs);
+        const pacedMs = (1_000 * some.length) / plan.rate - (parts.replay.clock.elapsedMs() - startedMs);
         if (pacedMs > 0) await parts.replay.clock.pause(pacedMs, options.signal);
       }
     });
@@ -175,14 +175,14 @@ class RawApplication {
     const group = canonicalizeGroup(parts.processors.settings);
     const wanted = (await admin.bounds(LANE)).filter(({ earliest, latest }) => latest > earliest);
     let before = '';
-    for (let movedMs = clock.nowMs(); !options.signal.aborted; ) {
+    for (let movedMs = clock.elapsedMs(); !options.signal.aborted; ) {
       const committed = await admin.committedOffsets(group, [LANE]);
       const offsetOf = (partition: number) => committed.find((one) => one.partition === partition)?.offset ?? -1n;
       if (wanted.every(({ partition, latest }) => offsetOf(partition) >= latest - 1n)) return;
       const now = committed.map(({ partition, offset }) => `${partition}:${offset}`).join(' ');
-      if (now !== before) movedMs = clock.nowMs();
+      if (now !== before) movedMs = clock.elapsedMs();
       before = now;
-      if (clock.nowMs() - movedMs > patienceMs) throw laneNotRead();
+      if (clock.elapsedMs() - movedMs > patienceMs) throw laneNotRead();
       await clock.pause(DRAIN_POLL_MS, options.signal);
     }
   }

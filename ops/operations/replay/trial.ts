@@ -63,10 +63,10 @@ export class Trial {
     const { clock } = this.#parts;
     const { waitsMax = WAITS_MAX } = this.#limits;
     for (let attempt = 1; ; attempt += 1) {
-      const startedMs = clock.nowMs();
+      const startedMs = clock.elapsedMs();
       try {
         await this.#tryOnce(entries);
-        const workMs = clock.nowMs() - startedMs;
+        const workMs = clock.elapsedMs() - startedMs;
         this.trialMs += workMs;
         await clock.pause(Math.max(workMs, RESTS_MS_MIN));
         return;
@@ -74,7 +74,7 @@ export class Trial {
         if (!(error instanceof TransientError)) throw error;
         const isWaiting = error.code === LEASES_BUSY;
         // who waited for a sink has held nobody up
-        await clock.pause(isWaiting ? RESTS_MS_MIN : Math.max(clock.nowMs() - startedMs, RESTS_MS_MIN));
+        await clock.pause(isWaiting ? RESTS_MS_MIN : Math.max(clock.elapsedMs() - startedMs, RESTS_MS_MIN));
         if (!isWaiting && entries.length > 1) break;
         if (attempt >= (isWaiting ? waitsMax : ATTEMPTS_MAX)) throw tooBusy(this.#open.system, error);
       }
