@@ -1,6 +1,7 @@
 /** npm run soak -- --hours N [--seed N] [--pace N] [--out DIRECTORY]: a random pair of faults every minute, then the check. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { currentStackSettings } from '../../stack/settings.ts';
 import { check } from '../faults/checker.ts';
@@ -120,14 +121,9 @@ async function hurt(harness: Harness, signal: AbortSignal, say: (text: string) =
   };
 }
 
-const rest = (durationMs: number, signal: AbortSignal) =>
-  new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, Math.max(0, durationMs));
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
+async function rest(durationMs: number, signal: AbortSignal): Promise<void> {
+  await pause(Math.max(0, durationMs), undefined, { signal }).catch(() => {});
+}
 
 function limited<T>(work: Promise<T>): Promise<T> {
   const late = new Promise<never>((_, reject) => {
