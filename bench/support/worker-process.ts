@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
+import { HEAP_BOUNDS } from '../../ops/workers.ts';
 import { until } from './until.ts';
 
 /** What is asked of a worker, and what it tells: see bench/workers. */
@@ -37,7 +38,7 @@ export type ProcessOptions = {
 export function startWorker(name: string, options: ProcessOptions): WorkerProcess {
   const program = path.join(import.meta.dirname, '..', 'workers', `${name}.ts`);
   const profiling = options.profile ? ['--cpu-prof', `--cpu-prof-dir=${path.join(options.logDirectory, name)}`] : [];
-  const command = [process.execPath, ...profiling, program];
+  const command = [process.execPath, ...HEAP_BOUNDS, ...profiling, program];
   return startProgram(name, command, options);
 }
 

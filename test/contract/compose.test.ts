@@ -14,6 +14,7 @@ import { Deployment } from '../../core/deployment.ts';
 import { type LocalSettings, readLocalSettings } from '../../deploy/local-settings.ts';
 import { pluginComponents } from '../../deploy/plugins.ts';
 import { systems } from '../../ops/systems.ts';
+import { HEAP_BOUNDS } from '../../ops/workers.ts';
 import { systems as sources } from '../../connectors/index.ts';
 import { targets } from '../../sinks/index.ts';
 import lock from '../../stack/artifacts.lock.json' with { type: 'json' };
@@ -231,6 +232,8 @@ describe('what is referred to exists', () => {
       expect(dockerfile).toMatch(new RegExp(`^FROM \\S+ AS ${builders[0]?.[1].build?.target}$`, 'm'));
     }
     for (const name of workers) {
+      const { command = [] } = service(name);
+      if (command.includes('run')) expect(command.slice(0, 3)).toEqual(['node', ...HEAP_BOUNDS]);
       expect(service(name).configs).toEqual([{ source: 'deployment', target: '/etc/seam/deployment.json' }]);
     }
   });
@@ -251,19 +254,19 @@ describe('what is referred to exists', () => {
 
   test('every command line is one that the program understands', async () => {
     const lines = services.flatMap(([, { command = [], entrypoint = [] }]) =>
-      [[...entrypoint, ...command].join(' '), ...command.flatMap((part) => part.split('\n'))].filter((line) =>
-        line.startsWith('node cli/main.ts '),
+      [[...entrypoint, ...command].join(' '), ...command.flatMap((part) => part.split('\n'))].flatMap(
+        (line) => /^node (?:--\S+ )*cli\/main\.ts (.*)$/.exec(line)?.[1] ?? [],
       ),
     );
     expect(lines.length).toBeGreaterThanOrEqual(3 + targets.length);
-    for (const line of lines) await parseOnly(line.split(' ').slice(2));
+    for (const line of lines) await parseOnly(line.split(' '));
   });
 
   test('a sink for every target, none beside', () => {
     const sinks = services.map(([name]) => name).filter((name) => name.startsWith('sink-'));
     expect(sinks.sort()).toEqual(targets.map(({ system }) => `sink-${system}`).sort());
     for (const { system } of targets)
-      expect(service(`sink-${system}`).command?.slice(2, 5)).toEqual(['run', 'sink', system]);
+      expect(service(`sink-${system}`).command?.slice(3, 7)).toEqual(['cli/main.ts', 'run', 'sink', system]);
   });
 });
 

@@ -1,4 +1,4 @@
-/** Short faults that heal by themselves, for pairs: no two of a pair hurt the same thing. */
+/** Short faults that heal by themselves, for pairs: no two of a pair hurt, or need, the same thing. */
 import type { Random } from '../../demo/random.ts';
 import type { FaultChain } from '../faults/chain.ts';
 import { crashAt } from '../faults/crash.ts';
@@ -64,7 +64,7 @@ const brokerBounced: SoakFault = {
   name: 'broker restarted or killed',
   hurts: 'kafka',
   restarts: true,
-  run: (chain, random) => bounce(chain, 'kafka', random.pick([undefined, 'SIGKILL'] as const)),
+  run: (chain, random) => bounce(chain, 'kafka', random.next() < 0.5 ? undefined : 'SIGKILL'),
 };
 
 const brokerFrozen: SoakFault = {
@@ -90,7 +90,7 @@ const databaseBounced: SoakFault = {
           random.pick(['postgres-reporting', 'postgres-crm', 'postgres-erp']),
           random.pick(['SIGQUIT', 'SIGINT']),
         )
-      : bounce(chain, random.pick(['mariadb-pos', 'mariadb-logistics']), random.pick([undefined, 'SIGKILL'] as const)),
+      : bounce(chain, random.pick(['mariadb-pos', 'mariadb-logistics']), random.next() < 0.5 ? undefined : 'SIGKILL'),
 };
 
 const registryBounced: SoakFault = {
@@ -146,7 +146,7 @@ const clocksWrong: SoakFault = {
 
 const recordsRepeated: SoakFault = {
   name: 'raw records delivered twice',
-  hurts: 'raw topics',
+  hurts: 'kafka',
   restarts: false,
   async run(chain, random) {
     const topic = random.pick(['raw.erp.erp.prc', 'raw.crm.crm.mbr', 'raw.pos.pos.tlog_ln']);
@@ -163,7 +163,7 @@ const recordsRepeated: SoakFault = {
 
 const sinkRewound: SoakFault = {
   name: 'sink reads again',
-  hurts: 'leases',
+  hurts: 'databases',
   restarts: false,
   async run(chain, random) {
     const target = random.pick(SINKS);

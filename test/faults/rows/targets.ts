@@ -1,4 +1,5 @@
 /** Targets that refuse, lock and deadlock; transactions that are too large for anybody's memory. */
+import { writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import pg from 'pg';
 import { rowsOf } from '../audit.ts';
@@ -169,6 +170,8 @@ function watchMemory(chain: FaultChain) {
   const starts = () => chain.workers.views().reduce((sum, view) => sum + view.starts, 0);
   const before = starts();
   const peakKb = new Map<string, number>();
+  // 5 sets the peak back to what is used now (proc_pid_clear_refs(5)): an earlier row's is not this row's
+  for (const { pid } of chain.workers.views()) if (pid !== null) writeFileSync(`/proc/${pid}/clear_refs`, '5');
   const timer = setInterval(async () => {
     for (const { name, pid } of chain.workers.views()) {
       const status = pid === null ? '' : await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
