@@ -1,7 +1,8 @@
 /** What core/ports.ts promises of transactions and of compacted topics, on a real Kafka; readers are those of kafka-log.test.ts. */
 import kafkajs from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Log, OutputRecord } from '../../core/ports.ts';
+import { readRange } from '../../core/log-range.ts';
+import type { Log, LogRecord, OutputRecord } from '../../core/ports.ts';
 import {
   makeTopicIn,
   numbers,
@@ -99,15 +100,19 @@ describe('a transaction', () => {
     const topic = await makeTopic();
     const input = await makeTopic();
     const id = uniqueName('writer');
-    const dying = testLog(kafka.brokers, { beforeCommit: () => new Promise<void>(() => {}) }).writer(id);
+    const produced = Promise.withResolvers<void>();
+    const beforeCommit = () => {
+      produced.resolve();
+      return new Promise<void>(() => {});
+    };
+    const dying = testLog(kafka.brokers, { beforeCommit }).writer(id);
     await dying.open();
     void dying.commit({
       records: [record(topic, 'k', 'open')],
       groupId: id,
       offsets: [{ topic: input, partition: 0, offset: 5n }],
     });
-    await until(async () => (await latest(topic)) > 0n || true, 'the record to be written', 1_000);
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await produced.promise;
     const owner = log.writer(id);
     await owner.open();
     const admin = await log.admin();
@@ -156,6 +161,39 @@ describe('a transaction', () => {
     await stopConsumer(consumer, running);
     expect(reader.texts).toEqual(['3.1', '3.2']);
     await Promise.all(producers.map((producer) => producer.disconnect()));
+  });
+});
+
+describe('a stretch of the log', () => {
+  it('whose last records were aborted is read to its end, and no further', async () => {
+    const topic = await makeTopic(2);
+    await write([record(topic, 'k', 'first', 0), record(topic, 'k', 'second', 0)]);
+    const producer = client.producer({
+      transactionalId: uniqueName('abort'),
+      maxInFlightRequests: 1,
+      idempotent: true,
+    });
+    await producer.connect();
+    const transaction = await producer.transaction();
+    const messages = [0, 1].flatMap((partition) => numbers(3).map((value) => ({ key: 'k', value, partition })));
+    await transaction.send({ topic, messages });
+    await transaction.abort();
+    await producer.disconnect();
+    const admin = await log.admin();
+    // two records, three that were aborted, and the markers of both transactions; in the other partition three and one
+    const withMarkers = [7n, 4n];
+    const ends = async () =>
+      (await admin.bounds(topic)).map(({ partition, latest }) => latest - (withMarkers[partition] ?? 0n));
+    await until(async () => (await ends()).every((over) => over === 0n), 'the markers');
+    const stretches = (await admin.bounds(topic)).map(({ earliest, latest, ...place }) => {
+      return { ...place, from: earliest, to: latest };
+    });
+    await admin.close();
+    await write([record(topic, 'k', 'after', 0), record(topic, 'k', 'after', 1)]);
+    const read: string[] = [];
+    const records = (_: unknown, batch: readonly LogRecord[]) => void read.push(...batch.map(textOf));
+    await readRange(log, { groupId: uniqueName('range'), stretches, records });
+    expect(read).toEqual(['first', 'second']);
   });
 });
 
