@@ -7,7 +7,8 @@ import { Refusal } from '../../core/mapping.ts';
 import type { LogRecord } from '../../core/ports.ts';
 import { comparePositions } from '../../core/position.ts';
 import type { TargetTable } from '../../core/target.ts';
-import { META_HEADER } from '../../sinks/engine/record.ts';
+import { KEY_PARKED, META_HEADER } from '../../sinks/engine/record.ts';
+import type { LaterRecords } from '../../sinks/engine/reduce.ts';
 import { TRUNCATE_KEY } from '../../sinks/engine/side-tables.ts';
 import type { Commit, MemoryDatabase, Row, RowChange } from '../support/memory-database.ts';
 import { type CapturedEvent, identityOf, type RawValue } from './capture.ts';
@@ -74,6 +75,7 @@ function columnsOf(table: TargetTable, value: CanonicalFields): Row {
 export class Invariants {
   readonly #log: SimLog;
   readonly #databases: ReadonlyMap<SystemName, MemoryDatabase>;
+  readonly #laterRecords: LaterRecords;
   readonly sums: Sums;
   readonly #applied = new Map<string, Uint8Array>();
   readonly #ordered = new Map<string, { highest: Buffer; readonly seen: Set<string> }>();
@@ -82,9 +84,10 @@ export class Invariants {
   readonly #records = new Map<string, CanonicalRecord>();
   violation: Violation | undefined;
 
-  constructor(log: SimLog, databases: ReadonlyMap<SystemName, MemoryDatabase>) {
+  constructor(log: SimLog, databases: ReadonlyMap<SystemName, MemoryDatabase>, laterRecords: LaterRecords) {
     this.#log = log;
     this.#databases = databases;
+    this.#laterRecords = laterRecords;
     this.sums = new Sums(databases);
   }
 
@@ -104,6 +107,7 @@ export class Invariants {
         case 'seam.applied':
           this.#ledgerNeverFalls(system, change);
           this.#writerHoldsTheLease(system, session.owner, change);
+          this.#waitsBehindTheRefused(system, change);
           this.#rowIsTheRecord(system, index, changes);
           break;
         case 'seam.sink_offset':
@@ -195,15 +199,54 @@ export class Invariants {
     return database.rows('seam.parked').some((row) => row.entity === entity && row.key === key);
   }
 
-  /** 6: an outage, a crash or a neighbour is no reason. */
+  /** 6: an outage, a crash or a neighbour is no reason; nor is there anything to wait behind but a bad record of the key. */
   #parkedWithReason(system: SystemName, parked: Row): void {
     if (parked.next_try_at !== null) return;
-    const place = this.#log.partition({ topic: parked.topic as string, partition: parked.partition as number });
-    const offset = parked.offset as bigint;
-    const [one] = place.between(offset, offset + 1n);
-    const record = one === undefined ? undefined : canonicalOf(place.topic, one);
-    if (record === undefined || isRefused(system, record) || isGarbled(record)) return;
+    const record = this.#recordOf(parked);
+    if (record === undefined || this.#isBad(system, record)) return;
+    const isBehind = parked.reason_code === KEY_PARKED && this.#refusedOf(system, parked).length > 0;
+    if (isBehind && this.#laterRecords === 'wait') return;
     this.fail('6 only bad records are set aside', `${named(system, parked)}: ${parked.reason_code}`);
+  }
+
+  /** 6: nothing newer of its key lands while a refused record is set aside, unless somebody asked for all of them. */
+  #waitsBehindTheRefused(system: SystemName, { after, before }: RowChange): void {
+    if (this.#laterRecords !== 'wait' || after === undefined || after.key === TRUNCATE_KEY) return;
+    const position = after.position as Uint8Array;
+    if (before !== undefined && comparePositions(position, before.position as Uint8Array) === 0) return;
+    if (this.#isTruncated(system, after)) return;
+    for (const { record, isAsked } of this.#refusedOf(system, after)) {
+      if (isAsked || comparePositions(position, record.meta.position) <= 0) continue;
+      this.fail('6 a bad record stops one key', `${named(system, after)}: a newer record passed a refused one`);
+    }
+  }
+
+  #isTruncated(system: SystemName, { entity, position }: Row): boolean {
+    const truncation = this.#databaseOf(system).row('seam.applied', entity ?? null, TRUNCATE_KEY);
+    return (
+      truncation !== undefined && comparePositions(position as Uint8Array, truncation.position as Uint8Array) <= 0
+    );
+  }
+
+  /** Of one key: set aside, and bad themselves. */
+  #refusedOf(system: SystemName, { entity, key }: Row): { record: CanonicalRecord; isAsked: boolean }[] {
+    const rows = this.#databaseOf(system).rows('seam.parked');
+    const ofKey = rows.filter((row) => row.entity === entity && row.key === key && row.reason_code !== KEY_PARKED);
+    return ofKey.flatMap((row) => {
+      const record = this.#recordOf(row);
+      const isBad = record !== undefined && this.#isBad(system, record);
+      return isBad ? [{ record, isAsked: row.next_try_at !== null }] : [];
+    });
+  }
+
+  #recordOf({ topic, partition, offset }: Row): CanonicalRecord | undefined {
+    const place = this.#log.partition({ topic: topic as string, partition: partition as number });
+    const [one] = place.between(offset as bigint, (offset as bigint) + 1n);
+    return one === undefined ? undefined : canonicalOf(place.topic, one);
+  }
+
+  #isBad(system: SystemName, record: CanonicalRecord): boolean {
+    return isRefused(system, record) || isGarbled(record);
   }
 
   #databaseOf(system: SystemName): MemoryDatabase {

@@ -29,7 +29,7 @@ export function settingsOf(random: Random): WorkerSettings {
       batchEveryMs: random.pick([0, 0, 30]),
       retryDelayMsMax: 100,
       parkedRetryMs: random.pick([500, 2_000]),
-      laterRecords: 'take-over',
+      laterRecords: random.pick(['wait', 'take-over']),
     }),
     processor: ProcessorSettings.parse({
       transactionRecordsMax: random.pick([1, 3, 50]),

@@ -79,14 +79,14 @@ export class World {
       fetchMax: random.pick([1, 3, 20]),
       hooks: (process, point) => this.passes(process, point),
     });
-    this.invariants = new Invariants(this.log, this.#databases);
+    this.#settings = settingsOf(random);
+    this.invariants = new Invariants(this.log, this.#databases, this.#settings.sink.laterRecords);
     const focus = random.next() < 0.3 ? random.pick(FOCUSES) : undefined;
     const renames = random.next() < 0.4 && focus === undefined;
     const habits = { sendsWholeRows: renames, tillClockMs: tillClockMs ?? random.pick([1, 1_000]) };
     this.captures = new Map(
       SOURCES.map((system) => [system, new Capture(system, this.database(system), this.log, habits)]),
     );
-    this.#settings = settingsOf(random);
     const isHostile = random.next() < 0.5;
     this.#habits = {
       renames,
