@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { planRedrive, RETRY_ATTEMPTS_MAX, retryDeadLetters } from '../../ops/operations/dead-letters-redrive.ts';
 import { verifyDeployment } from '../../ops/operations/verify-deployment.ts';
 import { arrives, type RunningChain, startChain } from '../support/running-chain.ts';
 
@@ -239,6 +240,34 @@ describe('values written by hand arrive right', () => {
     expect(answer.json.answers).toMatchObject([{ outcome: 'landed', detail: 'the newest of 2 records decided' }]);
     expect(answer.exitCode).toBe(0);
     expect(await names()).toEqual([['rich'], ['poor']]);
+  });
+
+  it('a record that was refused five times is left out, unless somebody insists', async () => {
+    await crm(`INSERT INTO crm.mbr (mbr_id, nm, pts_bal) VALUES (7003, 'richer', 9007199254740993)`);
+    const refused = { target: 'pos' };
+    const plan = () => planRedrive(chain.deployment, refused);
+    await arrives(1, async () => (await plan()).keys.length);
+    for (let attempt = 1; attempt <= RETRY_ATTEMPTS_MAX; attempt += 1) {
+      const answers = await retryDeadLetters(chain.deployment, await plan(), { patienceMs: 30_000 });
+      expect(answers).toMatchObject([
+        { outcome: 'refused-again', detail: expect.stringContaining(`attempt ${attempt}`) },
+      ]);
+    }
+    const left = await deadLetter('retry', '--target', 'pos', '--yes');
+    expect(left.json.answers).toMatchObject([
+      { outcome: 'attempts-exhausted', detail: `refused ${RETRY_ATTEMPTS_MAX} times; --force tries it again` },
+    ]);
+    expect(left.exitCode).toBe(1);
+    const insisted = await deadLetter('retry', '--target', 'pos', '--force', '--yes');
+    expect(insisted.json.answers).toMatchObject([
+      { outcome: 'refused-again', detail: expect.stringContaining(`attempt ${RETRY_ATTEMPTS_MAX + 1}`) },
+    ]);
+    await crm('UPDATE crm.mbr SET pts_bal = 6 WHERE mbr_id = 7003');
+    await arrives(1, async () => (await plan()).keys[0]?.waitingBehind);
+    expect((await deadLetter('retry', '--target', 'pos', '--force', '--yes')).json.answers).toMatchObject([
+      { outcome: 'landed' },
+    ]);
+    expect(await posRows(`SELECT pts FROM cust WHERE cust_no = '0000007003'`)).toEqual([[6]]);
   });
 
   it('in the end every target equals its sources', async () => {

@@ -126,6 +126,48 @@ export const BUGS: readonly Bug[] = [
     replace: 'const isBehind = false;',
   },
   {
+    name: 'newer-records-pass-a-refused-one',
+    file: REDUCE,
+    find: "if (laterRecords === 'take-over') return { own, stale, fresh, waiting: [] };",
+    replace: 'if (laterRecords !== undefined) return { own, stale, fresh, waiting: [] };',
+  },
+  {
+    name: 'records-behind-a-refused-one-forgotten',
+    file: 'sinks/engine/plan.ts',
+    find: 'for (const one of outcome.waiting) this.setAside(parkBehind(one, table.entity.entity, key));',
+    replace: '',
+  },
+  {
+    name: 'unreadable-record-stops-nothing',
+    file: REDUCE,
+    find: 'unreadable.some(({ place }) => isBefore(place, one.place)));',
+    replace: 'unreadable.length < 0);',
+  },
+  {
+    name: 'followers-of-a-refused-record-let-through',
+    file: 'processors/slice-work.ts',
+    find: 'const stay = isWaiting ? withoutFollowers(kept, transformed.rejected) : kept;',
+    replace: 'const stay = kept;',
+  },
+  {
+    name: 'what-is-set-aside-forgotten-at-a-restart',
+    file: 'processors/runtime.ts',
+    find: 'for (const record of records) this.#tasks.get(partition)?.parked.load(record);',
+    replace: '',
+  },
+  {
+    name: 'record-behind-tried-before-the-refused-one',
+    file: 'processors/lane-slice.ts',
+    find: 'return oldest !== undefined && oldest.place.offset < place.offset;',
+    replace: 'return false;',
+  },
+  {
+    name: 'set-aside-in-memory-before-the-commit',
+    file: 'processors/slice-work.ts',
+    find: 'changes: setAside.overlay.changes,',
+    replace: 'changes: (context.parked.apply(setAside.overlay.changes), []),',
+  },
+  {
     name: 'unreadable-records-of-the-batch-forgotten',
     file: 'sinks/engine/transaction.ts',
     find: 'if (arrived.length === 0) return parked.unreadable;',

@@ -12,8 +12,10 @@ import type { LaterRecords } from '../../sinks/engine/reduce.ts';
 import { TRUNCATE_KEY } from '../../sinks/engine/side-tables.ts';
 import type { Commit, MemoryDatabase, Row, RowChange } from '../support/memory-database.ts';
 import { type CapturedEvent, identityOf, type RawValue } from './capture.ts';
+import { Letters, type Origin, originOf } from './letters.ts';
 import type { LogTransaction, SimLog } from './log.ts';
 import { Sums } from './sums.ts';
+import type { WorkerSettings } from './workers.ts';
 import { ENTITIES, GARBLED, HOPS_MAX, SHARED, type SystemName, TABLES, TARGETS } from './systems.ts';
 
 export type InvariantName =
@@ -75,8 +77,9 @@ function columnsOf(table: TargetTable, value: CanonicalFields): Row {
 export class Invariants {
   readonly #log: SimLog;
   readonly #databases: ReadonlyMap<SystemName, MemoryDatabase>;
-  readonly #laterRecords: LaterRecords;
+  readonly #laterRecords: { readonly inSinks: LaterRecords; readonly inStages: LaterRecords };
   readonly sums: Sums;
+  readonly letters = new Letters();
   readonly #applied = new Map<string, Uint8Array>();
   readonly #ordered = new Map<string, { highest: Buffer; readonly seen: Set<string> }>();
   readonly #captured = new Map<string, CapturedEvent>();
@@ -84,10 +87,10 @@ export class Invariants {
   readonly #records = new Map<string, CanonicalRecord>();
   violation: Violation | undefined;
 
-  constructor(log: SimLog, databases: ReadonlyMap<SystemName, MemoryDatabase>, laterRecords: LaterRecords) {
+  constructor(log: SimLog, databases: ReadonlyMap<SystemName, MemoryDatabase>, { sink, processor }: WorkerSettings) {
     this.#log = log;
     this.#databases = databases;
-    this.#laterRecords = laterRecords;
+    this.#laterRecords = { inSinks: sink.laterRecords, inStages: processor.laterRecords };
     this.sums = new Sums(databases);
   }
 
@@ -205,13 +208,13 @@ export class Invariants {
     const record = this.#recordOf(parked);
     if (record === undefined || this.#isBad(system, record)) return;
     const isBehind = parked.reason_code === KEY_PARKED && this.#refusedOf(system, parked).length > 0;
-    if (isBehind && this.#laterRecords === 'wait') return;
+    if (isBehind && this.#laterRecords.inSinks === 'wait') return;
     this.fail('6 only bad records are set aside', `${named(system, parked)}: ${parked.reason_code}`);
   }
 
   /** 6: nothing newer of its key lands while a refused record is set aside, unless somebody asked for all of them. */
   #waitsBehindTheRefused(system: SystemName, { after, before }: RowChange): void {
-    if (this.#laterRecords !== 'wait' || after === undefined || after.key === TRUNCATE_KEY) return;
+    if (this.#laterRecords.inSinks !== 'wait' || after === undefined || after.key === TRUNCATE_KEY) return;
     const position = after.position as Uint8Array;
     if (before !== undefined && comparePositions(position, before.position as Uint8Array) === 0) return;
     if (this.#isTruncated(system, after)) return;
@@ -223,9 +226,7 @@ export class Invariants {
 
   #isTruncated(system: SystemName, { entity, position }: Row): boolean {
     const truncation = this.#databaseOf(system).row('seam.applied', entity ?? null, TRUNCATE_KEY);
-    return (
-      truncation !== undefined && comparePositions(position as Uint8Array, truncation.position as Uint8Array) <= 0
-    );
+    return truncation !== undefined && comparePositions(position as Uint8Array, truncation.position as Uint8Array) <= 0;
   }
 
   /** Of one key: set aside, and bad themselves. */
@@ -257,38 +258,61 @@ export class Invariants {
 
   produced(transaction: LogTransaction, before: ReadonlyMap<string, bigint>): void {
     const inputs = this.#inputsOf(transaction, before);
+    for (const { partition, record } of transaction.entries) this.letters.note(partition.topic, record);
     for (const { partition, record } of transaction.entries) {
       if (!partition.topic.startsWith('canonical.')) continue;
       const canonical = canonicalOf(partition.topic, record);
       this.#records.set(recordName(canonical.entity, canonical.key, canonical.meta.position), canonical);
       const identity = identityOf(canonical.meta.system, canonical.meta.position);
       const place = `${canonical.entity} "${canonical.key}" by ${transaction.id}`;
-      if (!inputs.has(identity))
+      const origins = inputs.get(identity);
+      if (origins === undefined)
         this.fail('3 one effect for each input', `${place}: not of the inputs committed with it`);
       if (canonical.meta.hops > HOPS_MAX) this.fail('4 hops are bounded', `${place}: ${canonical.meta.hops} hops`);
       this.#isNoEcho(canonical, identity, place);
-      this.#keepsOrder(partition.topic, partition.number, canonical);
+      const isWaiting = this.#laterRecords.inStages === 'wait';
+      if (isWaiting) this.#passesNoLetter(origins, place);
+      // where later records take over, one that is asked for again comes late
+      if (isWaiting || !origins?.some(({ isRedriven }) => isRedriven))
+        this.#keepsOrder(partition.topic, partition.number, canonical);
     }
   }
 
-  /** 3: the inputs that the group has behind it by this transaction and by none before. */
-  #inputsOf({ offsets, id }: LogTransaction, before: ReadonlyMap<string, bigint>): ReadonlySet<string> {
-    const inputs = new Set<string>();
+  /** 3: the inputs that the group has behind it by this transaction and by none before; those of a lane by their own place. */
+  #inputsOf({ offsets, id }: LogTransaction, before: ReadonlyMap<string, bigint>): ReadonlyMap<string, Origin[]> {
+    const inputs = new Map<string, Origin[]>();
     for (const { topic, partition, offset } of offsets) {
       const from = before.get(`${topic}/${partition}`) ?? 0n;
       if (offset < from) this.fail('3 one effect for each input', `${id}: the offset of ${topic} fell`);
       for (const record of this.#log.partition({ topic, partition }).between(from, offset)) {
-        if (topic.startsWith('canonical.')) {
-          const { meta } = canonicalOf(topic, record);
-          inputs.add(identityOf(meta.system, meta.position));
-        } else if (record.value !== null) {
-          const { event } = record.value as unknown as RawValue;
-          inputs.add(event.identity);
-          this.#captured.set(`${event.identity}${event.rowKey}`, event);
-        }
+        const origin = originOf(topic, partition, record);
+        const identity = this.#identityOf(origin.place.topic, record);
+        if (identity !== undefined) inputs.set(identity, [...(inputs.get(identity) ?? []), origin]);
       }
     }
     return inputs;
+  }
+
+  #identityOf(topic: string, record: LogRecord): string | undefined {
+    if (topic.startsWith('canonical.')) {
+      const { meta } = canonicalOf(topic, record);
+      return identityOf(meta.system, meta.position);
+    }
+    const event = (record.value as unknown as RawValue | null)?.event;
+    if (event === undefined) return undefined;
+    this.#captured.set(`${event.identity}${event.rowKey}`, event);
+    return event.identity;
+  }
+
+  /** 6: of one event that came twice, the one that may land will do. */
+  #passesNoLetter(origins: readonly Origin[] = [], place: string): void {
+    const barriers = origins.map((origin) => this.letters.barrierOf(origin));
+    const [barrier] = barriers;
+    if (barrier === undefined || barriers.includes(undefined)) return;
+    this.fail(
+      '6 a bad record stops one key',
+      `${place}: passed the refused ${barrier.place.topic} ${barrier.place.offset}`,
+    );
   }
 
   /** 4: what Seam wrote and no trigger changed. */

@@ -2,6 +2,9 @@
 import type { Random } from '../../demo/random.ts';
 import type { SqlValue } from '../../core/target.ts';
 import { timeText } from '../../sinks/engine/execute.ts';
+import type { Letter } from '../../processors/dead-letter.ts';
+import { type RedriveAction, redriveRecord } from '../../processors/redrive.ts';
+import { STAGES, type StageName } from './letters.ts';
 import { type SOURCES, TARGETS, type SystemName } from './systems.ts';
 import type { World } from './world.ts';
 
@@ -19,6 +22,7 @@ const KINDS: readonly Trouble[] = [
   readTableAgain,
   replay,
   retryDeadLetters,
+  redriveLetters,
 ];
 
 export type Troubles = {
@@ -110,6 +114,54 @@ function retryIn(world: World, system: SystemName): void {
     });
   });
 }
+
+/** An operator has what a stage set aside of a key tried again, or gives its refused records up. */
+function redriveLetters(world: World): void {
+  const stage = world.random.pick(STAGES);
+  const keys = world.invariants.letters.byKey(stage);
+  if (keys.length === 0) return;
+  const letters = world.random.pick(keys);
+  if (world.random.next() < 0.7) redrive(world, stage, 'retry', letters);
+  else redrive(world, stage, 'discard', letters.filter(isRefused));
+}
+
+/**
+ * In the end the operator has everything tried once, and then gives up what is refused all the same, oldest first: what was
+ * behind it goes on. False: nothing is set aside any more.
+ */
+export function redriveAll(world: World): boolean {
+  let count = 0;
+  for (const stage of STAGES) {
+    for (const letters of world.invariants.letters.byKey(stage)) {
+      const [oldest] = letters;
+      count += letters.length;
+      if (isRefused(oldest) && oldest.attempts > 0) redrive(world, stage, 'discard', [oldest]);
+      redrive(world, stage, 'retry', letters);
+    }
+  }
+  return count > 0;
+}
+
+function isRefused({ state }: Letter): boolean {
+  return state === 'refused';
+}
+
+function redrive(
+  world: World,
+  stage: StageName,
+  action: RedriveAction & ('retry' | 'discard'),
+  letters: readonly Letter[],
+) {
+  const asked = { by: 'operator', reason: 'seen' };
+  const records = letters.map(({ place, original }) => {
+    // what is given up is hashed, and the simulation's values have no bytes
+    const shown = action === 'discard' ? { ...original, value: NO_BYTES } : original;
+    return redriveRecord(stage, action, place, shown, asked);
+  });
+  world.ask(records);
+}
+
+const NO_BYTES = Buffer.alloc(0);
 
 function valuesOf(column: string, value: SqlValue | undefined) {
   return { column, values: [value ?? null] };

@@ -39,7 +39,7 @@ export function settingsOf(random: Random): WorkerSettings {
       retryDelayMsMax: 100,
       restartDelayMs: 10,
       hopsMax: HOPS_MAX,
-      laterRecords: 'take-over',
+      laterRecords: random.pick(['wait', 'take-over']),
     }),
   };
 }
