@@ -6,6 +6,7 @@ import { EPOCH_HEADER } from '../../core/debezium.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import { ContractError, TransientError } from '../../core/errors.ts';
 import { checkSource, IDENTITY_SETTING } from '../sources/check.ts';
+import { checkColumns } from '../sources/columns.ts';
 import { sourceConnection } from './verify-deployment.ts';
 
 export const SECRETS_PREFIX = '/run/seam/secrets';
@@ -101,8 +102,10 @@ async function identified(
   { system, name, config }: ConnectorPlan,
 ): Promise<ConnectorConfig> {
   const offset = (await client.offsets(name))[0];
-  const { identity, fault } = await checkSource(system, await sourceConnection(deployment, system), { config, offset });
-  if (fault !== undefined) throw fault;
+  const connection = await sourceConnection(deployment, system);
+  const { identity, fault } = await checkSource(system, connection, { config, offset });
+  const refused = fault ?? (await checkColumns(system, connection, config));
+  if (refused !== undefined) throw refused;
   return { ...config, [IDENTITY_SETTING]: identity };
 }
 

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AdminConnection, queryRows, runScripts } from '../../adapters/sql-script.ts';
 import { entities } from '../../avro/generated/entities.ts';
+import { checkColumns } from '../../ops/sources/columns.ts';
 import { type System, systems } from '../../ops/systems.ts';
 import { dialects } from '../../sinks/dialects/index.ts';
 import { describeTarget } from '../../sinks/engine/checks.ts';
@@ -40,9 +41,25 @@ describe.each(systems)('$system', (system: System) => {
     await session.close();
   });
 
+  it('has its captured columns looked through for values that the connector would change', async () => {
+    if (system.source === null) return;
+    const { config } = JSON.parse(await readFile(system.source.connectorFile, 'utf8'));
+    const check = (more = {}) => checkColumns(system.system, captureOf(system), { ...config, ...more });
+    expect(await check()).toBe(undefined);
+    if (system.database !== 'mariadb') return;
+    const [table = ''] = Object.keys(system.source.mapping.tables);
+    await queryRows(adminOf(system), `ALTER TABLE ${table} ADD old_nm VARCHAR(9) CHARACTER SET sjis`);
+    expect(await check()).toMatchObject({
+      code: 'COLUMN_NOT_SAFE',
+      message: expect.stringContaining(`${table}.old_nm (sjis)`),
+    });
+    expect(await check({ 'column.exclude.list': `.*\\.old_nm` })).toBe(undefined);
+    await queryRows(adminOf(system), `ALTER TABLE ${table} DROP COLUMN old_nm`);
+  });
+
   it('lets the capture user read what is captured, and write the heartbeat and the signal', async () => {
     if (system.source === null) return;
-    const capture = { ...adminOf(system), user: 'seam_cdc', password: PASSWORDS.cdc_password };
+    const capture = captureOf(system);
     for (const table of Object.keys(system.source.mapping.tables)) await queryRows(capture, `SELECT * FROM ${table}`);
     const connector = JSON.parse(await readFile(system.source.connectorFile, 'utf8'));
     await queryRows(capture, connector.config['heartbeat.action.query']);
@@ -159,6 +176,10 @@ async function run(system: System, which: 'schema' | 'setup' | 'teardown'): Prom
   const script = { name: `${system.system} ${which}`, text: await readFile(system.sql[which], 'utf8') };
   const side = { name: 'side schema', text: dialects[system.database].sideSchemaSql() };
   await runScripts(adminOf(system), which === 'setup' ? [side, script] : [script], PASSWORDS);
+}
+
+function captureOf(system: System): AdminConnection {
+  return { ...adminOf(system), user: 'seam_cdc', password: PASSWORDS.cdc_password };
 }
 
 function adminOf({ system, database: kind }: System): AdminConnection {
