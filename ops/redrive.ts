@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { systemClock } from '../adapters/clock.ts';
 import { TransientError } from '../core/errors.ts';
 import { readRange } from '../core/log-range.ts';
-import type { Log, LogRecord, OutputRecord } from '../core/ports.ts';
+import type { Clock, Log, LogRecord, OutputRecord } from '../core/ports.ts';
 import { type Letter, readLetter } from '../processors/dead-letter.ts';
 import { deadLetterTopic } from '../processors/stage.ts';
 
@@ -11,7 +11,11 @@ const APPEND_ATTEMPTS_MAX = 20;
 const APPEND_PAUSE_MS = 100;
 
 /** All or none; again where the outcome is unknown, since a request that is asked twice is carried out once. */
-export async function appendToLane(log: Log, records: readonly OutputRecord[]): Promise<void> {
+export async function appendToLane(
+  log: Log,
+  records: readonly OutputRecord[],
+  clock: Clock = systemClock,
+): Promise<void> {
   if (records.length === 0) return;
   const writer = log.writer(`seam-redrive-${randomUUID()}`);
   try {
@@ -22,7 +26,7 @@ export async function appendToLane(log: Log, records: readonly OutputRecord[]): 
         return;
       } catch (error) {
         if (!(error instanceof TransientError) || attempt >= APPEND_ATTEMPTS_MAX) throw error;
-        await systemClock.pause(APPEND_PAUSE_MS);
+        await clock.pause(APPEND_PAUSE_MS);
       }
     }
   } finally {

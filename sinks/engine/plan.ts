@@ -17,7 +17,7 @@ import { EffectPlan, type EffectWrites } from './effect-plan.ts';
 import type { NoRow, RowValues } from './evaluate.ts';
 import type { ParkWrite } from './parking.ts';
 import { park, parkBehind, parkUndecodable } from './parking.ts';
-import { BEHIND_DEAD_LETTER, type Candidate, type RawRecord, type Undecodable } from './record.ts';
+import { BEHIND_DEAD_LETTER, type Candidate, isOfLedger, type RawRecord, type Undecodable } from './record.ts';
 import { deadLettersBefore, isOwnOfShared, type Outcome } from './reduce.ts';
 import { RowPlan, type RowWrites } from './row-plan.ts';
 import { rowId } from './row-id.ts';
@@ -167,7 +167,8 @@ class Planner {
     const { by, row, hash } = decided;
     const missing = outcome.isBehind ? BEHIND : this.#missingRow(table, row);
     if (missing !== undefined) {
-      this.#wait(outcome, missing);
+      // what was to be brought back had a row that is gone since: a new row is told of by its own records
+      if (!isOfLedger(by)) this.#wait(outcome, missing);
       return;
     }
 

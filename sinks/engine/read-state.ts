@@ -14,6 +14,7 @@ import {
   META_HEADER,
   type ParkedState,
   type Place,
+  placeInLedger,
   type RawRecord,
   type Undecodable,
 } from './record.ts';
@@ -53,7 +54,7 @@ export async function readWinners(
 ): Promise<ReadonlyMap<string, Candidate>> {
   const winners = new Map<string, Candidate>();
   for (const { entity, key, topic, raw } of wanted) {
-    const place = { topic, partition: -1, offset: -1n };
+    const place = placeInLedger(topic);
     const record = await decodeOne(decode, place, key, raw);
     if (record instanceof SeamError || record.meta.system === system) continue;
     winners.set(entityKey(entity, key), { record, place, raw, parked: undefined });

@@ -26,6 +26,17 @@ export type Candidate = {
   readonly parked: ParkedState | undefined;
 };
 
+/** Of a record that only the ledger holds: no partition has it, so it can't be set aside and read again. */
+const OF_LEDGER = -1;
+
+export function placeInLedger(topic: string): Place {
+  return { topic, partition: OF_LEDGER, offset: BigInt(OF_LEDGER) };
+}
+
+export function isOfLedger({ place }: Candidate): boolean {
+  return place.partition === OF_LEDGER;
+}
+
 /** A record whose bytes can't be read: its position and contents are unknown. */
 export type Undecodable = {
   readonly entity: string;

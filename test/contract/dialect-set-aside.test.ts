@@ -22,6 +22,16 @@ describeDialects((suite) => {
       expect(await suite.rows('SELECT * FROM seam.parked')).toEqual([]);
     });
 
+    it('lets nothing wait for a row that is gone where an older edit in it would have given way', async () => {
+      const bench = await suite.start([member, contact]);
+      await suite.write(bench, memberOf({}, { at: 1 }));
+      await suite.write(bench, phone('7', 'tills 10', { at: 10, system: 'pos' }));
+      await suite.execute('DELETE FROM shop.cust');
+      await suite.write(bench, phone('7', 'clerk 9', { at: 9, system: 'shop' }));
+      expect(await suite.rows('SELECT * FROM seam.parked')).toEqual([]);
+      expect(bench.sink.status()).toMatchObject({ waiting: 0, deadLetters: 0, counts: { stale: 1 } });
+    });
+
     it('writes a row and what waits for it in one batch', async () => {
       const bench = await suite.start([member, contact, points]);
       bench.log.append(phone('7', '111', { at: 1 }), earned('e', '7', 3, { at: 1 }), memberOf({}, { at: 1 }));

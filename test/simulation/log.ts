@@ -78,6 +78,9 @@ export class SimPartition {
   }
 }
 
+/** Commands have ids of their own: a history says no more than that, and is the same each time. */
+const UUID = /-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
 export type LogFaults = {
   /** Throws what a lost connection throws. */
   readonly strike: (process: SimProcess, what: string) => void;
@@ -284,7 +287,7 @@ class SimWriter implements TransactionalWriter {
   }
 
   async #call(what: string): Promise<void> {
-    await this.#log.scheduler.mayYield(this.#process, `${this.#id} ${what}`);
+    await this.#log.scheduler.mayYield(this.#process, `${this.#id.replace(UUID, '')} ${what}`);
     this.#log.faults.strike(this.#process, what);
   }
 }

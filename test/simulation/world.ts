@@ -7,6 +7,7 @@
 import { RecordError, SeamError, TransientError } from '../../core/errors.ts';
 import type { OutputRecord } from '../../core/ports.ts';
 import { Random } from '../../demo/random.ts';
+import { appendToLane } from '../../ops/redrive.ts';
 import { type Commit, MemoryDatabase } from '../support/memory-database.ts';
 import { MemorySession, type SessionOptions } from '../support/memory-session.ts';
 import { Capture } from './capture.ts';
@@ -206,13 +207,7 @@ export class World {
     this.#operating += 1;
     const work = async () => {
       await this.scheduler.gate(process, 'asks');
-      const writer = this.log.client(process).writer(`operator-${this.scheduler.steps}`);
-      try {
-        await writer.open();
-        await writer.commit({ records, groupId: 'operator', offsets: [] });
-      } catch (error) {
-        if (!(error instanceof TransientError)) throw error;
-      }
+      await appendToLane(this.log.client(process), records, this.scheduler.clock(process));
       this.#operating -= 1;
     };
     void work();
