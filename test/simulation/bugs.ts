@@ -162,12 +162,6 @@ export const BUGS: readonly Bug[] = [
     replace: 'return false;',
   },
   {
-    name: 'set-aside-in-memory-before-the-commit',
-    file: 'processors/slice-work.ts',
-    find: 'changes: setAside.overlay.changes,',
-    replace: 'changes: (context.parked.apply(setAside.overlay.changes), []),',
-  },
-  {
     name: 'unreadable-records-of-the-batch-forgotten',
     file: 'sinks/engine/transaction.ts',
     find: 'if (arrived.length === 0) return parked.unreadable;',
