@@ -55,6 +55,8 @@ export type ChangeEvent = {
   readonly position: Position;
   /** µs since 1970 UTC, from the source's log; MariaDB's log has whole seconds. */
   readonly commitTimeUs: bigint;
+  /** When it was committed at the latest, µs since 1970 UTC: what decides among systems that write one shared entity. */
+  readonly orderTimeUs: bigint;
   readonly isSnapshot: boolean;
   /** Did a sink of ours write it? PostgreSQL: replication origin `seam_*`; MariaDB: our GTID domain. */
   readonly isTagged: boolean;

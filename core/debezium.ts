@@ -70,6 +70,7 @@ export function toChangeEvent(envelope: Envelope, context: EventContext): Change
   const { source } = envelope;
   const operation = operationOf(envelope.op, context);
   const isSnapshot = isSnapshotRow(source.snapshot ?? null, context);
+  const commitTimeUs = source.ts_us ?? source.ts_ms * 1000n;
   return {
     system: context.system,
     table: context.table,
@@ -77,11 +78,22 @@ export function toChangeEvent(envelope: Envelope, context: EventContext): Change
     before: envelope.before,
     after: envelope.after,
     position: positionOf(source, { epoch: context.epoch, snapshot: isSnapshot, isDelete: operation === 'd' }, context),
-    commitTimeUs: source.ts_us ?? source.ts_ms * 1000n,
+    commitTimeUs,
+    orderTimeUs: orderTimeUs(source.connector, commitTimeUs),
     isSnapshot,
     // a row that a snapshot read carries the mark of whatever came last in the log, not of who wrote the row
     isTagged: operation !== 'r' && isTagged(source),
   };
+}
+
+const SECOND_US = 1_000_000n;
+
+/**
+ * MariaDB's log says in which second: its end is taken. Its beginning would make what a trigger does with a record older than
+ * that record, and a system's own changes of one second fall to their places in its log either way.
+ */
+function orderTimeUs(connector: string, commitTimeUs: bigint): bigint {
+  return connector === 'mariadb' ? commitTimeUs - (commitTimeUs % SECOND_US) + SECOND_US - 1n : commitTimeUs;
 }
 
 function operationOf(word: string, context: EventContext): Operation {

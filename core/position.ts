@@ -17,8 +17,8 @@
  * - rank: delete (0) before anything else (1) at one address: a key change is a delete and a create.
  *
  * Positions compare only within one source. A field that several systems may write (a shared entity) needs one order over
- * all of them: its records carry a stamp, `commit time u64 | system, 8 bytes | source position`, so the newest commit wins
- * and ties fall to the system's name. Everything that reads a position only ever compares bytes.
+ * all of them: its records carry a stamp, `order time u64 | system, 8 bytes | source position`, so the newest commit wins
+ * and ties fall to the system's name (docs/decisions/0010-order-among-systems.md). Everything that reads a position only ever compares bytes.
  */
 import { InvariantError } from './errors.ts';
 
@@ -91,10 +91,10 @@ export function mariadbPosition(source: Common & { file: string | null; pos: big
 }
 
 /** Order over several systems: newest commit wins, then the system's name. A snapshot row says what was, not when: time 0. */
-export function sharedStamp(system: string, commitTimeUs: bigint, position: Position): Position {
+export function sharedStamp(system: string, orderTimeUs: bigint, position: Position): Position {
   const parts = decodePosition(position);
   const bytes = Buffer.alloc(8 + SYSTEM_NAME_BYTES + POSITION_BYTES);
-  bytes.writeBigUInt64BE(parts.phase === 'snapshot' ? 0n : commitTimeUs, 0);
+  bytes.writeBigUInt64BE(parts.phase === 'snapshot' ? 0n : orderTimeUs, 0);
   bytes.write(system.slice(0, SYSTEM_NAME_BYTES), 8, 'latin1');
   bytes.set(position, 8 + SYSTEM_NAME_BYTES);
   return bytes;

@@ -291,7 +291,7 @@ function* bytesOf(records: readonly LogRecord[]): Generator<Uint8Array | null> {
 /** A row read by any snapshot says what was, not when it became so: among shared entities it is older than every change. */
 function metaOf(event: ChangeEvent, { compiled, operation, absent }: Mapped, hops: number): RecordMeta {
   const { system, position, commitTimeUs } = event;
-  const stampUs = event.operation === 'r' ? 0n : commitTimeUs;
+  const stampUs = event.operation === 'r' ? 0n : event.orderTimeUs;
   return {
     system,
     position: compiled.isShared ? sharedStamp(system, stampUs, position) : position,

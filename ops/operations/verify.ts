@@ -40,7 +40,7 @@ export type VerifyResult = {
   readonly passes: number;
   readonly seconds: number;
   readonly tables: readonly TableResult[];
-  /** Source rows that their mapping refuses: set aside, so expected nowhere. By system, table and code. */
+  /** Set aside, so not expected: source rows that their mapping refuses, and what a target's columns refuse. By system, table and code. */
   readonly refused: Readonly<Record<string, number>>;
   /** Records set aside or waiting in each target, by reason. */
   readonly parked: Readonly<Record<string, number>>;
@@ -107,20 +107,30 @@ async function fillExpectations(
     for await (const rows of sourceRows(connectionOf(input.sourceConnections, source.system), source.table)) {
       for (const row of rows) {
         for (const mapping of source.mappings) {
-          try {
+          unlessRefused(refused, `${source.system} ${source.table}`, () => {
             for (const fact of factsOfRow(source.system, mapping, row, lookups, input.entities, input.steps)) {
-              for (const comparison of byEntity.get(fact.entity) ?? []) comparison.expect(fact);
+              for (const comparison of byEntity.get(fact.entity) ?? []) {
+                // what one target can't hold is expected in all others
+                const place = `${comparison.target.system} ${comparison.table.table}`;
+                unlessRefused(refused, place, () => comparison.expect(fact));
+              }
             }
-          } catch (error) {
-            if (!(error instanceof Refusal)) throw error;
-            const name = `${source.system} ${source.table} ${error.code}`;
-            refused[name] = (refused[name] ?? 0) + 1;
-          }
+          });
         }
       }
     }
   }
   return refused;
+}
+
+function unlessRefused(refused: Record<string, number>, place: string, action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    const name = `${place} ${error.code}`;
+    refused[name] = (refused[name] ?? 0) + 1;
+  }
 }
 
 /** Ids that a source's own database assigned, from the identity map beside it. */

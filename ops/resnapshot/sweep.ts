@@ -12,7 +12,7 @@ import { type EntityDescription, keyText } from '../../core/canonical-record.ts'
 import { TransientError } from '../../core/errors.ts';
 import { type CanonicalMapping, type Lookups, Refusal } from '../../core/mapping.ts';
 import type { Log, OutputRecord } from '../../core/ports.ts';
-import { comparePositions, isStampOf, type Position, stampTimeUs } from '../../core/position.ts';
+import { comparePositions, isStampOf, type Position, sharedStamp } from '../../core/position.ts';
 import { CANONICALIZE } from '../../processors/canonicalize.ts';
 import { type Asked, sweepRecord } from '../../processors/redrive.ts';
 import { redriveTopic } from '../../processors/stage.ts';
@@ -98,7 +98,8 @@ function missingKeys(held: HeldKeys, present: ReadonlySet<string>, input: SweepI
 /** Of a shared entity only what this system said last: what others said is theirs to take back. */
 function isOlderThanMark(position: Position, { description, system, mark }: SweepInput): boolean {
   if (description.owner === 'shared') {
-    return isStampOf(position, system) && stampTimeUs(position) < mark.commitTimeUs;
+    const stamp = sharedStamp(system, mark.orderTimeUs, mark.position);
+    return isStampOf(position, system) && comparePositions(position, stamp) < 0;
   }
   return comparePositions(position, mark.position) < 0;
 }
@@ -106,7 +107,7 @@ function isOlderThanMark(position: Position, { description, system, mark }: Swee
 function tombstone({ key }: Missing, { system, description, mark, asked }: SweepInput, partition: number) {
   const position = Buffer.from(mark.position).toString('hex');
   const { entity } = description;
-  const sweepOf = { entity, key, position, commitTimeUs: mark.commitTimeUs.toString(), system };
+  const sweepOf = { entity, key, position, commitTimeUs: mark.orderTimeUs.toString(), system };
   return sweepRecord(CANONICALIZE, sweepOf, partition, asked);
 }
 

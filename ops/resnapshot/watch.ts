@@ -5,10 +5,10 @@
 import { createRawDecoder } from '../../adapters/avro/raw-codec.ts';
 import { schemaIds } from '../../adapters/avro/wire.ts';
 import type { Registry } from '../../adapters/registry.ts';
+import type { ChangeEvent } from '../../core/change-event.ts';
 import { epochOf, toChangeEvent } from '../../core/debezium.ts';
 import { TransientError } from '../../core/errors.ts';
 import type { Clock, Log, LogRecord } from '../../core/ports.ts';
-import type { Position } from '../../core/position.ts';
 import { notificationTopic, rawTopic, SIGNAL_TABLE } from '../../processors/topics.ts';
 
 export type Watch = {
@@ -26,7 +26,7 @@ export type Notification = {
   readonly facts: Readonly<Record<string, string>>;
 };
 
-export type Mark = { readonly position: Position; readonly commitTimeUs: bigint };
+export type Mark = Pick<ChangeEvent, 'position' | 'orderTimeUs'>;
 
 const SILENCE_MS_MAX = 120_000;
 const LOOK_EVERY_MS = 500;
@@ -51,8 +51,8 @@ export function awaitMark(watch: Watch, from: bigint, id: string): Promise<Mark>
     if (envelope.after?.id !== id) return undefined;
     const { system } = watch;
     const context = { system, table: SIGNAL_TABLE, epoch: epochOf(record.headers) };
-    const { position, commitTimeUs } = toChangeEvent(envelope, context);
-    return { position, commitTimeUs };
+    const { position, orderTimeUs } = toChangeEvent(envelope, context);
+    return { position, orderTimeUs };
   });
 }
 

@@ -98,6 +98,11 @@ export interface Session {
   /** READ COMMITTED. `checkAtOnce`: deferred constraints are checked by each statement, so that its error names its record. */
   begin(options?: { readonly checkAtOnce?: boolean }): Promise<void>;
   commit(): Promise<void>;
+  /**
+   * Before rows are written: the log shall give this transaction at least this time, in µs since 1970, whatever the server's
+   * clock says. What a trigger makes of a record is then newer than the record.
+   */
+  notBefore(timeUs: bigint): Promise<void>;
   rollback(): Promise<void>;
   /** One level: marks the place to which `rollbackToSavepoint` returns. */
   savepoint(): Promise<void>;

@@ -1,5 +1,6 @@
 /** Carries out a plan inside the open transaction. The ledger comes first: it tells whether the plan was made from the truth. */
 import { RecordError, TransientError } from '../../core/errors.ts';
+import { stampTimeUs } from '../../core/position.ts';
 import type { SqlValue } from '../../core/target.ts';
 import type { Session, Values } from '../dialects/dialect.ts';
 import type { ParkWrite } from './parking.ts';
@@ -15,8 +16,11 @@ export type ExecuteContext = {
 };
 
 const BACKOFF_FACTOR_MAX = 256;
+/** A system whose clock is further ahead is wrong, and no log is made to follow it. */
+const CLOCK_AHEAD_MS_MAX = 3_600_000;
 
 export async function execute(context: ExecuteContext, plan: Plan): Promise<void> {
+  await nameTime(context, plan.ledger);
   await writeLedger(context, plan.ledger);
   for (const group of plan.groups) {
     if (group.kind === 'update') break;
@@ -29,6 +33,18 @@ export async function execute(context: ExecuteContext, plan: Plan): Promise<void
   await writeEchoes(context, plan);
   await writeParked(context, plan.parks);
   if (plan.unparks.length > 0) await context.session.remove(context.side.parked, [column('id', plan.unparks)]);
+}
+
+/** Of a shared entity the newest commit wins: what a trigger here makes of such a record must count as newer than it. */
+async function nameTime({ session, nowMs }: ExecuteContext, writes: readonly LedgerWrite[]): Promise<void> {
+  let newestUs = 0n;
+  for (const { raw, seamWrote, meta } of writes) {
+    if (raw === undefined || !seamWrote) continue;
+    const timeUs = stampTimeUs(meta.position);
+    if (timeUs > newestUs) newestUs = timeUs;
+  }
+  const isSane = newestUs < BigInt(nowMs + CLOCK_AHEAD_MS_MAX) * 1_000n;
+  if (newestUs > 0n && isSane) await session.notBefore(newestUs + 1n);
 }
 
 /** Another worker may have written a key meanwhile (partitions were added to the topic): the plan is stale then. */

@@ -46,17 +46,16 @@ export async function readLedger(session: Session, side: SideTables, keys: reado
   return ledger;
 }
 
-/** Records of other systems behind ledger rows of shared entities: what an own, older change may have to give way to. */
+/** The records behind ledger rows of shared entities: what an own, older change may have to give way to. */
 export async function readWinners(
   decode: DecodeBatch,
-  system: string,
   wanted: readonly (EntityKey & { readonly topic: string; readonly raw: RawRecord })[],
 ): Promise<ReadonlyMap<string, Candidate>> {
   const winners = new Map<string, Candidate>();
   for (const { entity, key, topic, raw } of wanted) {
     const place = placeInLedger(topic);
     const record = await decodeOne(decode, place, key, raw);
-    if (record instanceof SeamError || record.meta.system === system) continue;
+    if (record instanceof SeamError) continue;
     winners.set(entityKey(entity, key), { record, place, raw, parked: undefined });
   }
   return winners;

@@ -184,7 +184,7 @@ async function loadWinners(
     return isOvertaken ? [{ entity, key, table, topic: table.entity.topic, raw: row.raw }] : [];
   });
   const [first] = overtaken;
-  return first === undefined ? NO_WINNERS : readWinners(decode, first.table.system, overtaken);
+  return first === undefined ? NO_WINNERS : readWinners(decode, overtaken);
 }
 
 const NO_WINNERS: ReadonlyMap<string, Candidate> = new Map();

@@ -104,6 +104,16 @@ describe('snapshot rows', () => {
   });
 });
 
+describe('the time that decides among systems', () => {
+  it('is the commit’s own where the log tells it, and the end of the second where it tells no more', () => {
+    expect(eventOf({ ...postgres, ts_ms: 5n, ts_us: 5_123n }).orderTimeUs).toBe(5_123n);
+    expect(eventOf({ ...mariadb, ts_ms: 7_000n, ts_us: null })).toMatchObject({
+      commitTimeUs: 7_000_000n,
+      orderTimeUs: 7_999_999n,
+    });
+  });
+});
+
 describe('our own writes', () => {
   it.each<[string | null, boolean]>([
     ['seam_crm_0', true],

@@ -233,6 +233,18 @@ export const BUGS: readonly Bug[] = [
     replace: 'ledger?.deleted === true',
   },
   {
+    name: 'log-not-told-the-time-of-the-cause',
+    file: 'sinks/engine/execute.ts',
+    find: 'await nameTime(context, plan.ledger);',
+    replace: '',
+  },
+  {
+    name: 'beginning-of-the-second-taken',
+    file: 'core/debezium.ts',
+    find: 'commitTimeUs - (commitTimeUs % SECOND_US) + SECOND_US - 1n',
+    replace: 'commitTimeUs - (commitTimeUs % SECOND_US)',
+  },
+  {
     name: 'rows-back-after-a-truncation',
     file: REDUCE,
     find: 'key !== TRUNCATE_KEY && comparePositions(position, truncatedAt) < 0',

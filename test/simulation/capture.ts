@@ -31,7 +31,11 @@ export type CaptureHabits = {
   readonly sendsWholeRows: boolean;
   /** How fine the commit times in the log of the tills are. */
   readonly tillClockMs: number;
+  /** How far a system's clock is ahead. */
+  readonly aheadMs: Readonly<Partial<Record<SourceName, number>>>;
 };
+
+type Writing = { readonly isOurs: boolean; readonly notBeforeUs: bigint };
 
 const ROTATES_EVERY = 5;
 
@@ -63,14 +67,14 @@ export class Capture {
     return this.#sent === this.events.length && this.#snapshots.length === 0;
   }
 
-  committed({ session, changes }: Commit): void {
+  committed({ session, changes, notBeforeUs }: Commit): void {
     const captured = changes.filter(({ table }) => isCaptured(table));
     if (captured.length === 0) return;
     const isOurs = session.echoTag.startsWith('seam_');
     const removed = captured.filter(({ table, after }) => table === 'erp.prod' && after === undefined);
     const isTruncation = session.echoTag === 'truncate' && removed.length > 0;
     for (const change of isTruncation ? captured.slice(0, 1) : captured) {
-      this.#change(change, isTruncation ? 't' : operationOf(change), isOurs);
+      this.#change(change, isTruncation ? 't' : operationOf(change), { isOurs, notBeforeUs });
     }
     this.#endTransaction();
     this.#commits += 1;
@@ -150,10 +154,10 @@ export class Capture {
     );
   }
 
-  #change(change: RowChange, op: string, isOurs: boolean): void {
+  #change(change: RowChange, op: string, { isOurs, notBeforeUs }: Writing): void {
     const { table, before, after } = change;
     this.#address += 40n;
-    const source = this.#source(change.place, isOurs, 'false');
+    const source = this.#source(change.place, isOurs, 'false', notBeforeUs);
     if (op === 't') {
       this.#push(table, '', { op, before: null, after: null, source }, change, isOurs);
       return;
@@ -182,11 +186,12 @@ export class Capture {
     this.events.push({ system: this.system, table, rowKey, envelope, identity, isOurs, change });
   }
 
-  #source(place: bigint, isOurs: boolean, snapshot: string): DebeziumSource {
-    const nowMs = BigInt(this.#scheduler.nowMs);
+  #source(place: bigint, isOurs: boolean, snapshot: string, notBeforeUs = 0n): DebeziumSource {
+    const clockUs = BigInt(this.#scheduler.nowMs + (this.#habits.aheadMs[this.system] ?? 0)) * 1_000n;
+    const timeUs = clockUs > notBeforeUs ? clockUs : notBeforeUs;
     if (this.system === 'pos') {
       const coarse = BigInt(this.#habits.tillClockMs);
-      const time = (nowMs / coarse) * coarse;
+      const time = (timeUs / 1_000n / coarse) * coarse;
       const gtid = isOurs ? '7701-7701-1' : '0-1-1';
       return {
         connector: 'mariadb',
@@ -201,7 +206,7 @@ export class Capture {
     const last = this.#lastCommit === null ? null : String(this.#lastCommit);
     const sequence = JSON.stringify([last, String(place)]);
     const origin = isOurs ? `seam_${this.system}_0` : null;
-    return { connector: 'postgresql', snapshot, ts_ms: nowMs, ts_us: nowMs * 1_000n, sequence, lsn: place, origin };
+    return { connector: 'postgresql', snapshot, ts_ms: timeUs / 1_000n, ts_us: timeUs, sequence, lsn: place, origin };
   }
 }
 

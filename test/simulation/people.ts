@@ -19,12 +19,18 @@ export type Habits = {
 };
 
 /** Small worlds that meet what is rare in larger ones: one row, edited again and again. */
-export const FOCUSES: readonly { readonly editors: readonly SourceName[]; readonly targets: readonly SystemName[] }[] =
-  [
-    { editors: ['erp'], targets: ['pos'] },
-    { editors: ['crm', 'pos'], targets: ['crm', 'pos'] },
-    { editors: ['pos'], targets: ['erp'] },
-  ];
+type Focus = {
+  readonly editors: readonly SourceName[];
+  readonly targets: readonly SystemName[];
+  /** About phones, which both sides edit. */
+  readonly isShared?: boolean;
+};
+
+export const FOCUSES: readonly Focus[] = [
+  { editors: ['erp'], targets: ['pos'] },
+  { editors: ['crm', 'pos'], targets: ['crm', 'pos'], isShared: true },
+  { editors: ['pos'], targets: ['erp'] },
+];
 
 /** A database seen by one of its own programs. */
 export class Desk {
@@ -84,8 +90,9 @@ export class Desk {
 
   #tel(): string | null {
     if (this.chance(this.habits.loopRate)) return 'loop:1';
-    if (this.habits.quarrels) return this.random.pick(['222', '0033']);
-    return this.random.pick([null, '111', '222', '0033', '0044', `5${this.random.below(10)}`]);
+    const abroad = `00${this.random.below(1_000_000_000)}`;
+    if (this.habits.quarrels) return this.random.pick([null, '222', abroad]);
+    return this.random.pick([null, '111', '222', abroad, abroad, `5${this.random.below(10)}`]);
   }
 
   // ---- tills -------------------------------------------------------------------------------------------------------

@@ -38,12 +38,14 @@ export type Slot = {
 };
 
 const EDITS_MAX = 12;
+const LOOPING_EDITS_FACTOR = 4;
 const STEPS_MAX = 60_000;
 const CALM_STEPS_MAX = 25_000;
 /** Somebody may still be about to commit. */
 const QUIET_STEPS = 50;
 const CHECK_STEPS = 10;
 const REDRIVES_MAX = 50;
+const CLOCK_AHEAD_MS = 5_000;
 const OPERATOR = 'operator';
 const RESTART_MS_MAX = 200;
 const SESSION_TIMEOUT_MS = 150;
@@ -88,7 +90,11 @@ export class World {
     this.invariants = new Invariants(this.log, this.#databases, this.#settings);
     const focus = random.next() < 0.3 ? random.pick(FOCUSES) : undefined;
     const renames = random.next() < 0.4 && focus === undefined;
-    const habits = { sendsWholeRows: renames, tillClockMs: tillClockMs ?? random.pick([1, 1_000]) };
+    const habits = {
+      sendsWholeRows: renames,
+      tillClockMs: tillClockMs ?? random.pick([1, 1_000]),
+      aheadMs: { crm: random.pick([0, 0, CLOCK_AHEAD_MS]), pos: random.pick([0, 0, CLOCK_AHEAD_MS]) },
+    };
     this.captures = new Map(
       SOURCES.map((system) => [system, new Capture(system, this.database(system), this.log, habits)]),
     );
@@ -97,11 +103,12 @@ export class World {
       renames,
       keys: focus === undefined ? random.pick([1, 2, 3]) : 1,
       badRate: isHostile ? (focus === undefined ? 0.2 : 0.4) : 0,
-      loopRate: random.next() < 0.05 ? 0.2 : 0,
+      loopRate: random.next() < (focus?.isShared ? 0.3 : 0.05) ? 0.2 : 0,
       deleteRate: random.pick([0, 0.1, 0.3]),
-      quarrels: random.next() < 0.2,
+      quarrels: random.next() < (focus?.isShared ? 0.5 : 0.2),
     };
-    this.#editsLeft = 2 + random.below(EDITS_MAX);
+    // whoever edits a phone once it has gone round must find it free again
+    this.#editsLeft = 2 + random.below(EDITS_MAX) * (this.#habits.loopRate > 0 ? LOOPING_EDITS_FACTOR : 1);
     this.#targets = focus?.targets ?? someOf(random, SYSTEMS);
     this.#editors = focus?.editors ?? someOf(random, SOURCES);
   }

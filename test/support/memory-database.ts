@@ -29,7 +29,12 @@ export type RowChange = {
   readonly place: bigint;
 };
 
-export type Commit = { readonly session: MemorySession; readonly changes: readonly RowChange[] };
+export type Commit = {
+  readonly session: MemorySession;
+  readonly changes: readonly RowChange[];
+  /** What its session asked for, in µs; 0: nothing. */
+  readonly notBeforeUs: bigint;
+};
 
 export type Table = {
   readonly definition: TableDefinition;
@@ -112,7 +117,7 @@ export class MemoryDatabase {
     return before - rows.size;
   }
 
-  apply(session: MemorySession, { overlay, changes }: Transaction): void {
+  apply(session: MemorySession, { overlay, changes, notBeforeUs }: Transaction): void {
     for (const [table, rows] of overlay) {
       for (const [key, row] of rows) {
         if (row === undefined) table.rows.delete(key);
@@ -121,7 +126,7 @@ export class MemoryDatabase {
     }
     if (changes.length > 0) {
       this.place += 1n;
-      this.onCommit?.({ session, changes });
+      this.onCommit?.({ session, changes, notBeforeUs });
     }
   }
 

@@ -7,7 +7,7 @@ import { addDecimals } from '../../sinks/engine/effects.ts';
 import { at, copyOf, countOf, holds, lost, type Overlay, refused } from './memory-rows.ts';
 import { keyOf, type MemoryDatabase, type Row, type RowChange, type Table } from './memory-database.ts';
 
-export type Transaction = { overlay: Overlay; changes: RowChange[]; readonly locks: Set<string> };
+export type Transaction = { overlay: Overlay; changes: RowChange[]; readonly locks: Set<string>; notBeforeUs: bigint };
 
 export type SessionOptions = {
   readonly echoTag?: string;
@@ -56,6 +56,11 @@ export class MemorySession implements Session {
       throw lost();
     }
     await this.#gate('committed');
+  }
+
+  async notBefore(timeUs: bigint): Promise<void> {
+    const transaction = this.#inside();
+    if (timeUs > transaction.notBeforeUs) transaction.notBeforeUs = timeUs;
   }
 
   async rollback(): Promise<void> {
@@ -232,7 +237,7 @@ export class MemorySession implements Session {
   }
 
   #start(): void {
-    this.#transaction = { overlay: new Map(), changes: [], locks: new Set() };
+    this.#transaction = { overlay: new Map(), changes: [], locks: new Set(), notBeforeUs: 0n };
     this.#marks = [];
   }
 

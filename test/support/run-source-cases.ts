@@ -54,6 +54,7 @@ function changeEvent(table: CompiledTable, file: SourceCaseFile, event: GivenEve
     after: rowOf(file.row, event.after),
     position: encodePosition({ epoch: 0, phase, major: 1n, minor: BigInt(index), isDelete: event.op === 'd' }),
     commitTimeUs: BigInt(index),
+    orderTimeUs: BigInt(index),
     isSnapshot,
     isTagged: false,
   };

@@ -11,6 +11,7 @@ type Upsert = { key: readonly Values[]; columns: readonly Values[]; onInsert: re
 export class MariadbSession implements Session {
   readonly echoTag: string;
   readonly #client: MariadbClient;
+  #notBeforeUs = 0n;
 
   constructor(client: MariadbClient, echoTag: string) {
     this.#client = client;
@@ -23,11 +24,26 @@ export class MariadbSession implements Session {
 
   /** There are no deferred constraints. */
   async begin(): Promise<void> {
+    await this.#followClock();
     await this.#client.execute('START TRANSACTION');
   }
 
   async commit(): Promise<void> {
     await this.#client.execute('COMMIT');
+  }
+
+  /** The log takes its times from the session's clock, which stands still once it is set: only where the server's is behind. */
+  async notBefore(timeUs: bigint): Promise<void> {
+    if (timeUs <= this.#notBeforeUs) return;
+    this.#notBeforeUs = timeUs;
+    const seconds = `${timeUs / 1_000_000n}.${String(timeUs % 1_000_000n).padStart(6, '0')}`;
+    await this.#client.execute(`SET SESSION timestamp = IF(${seconds} > UNIX_TIMESTAMP(SYSDATE(6)), ${seconds}, 0)`);
+  }
+
+  async #followClock(): Promise<void> {
+    if (this.#notBeforeUs === 0n) return;
+    await this.#client.execute('SET SESSION timestamp = DEFAULT');
+    this.#notBeforeUs = 0n;
   }
 
   async rollback(): Promise<void> {

@@ -14,7 +14,10 @@ const NO_RIGHT = '42501';
  * Goes before every COMMIT. With an origin, PostgreSQL writes into the log the time that the session names for the transaction it
  * repeats, and without one that of an earlier commit: what a trigger derives from our write would count as that old.
  */
-export const NAME_COMMIT_TIME = `SELECT pg_catalog.pg_replication_origin_xact_setup('0/0', pg_catalog.clock_timestamp())`;
+export function nameCommitTime(notBeforeUs = 0n): string {
+  const notBefore = `timestamptz 'epoch' + ${notBeforeUs} * interval '1 microsecond'`;
+  return `SELECT pg_catalog.pg_replication_origin_xact_setup('0/0', greatest(pg_catalog.clock_timestamp(), ${notBefore}))`;
+}
 
 export async function setOrigin(client: pg.Client, system: string, user: string): Promise<string> {
   for (let number = 0; number < ORIGINS_MAX; number += 1) {
@@ -32,7 +35,7 @@ async function isTaken(client: pg.Client, name: string, user: string): Promise<b
   try {
     await createOrigin(client, name);
     await client.query('SELECT pg_catalog.pg_replication_origin_session_setup($1)', [name]);
-    await client.query(NAME_COMMIT_TIME);
+    await client.query(nameCommitTime());
     return true;
   } catch (error) {
     const code = (error as { code?: string }).code;

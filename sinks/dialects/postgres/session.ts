@@ -2,7 +2,7 @@ import { invariant } from '../../../core/errors.ts';
 import type { SqlValue } from '../../../core/target.ts';
 import type { FoundRow, Session, StatementName, TableShape, Values } from '../dialect.ts';
 import type { PostgresClient } from './client.ts';
-import { NAME_COMMIT_TIME } from './origin.ts';
+import { nameCommitTime } from './origin.ts';
 import { COLUMNS_SQL, type ColumnRow, TABLES_SQL, type TableRow, tableShape } from './describe.ts';
 import { addSql, insertSql, lookupSql, quoted, removeSql, updateSql, upsertSql } from './sql.ts';
 import { statements } from './statements.ts';
@@ -10,6 +10,7 @@ import { statements } from './statements.ts';
 export class PostgresSession implements Session {
   readonly echoTag: string;
   readonly #client: PostgresClient;
+  #notBeforeUs = 0n;
 
   constructor(client: PostgresClient, echoTag: string) {
     this.#client = client;
@@ -21,14 +22,19 @@ export class PostgresSession implements Session {
   }
 
   async begin(options?: { checkAtOnce?: boolean }): Promise<void> {
+    this.#notBeforeUs = 0n;
     const atOnce = options?.checkAtOnce === true ? '; SET CONSTRAINTS ALL IMMEDIATE' : '';
     await this.#client.execute(`BEGIN ISOLATION LEVEL READ COMMITTED${atOnce}`);
   }
 
   async commit(): Promise<void> {
     // A transaction that failed before answers COMMIT with ROLLBACK, and no error.
-    const answer = await this.#client.execute(`${NAME_COMMIT_TIME}; COMMIT`);
+    const answer = await this.#client.execute(`${nameCommitTime(this.#notBeforeUs)}; COMMIT`);
     invariant(answer === 'COMMIT', `postgres answered COMMIT with ${answer}`);
+  }
+
+  async notBefore(timeUs: bigint): Promise<void> {
+    if (timeUs > this.#notBeforeUs) this.#notBeforeUs = timeUs;
   }
 
   async rollback(): Promise<void> {
