@@ -204,7 +204,9 @@ export class Invariants {
 
   /** 6: an outage, a crash or a neighbour is no reason; nor is there anything to wait behind but a bad record of the key. */
   #parkedWithReason(system: SystemName, parked: Row): void {
-    if (parked.next_try_at !== null) return;
+    const { topic, partition, offset } = parked;
+    const isLeft = this.#databaseOf(system).row('seam.parked', topic ?? null, partition ?? null, offset ?? null);
+    if (isLeft === undefined || parked.next_try_at !== null) return;
     const record = this.#recordOf(parked);
     if (record === undefined || this.#isBad(system, record)) return;
     const isBehind = parked.reason_code === KEY_PARKED && this.#refusedOf(system, parked).length > 0;

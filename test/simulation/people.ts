@@ -12,6 +12,8 @@ export type Habits = {
   readonly badRate: number;
   readonly loopRate: number;
   readonly deleteRate: number;
+  /** Longest pause between two edits: short ones come together in one batch. */
+  readonly restMs: number;
   /** All edit phones, and often type the same. */
   readonly quarrels: boolean;
   /** Products get other numbers. */
@@ -27,7 +29,7 @@ type Focus = {
 };
 
 export const FOCUSES: readonly Focus[] = [
-  { editors: ['erp'], targets: ['pos'] },
+  { editors: ['erp'], targets: ['pos', 'reporting'] },
   { editors: ['crm', 'pos'], targets: ['crm', 'pos'], isShared: true },
   { editors: ['pos'], targets: ['erp'] },
 ];
@@ -91,7 +93,7 @@ export class Desk {
   #tel(): string | null {
     if (this.chance(this.habits.loopRate)) return 'loop:1';
     const abroad = `00${this.random.below(1_000_000_000)}`;
-    if (this.habits.quarrels) return this.random.pick([null, '222', abroad]);
+    if (this.habits.quarrels) return this.random.pick([null, '222', '222', abroad]);
     return this.random.pick([null, '111', '222', abroad, abroad, `5${this.random.below(10)}`]);
   }
 
@@ -207,4 +209,9 @@ export class Desk {
 
 function valuesOf(row: Row): Values[] {
   return Object.entries(row).map(([column, value]) => ({ column, values: [value] }));
+}
+
+export function someOf<T>(random: Random, all: readonly T[]): readonly T[] {
+  const some = all.filter(() => random.next() < 0.6);
+  return some.length === 0 ? [random.pick(all)] : some;
 }

@@ -91,6 +91,11 @@ export class Scheduler {
     return this.#ready.length === 0;
   }
 
+  /** Nothing will ever happen by itself. */
+  get isOver(): boolean {
+    return this.isIdle && this.#timers.length === 0;
+  }
+
   /** Everybody goes on as far as he can by himself. */
   settle(): Promise<void> {
     return allSettled();

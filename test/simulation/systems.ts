@@ -17,6 +17,7 @@ import type { Row, TableDefinition } from '../support/memory-database.ts';
 export const SOURCES = ['crm', 'pos', 'erp'] as const;
 export type SourceName = (typeof SOURCES)[number];
 export type SystemName = SourceName | 'reporting';
+export const SYSTEMS: readonly SystemName[] = [...SOURCES, 'reporting'];
 export const DESCRIPTION_MAX = 9;
 export const QUANTITY_MAX = 1_000;
 export const SILVER_FROM = 20;

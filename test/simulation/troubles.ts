@@ -5,13 +5,12 @@ import { timeText } from '../../sinks/engine/execute.ts';
 import type { Letter } from '../../processors/dead-letter.ts';
 import { type RedriveAction, redriveRecord } from '../../processors/redrive.ts';
 import { STAGES, type StageName } from './letters.ts';
-import { type SOURCES, TARGETS, type SystemName } from './systems.ts';
+import { type SOURCES, SYSTEMS, type SystemName } from './systems.ts';
 import type { World } from './world.ts';
 
 type Rates = { database: number; log: number; ledger: number; crash: number };
 type Trouble = (world: World) => void;
 
-const SYSTEMS = Object.keys(TARGETS) as SystemName[];
 const CAPTURED = ['crm.mbr', 'pos.cust', 'pos.ln', 'erp.prod'] as const;
 
 /** Each is drawn for a seed with one chance in two. */
@@ -124,6 +123,9 @@ function redriveLetters(world: World): void {
   if (world.random.next() < 0.7) redrive(world, stage, 'retry', letters);
   else redrive(world, stage, 'discard', letters.filter(isRefused));
 }
+
+/** Every record of a key may be set aside, and takes two rounds. */
+export const REDRIVES_MAX = 300;
 
 /**
  * In the end the operator has everything tried once, and then gives up what is refused all the same, oldest first: what was

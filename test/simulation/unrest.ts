@@ -46,6 +46,7 @@ function unreadBy(
   group: string,
   nextOf: (topic: string, partition: number) => bigint | undefined,
 ): string | undefined {
+  if (log.inputsOf(group).length === 0) return `${group} has not joined yet`;
   for (const topic of log.inputsOf(group)) {
     for (const partition of log.topic(topic)) {
       const next = nextOf(topic, partition.number) ?? 0n;

@@ -20,12 +20,22 @@ import { BIDIRECTIONAL, ENTITIES, HOPS_MAX, RAW_TABLES, STEPS, type SystemName, 
 import type { World } from './world.ts';
 
 export type Worker = { readonly done: Promise<void>; readonly stop: () => Promise<void> };
+
+/** A place where a process runs; another takes it when that one is gone. */
+export type Slot = {
+  readonly name: string;
+  readonly start: (process: SimProcess) => Worker;
+  process: SimProcess;
+  worker: Worker | undefined;
+  starts: number;
+};
+
 export type WorkerSettings = { readonly sink: SinkSettings; readonly processor: ProcessorSettings };
 
-export function settingsOf(random: Random): WorkerSettings {
+export function settingsOf(random: Random, inLargeBatches: boolean): WorkerSettings {
   return {
     sink: SinkSettings.parse({
-      batchRecordsMax: random.pick([1, 2, 5, 50]),
+      batchRecordsMax: inLargeBatches ? 50 : random.pick([1, 2, 5, 50]),
       batchEveryMs: random.pick([0, 0, 30]),
       retryDelayMsMax: 100,
       parkedRetryMs: random.pick([500, 2_000]),

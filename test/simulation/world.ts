@@ -11,16 +11,17 @@ import { appendToLane } from '../../ops/redrive.ts';
 import { type Commit, MemoryDatabase } from '../support/memory-database.ts';
 import { MemorySession, type SessionOptions } from '../support/memory-session.ts';
 import { Capture } from './capture.ts';
+import { STAGES } from './letters.ts';
 import { differenceOf } from './converged.ts';
 import { Invariants, Violation } from './invariants.ts';
 import { SimLog } from './log.ts';
-import { Desk, FOCUSES, type Habits } from './people.ts';
+import { Desk, FOCUSES, type Habits, someOf } from './people.ts';
 import { Scheduler, SimProcess } from './scheduler.ts';
-import { SOURCES, type SourceName, type SystemName, TABLES } from './systems.ts';
+import { SOURCES, type SourceName, SYSTEMS, type SystemName, TABLES } from './systems.ts';
 import { changeText } from './trace.ts';
-import { redriveAll, type Troubles, troublesOf } from './troubles.ts';
+import { REDRIVES_MAX, redriveAll, type Troubles, troublesOf } from './troubles.ts';
 import { loopingIn, unrestOf } from './unrest.ts';
-import { settingsOf, startSink, startStage, type Worker, type WorkerSettings } from './workers.ts';
+import { settingsOf, type Slot, startSink, startStage, type WorkerSettings } from './workers.ts';
 
 export type WorldOptions = {
   readonly trace?: (text: string) => void;
@@ -28,28 +29,20 @@ export type WorldOptions = {
   readonly tillClockMs?: number | undefined;
 };
 
-/** A place where a process runs; another takes it when that one is gone. */
-export type Slot = {
-  readonly name: string;
-  readonly start: (process: SimProcess) => Worker;
-  process: SimProcess;
-  worker: Worker | undefined;
-  starts: number;
-};
-
 const EDITS_MAX = 12;
 const LOOPING_EDITS_FACTOR = 4;
+const LOOP_MS = 2_000;
+const LATE_SINKS_RATE = 0.15;
+const LATE_STEPS = 200;
 const STEPS_MAX = 60_000;
 const CALM_STEPS_MAX = 25_000;
 /** Somebody may still be about to commit. */
 const QUIET_STEPS = 50;
 const CHECK_STEPS = 10;
-const REDRIVES_MAX = 50;
 const CLOCK_AHEAD_MS = 5_000;
 const OPERATOR = 'operator';
 const RESTART_MS_MAX = 200;
 const SESSION_TIMEOUT_MS = 150;
-const SYSTEMS: readonly SystemName[] = [...SOURCES, 'reporting'];
 
 export class World {
   readonly random: Random;
@@ -60,6 +53,8 @@ export class World {
   readonly captures: ReadonlyMap<SourceName, Capture>;
   readonly #settings: WorkerSettings;
   readonly #habits: Habits;
+  /** Added when there is a history: it comes in large batches. */
+  readonly #areSinksLate: boolean;
   readonly slots: Slot[] = [];
   readonly #sessions = new Map<SimProcess, MemorySession[]>();
   readonly #supervision = new SimProcess('supervision');
@@ -76,6 +71,7 @@ export class World {
   constructor(seed: number, { trace, tillClockMs }: WorldOptions = {}) {
     const random = new Random(seed);
     this.random = random;
+    this.#areSinksLate = random.next() < LATE_SINKS_RATE;
     this.scheduler = new Scheduler(random, trace);
     this.#databases = new Map(SYSTEMS.map((system) => [system, new MemoryDatabase(TABLES[system])]));
     this.troubles = troublesOf(random);
@@ -83,10 +79,10 @@ export class World {
       strike: (_process, what) => {
         if (this.strikes('log')) throw new TransientError({ code: 'KAFKA_UNREACHABLE', message: what });
       },
-      fetchMax: random.pick([1, 3, 20]),
+      fetchMax: this.#areSinksLate ? 20 : random.pick([1, 3, 20]),
       hooks: (process, point) => this.passes(process, point),
     });
-    this.#settings = settingsOf(random);
+    this.#settings = settingsOf(random, this.#areSinksLate);
     this.invariants = new Invariants(this.log, this.#databases, this.#settings);
     const focus = random.next() < 0.3 ? random.pick(FOCUSES) : undefined;
     const renames = random.next() < 0.4 && focus === undefined;
@@ -99,12 +95,14 @@ export class World {
       SOURCES.map((system) => [system, new Capture(system, this.database(system), this.log, habits)]),
     );
     const isHostile = random.next() < 0.5;
+    const isLooping = random.next() < (focus?.isShared ? 0.5 : 0.05);
     this.#habits = {
       renames,
       keys: focus === undefined ? random.pick([1, 2, 3]) : 1,
       badRate: isHostile ? (focus === undefined ? 0.2 : 0.4) : 0,
-      loopRate: random.next() < (focus?.isShared ? 0.3 : 0.05) ? 0.2 : 0,
+      loopRate: isLooping ? 0.2 : 0,
       deleteRate: random.pick([0, 0.1, 0.3]),
+      restMs: isLooping ? LOOP_MS : random.pick([10, 400]),
       quarrels: random.next() < (focus?.isShared ? 0.5 : 0.2),
     };
     // whoever edits a phone once it has gone round must find it free again
@@ -116,7 +114,9 @@ export class World {
   async run(): Promise<void> {
     await this.#settleBefore();
     this.#startAll();
+    if (!this.#areSinksLate) this.#startSinks();
     await this.#trouble();
+    if (this.#areSinksLate) await this.#joinLate();
     await this.#calm();
     if (this.random.next() < 0.3) await this.#replayOne();
   }
@@ -207,7 +207,6 @@ export class World {
     void work();
   }
 
-  /** What an operator asks of the stages: all of it is on their lanes, or nothing. */
   ask(records: readonly OutputRecord[]): void {
     if (records.length === 0) return;
     const process = new SimProcess(OPERATOR);
@@ -223,26 +222,29 @@ export class World {
   // ---- processes ---------------------------------------------------------------------------------------------------
 
   #startAll(): void {
-    const place = (name: string, start: Slot['start']) => {
-      const slot: Slot = { name, start, process: new SimProcess(name), worker: undefined, starts: 0 };
-      this.slots.push(slot);
-      this.#start(slot);
-    };
     for (const [system, capture] of this.captures) {
-      place(`capture-${system}`, (process) => ({ done: capture.run(process), stop: async () => undefined }));
+      this.#place(`capture-${system}`, (process) => ({ done: capture.run(process), stop: async () => undefined }));
     }
-    const count = () => (this.random.next() < 0.3 ? 2 : 1);
-    for (const stage of ['canonicalize', 'flow']) {
-      for (let index = count(); index > 0; index -= 1) {
-        place(`${stage}-${index}`, (process) => startStage(this, process, stage, this.#settings));
-      }
-    }
-    for (const system of this.#targets) {
-      for (let index = count(); index > 0; index -= 1) {
-        place(`sink-${system}-${index}`, (process) => startSink(this, process, system, this.#settings));
-      }
+    for (const stage of STAGES) {
+      this.#placeSome(stage, (process) => startStage(this, process, stage, this.#settings));
     }
     for (const system of this.#editors) void this.#people(system);
+  }
+
+  #startSinks(): void {
+    for (const system of this.#targets) {
+      this.#placeSome(`sink-${system}`, (process) => startSink(this, process, system, this.#settings));
+    }
+  }
+
+  #placeSome(name: string, start: Slot['start']): void {
+    for (let index = this.random.next() < 0.3 ? 2 : 1; index > 0; index -= 1) this.#place(`${name}-${index}`, start);
+  }
+
+  #place(name: string, start: Slot['start']): void {
+    const slot: Slot = { name, start, process: new SimProcess(name), worker: undefined, starts: 0 };
+    this.slots.push(slot);
+    this.#start(slot);
   }
 
   #start(slot: Slot): void {
@@ -281,7 +283,7 @@ export class World {
         if (!(error instanceof TransientError) && !(error instanceof RecordError)) throw error;
       });
       await session.close();
-      await this.scheduler.clock(process).pause(this.random.below(400));
+      await this.scheduler.clock(process).pause(this.random.below(this.#habits.restMs));
     }
     this.#desksOpen -= 1;
   }
@@ -317,6 +319,13 @@ export class World {
     this.log.onCommit = (transaction, before) => this.invariants.produced(transaction, before);
   }
 
+  /** They read while things still go wrong. */
+  async #joinLate(): Promise<void> {
+    this.#startSinks();
+    await this.scheduler.settle();
+    for (let step = 0; step < LATE_STEPS && !this.scheduler.isOver; step += 1) await this.#step();
+  }
+
   #committed(system: SystemName, commit: Commit): void {
     const { trace } = this.scheduler;
     if (trace !== undefined) for (const change of commit.changes) trace(`  ${system} commits ${changeText(change)}`);
@@ -325,6 +334,7 @@ export class World {
 
   async #trouble(): Promise<void> {
     while (this.#editsLeft > 0 || this.#desksOpen > 0 || this.troubles.stepsLeft > 0) {
+      if (this.scheduler.isOver) return;
       this.troubles.step(this);
       await this.#step();
       if (this.scheduler.steps > STEPS_MAX) throw new Violation('1 liveness', 'people never come to an end');
@@ -387,9 +397,4 @@ export class World {
       attempts: this.troubles.attempts,
     });
   }
-}
-
-function someOf<T>(random: Random, all: readonly T[]): readonly T[] {
-  const some = all.filter(() => random.next() < 0.6);
-  return some.length === 0 ? [random.pick(all)] : some;
 }
