@@ -1,24 +1,29 @@
-/** npm run faults -- [--all] [--only F7,F8] [--seed N] [--pace N] [--patience N] [--json FILE] [--page FILE] [--list] */
+/** The rows of the fault matrix, on a chain that trades. */
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { currentStackSettings } from '../../stack/settings.ts';
 import { type Outcome, runRows } from './harness.ts';
 import { page } from './page.ts';
 import { failureText, outcomeLine, summary } from './report.ts';
+import { orUsage } from '../support/arguments.ts';
 import { rows } from './rows/index.ts';
 
-const { values } = parseArgs({
-  options: {
-    all: { type: 'boolean', default: false },
-    only: { type: 'string' },
-    seed: { type: 'string' },
-    pace: { type: 'string', default: '1' },
-    patience: { type: 'string', default: '1' },
-    json: { type: 'string' },
-    page: { type: 'string' },
-    list: { type: 'boolean', default: false },
-  },
-});
+const USAGE =
+  'npm run faults -- [--all] [--only F7,F8] [--seed N] [--pace N] [--patience N] [--json FILE] [--page FILE] [--list]';
+const { values } = orUsage(USAGE, () =>
+  parseArgs({
+    options: {
+      all: { type: 'boolean', default: false },
+      only: { type: 'string' },
+      seed: { type: 'string' },
+      pace: { type: 'string', default: '1' },
+      patience: { type: 'string', default: '1' },
+      json: { type: 'string' },
+      page: { type: 'string' },
+      list: { type: 'boolean', default: false },
+    },
+  }),
+);
 
 const seed = values.seed === undefined ? Math.floor(Math.random() * 1_000_000) : Number(values.seed);
 const wanted = values.only?.split(',').map((id) => id.trim().toUpperCase());
@@ -29,7 +34,7 @@ if (values.list) {
   for (const { id, title, isShort } of rows)
     process.stdout.write(`${id.padEnd(4)} ${isShort ? 'short' : '     '} ${title}\n`);
 } else if (unknown.length > 0 || !Number.isSafeInteger(seed)) {
-  process.stderr.write(`no such row or seed: ${unknown.join(', ')} ${values.seed ?? ''}\n`);
+  process.stderr.write(`no such row or seed: ${unknown.join(', ')} ${values.seed ?? ''}\n\nusage: ${USAGE}\n`);
   process.exitCode = 2;
 } else {
   process.exitCode = await main();

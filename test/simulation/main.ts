@@ -4,17 +4,21 @@
  * every seed.
  */
 import { parseArgs } from 'node:util';
+import { orUsage } from '../support/arguments.ts';
 import { breakCode } from './bugs.ts';
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string' },
-    seeds: { type: 'string', default: '1000' },
-    from: { type: 'string', default: '1' },
-    bug: { type: 'string' },
-    'till-clock-ms': { type: 'string' },
-  },
-});
+const USAGE = 'npm run simulate -- [--seeds N] [--from N] [--seed N] [--bug NAME] [--till-clock-ms N]';
+const { values } = orUsage(USAGE, () =>
+  parseArgs({
+    options: {
+      seed: { type: 'string' },
+      seeds: { type: 'string', default: '1000' },
+      from: { type: 'string', default: '1' },
+      bug: { type: 'string' },
+      'till-clock-ms': { type: 'string' },
+    },
+  }),
+);
 if (values.bug !== undefined) breakCode(values.bug);
 // errors are common here, and nobody reads where they came from but in a run of one seed
 if (values.seed === undefined) Error.stackTraceLimit = 0;

@@ -1,10 +1,11 @@
-/** npm run soak -- --hours N [--seed N] [--pace N] [--out DIRECTORY]: a random pair of faults every minute, then the check. */
+/** A random pair of faults every minute while the chain trades, then the check. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { currentStackSettings } from '../../stack/settings.ts';
 import { check } from '../faults/checker.ts';
+import { orUsage } from '../support/arguments.ts';
 import { Harness, randomOf } from '../faults/harness.ts';
 import { pickPair, type SoakFault } from './faults.ts';
 import { type Mark, picture } from './picture.ts';
@@ -17,19 +18,22 @@ const FAULT_LIMIT_MS = 180_000;
 /** A worker's memory counts as flat below this, once it is warm; a server's has caches to fill. */
 const WORKER_MB_PER_MINUTE_MAX = 2;
 
-const { values } = parseArgs({
-  options: {
-    hours: { type: 'string', default: '0.5' },
-    seed: { type: 'string' },
-    pace: { type: 'string', default: '1' },
-    out: { type: 'string', default: '.seam/soak' },
-  },
-});
+const USAGE = 'npm run soak -- --hours N [--seed N] [--pace N] [--out DIRECTORY]';
+const { values } = orUsage(USAGE, () =>
+  parseArgs({
+    options: {
+      hours: { type: 'string', default: '0.5' },
+      seed: { type: 'string' },
+      pace: { type: 'string', default: '1' },
+      out: { type: 'string', default: '.seam/soak' },
+    },
+  }),
+);
 const durationMs = Number(values.hours) * 60 * MINUTE_MS;
 const seed = values.seed === undefined ? Math.floor(Math.random() * 1_000_000) : Number(values.seed);
 
 if (!(durationMs > 0) || !Number.isSafeInteger(seed)) {
-  process.stderr.write('usage: npm run soak -- --hours N [--seed N] [--pace N] [--out DIRECTORY]\n');
+  process.stderr.write(`usage: ${USAGE}\n`);
   process.exitCode = 2;
 } else {
   process.exitCode = await soak();
