@@ -1,5 +1,6 @@
 /** Workers that die, hang or are pushed about. */
 import { readFile } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Row } from '../row.ts';
 import { WORKER_LIMIT_MS } from '../row.ts';
 import { isGone } from '../crash.ts';
@@ -10,7 +11,8 @@ import { createLogger } from '../../../adapters/logger.ts';
 import type { FaultChain } from '../chain.ts';
 
 const TARGETS: readonly Target[] = ['erp', 'crm', 'pos', 'reporting'];
-const SESSION_MS = 8_000;
+/** How long an event loop stands still: well beyond a worker's session of 8 s. */
+const BLOCK_MS = 20_000;
 const TAKEOVER_LIMIT_MS = 90_000;
 
 async function ownersOf(chain: FaultChain, target: Target): Promise<Map<string, { epoch: number; owner: string }>> {
@@ -119,8 +121,10 @@ async function freeze(
   context: Parameters<Row['run']>[0],
 ): Promise<() => Promise<void>> {
   if (kind === 'blocked') {
-    await context.crashAt(worker, `before-lock:1 block ${SESSION_MS * 2.5}`);
-    return async () => {};
+    await context.crashAt(worker, `before-lock:1 block ${BLOCK_MS}`);
+    const endMs = performance.now() + BLOCK_MS;
+    // the cause lasts as long as it was told to
+    return () => pause(Math.max(0, endMs - performance.now()));
   }
   process.kill(pid, 'SIGSTOP');
   return async () => {
