@@ -29,8 +29,7 @@ export function register(program: Command): void {
 
 export function verifyText(result: VerifyResult, limit: number): string {
   const lines = result.tables.flatMap((table) => tableLines(table, limit));
-  for (const [where, records] of Object.entries(result.refused))
-    lines.push(`refused: ${where}: ${records} rows`);
+  for (const [where, records] of Object.entries(result.refused)) lines.push(`refused: ${where}: ${records} rows`);
   for (const [where, records] of Object.entries(result.parked)) lines.push(`set aside: ${where}: ${records} records`);
   const verdict = result.equal ? 'equal' : `${result.differences} differences`;
   lines.push(
