@@ -6,7 +6,8 @@
 import { InvariantError, SeamError } from '../../core/errors.ts';
 import type { SqlValue } from '../../core/target.ts';
 import type { ColumnShape, Dialect, TableShape } from '../../sinks/dialects/dialect.ts';
-import { MemorySession, type Transaction } from './memory-session.ts';
+import type { Overlay } from './memory-rows.ts';
+import { MemorySession } from './memory-session.ts';
 
 export type Row = Readonly<Record<string, SqlValue>>;
 
@@ -34,6 +35,18 @@ export type Commit = {
   readonly changes: readonly RowChange[];
   /** What its session asked for, in µs; 0: nothing. */
   readonly notBeforeUs: bigint;
+};
+
+export type Transaction = { overlay: Overlay; changes: RowChange[]; readonly locks: Set<string>; notBeforeUs: bigint };
+
+export type SessionOptions = {
+  readonly echoTag?: string;
+  /** Who opened it. */
+  readonly owner?: string;
+  /** Before every statement and around every commit; may throw what a lost connection throws. */
+  readonly gate?: (statement: string) => Promise<void> | undefined;
+  /** Its client doesn't answer: the server ends the session when somebody waits for its locks. */
+  readonly isStuck?: () => boolean;
 };
 
 export type Table = {

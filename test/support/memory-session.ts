@@ -5,19 +5,15 @@ import type { SqlValue } from '../../core/target.ts';
 import type { FoundRow, Session, StatementName, TableShape, Values } from '../../sinks/dialects/dialect.ts';
 import { addDecimals } from '../../sinks/engine/effects.ts';
 import { at, copyOf, countOf, holds, lost, type Overlay, refused } from './memory-rows.ts';
-import { keyOf, type MemoryDatabase, type Row, type RowChange, type Table } from './memory-database.ts';
-
-export type Transaction = { overlay: Overlay; changes: RowChange[]; readonly locks: Set<string>; notBeforeUs: bigint };
-
-export type SessionOptions = {
-  readonly echoTag?: string;
-  /** Who opened it. */
-  readonly owner?: string;
-  /** Before every statement and around every commit; may throw what a lost connection throws. */
-  readonly gate?: (statement: string) => Promise<void> | undefined;
-  /** Its client doesn't answer: the server ends the session when somebody waits for its locks. */
-  readonly isStuck?: () => boolean;
-};
+import {
+  keyOf,
+  type MemoryDatabase,
+  type Row,
+  type RowChange,
+  type SessionOptions,
+  type Table,
+  type Transaction,
+} from './memory-database.ts';
 
 export class MemorySession implements Session {
   readonly echoTag: string;
