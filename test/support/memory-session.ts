@@ -9,7 +9,6 @@ import {
   keyOf,
   type MemoryDatabase,
   type Row,
-  type RowChange,
   type SessionOptions,
   type Table,
   type Transaction,
