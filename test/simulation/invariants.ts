@@ -233,8 +233,11 @@ export class Invariants {
 
   /** Of one key: set aside, and bad themselves. */
   #refusedOf(system: SystemName, { entity, key }: Row): { record: CanonicalRecord; isAsked: boolean }[] {
-    const rows = this.#databaseOf(system).rows('seam.parked');
-    const ofKey = rows.filter((row) => row.entity === entity && row.key === key && row.reason_code !== KEY_PARKED);
+    const { rows } = this.#databaseOf(system).table('seam.parked');
+    if (rows.size === 0) return [];
+    const ofKey = [...rows.values()].filter(
+      (row) => row.entity === entity && row.key === key && row.reason_code !== KEY_PARKED,
+    );
     return ofKey.flatMap((row) => {
       const record = this.#recordOf(row);
       const isBad = record !== undefined && this.#isBad(system, record);
