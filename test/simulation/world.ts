@@ -30,7 +30,7 @@ export type WorldOptions = {
 };
 
 const EDITS_MAX = 12;
-const LOOPING_EDITS_FACTOR = 4;
+const LOOPING_EDITS_FACTOR = 2;
 const LOOP_MS = 2_000;
 const LATE_SINKS_RATE = 0.15;
 const LATE_STEPS = 200;
