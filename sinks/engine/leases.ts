@@ -88,6 +88,12 @@ export async function holdLeases(session: Session, side: SideTables, places: rea
   });
 }
 
+/** Keeps every owner of a partition of these topics from writing until the transaction ends. */
+export async function holdTopics(session: Session, side: SideTables, topics: readonly string[]): Promise<void> {
+  if (topics.length === 0) return;
+  await session.lookup(side.sinkOffset, { match: [{ column: 'topic', values: topics }], columns: [], lock: true });
+}
+
 export async function checkLeases(session: Session, side: SideTables, leases: readonly Lease[]): Promise<void> {
   const advances = leases.map((lease) => ({ lease, nextOffset: lease.nextOffset }));
   const rows = await session.lookup(side.sinkOffset, { match: leaseKey(advances), columns: ['next_offset', 'epoch'] });

@@ -27,6 +27,7 @@ import type { ParkWrite } from './parking.ts';
 import { BatchQueue, type Chunk } from './queue.ts';
 import { type DecodeBatch, KEY_PARKED } from './record.ts';
 import type { SinkSettings } from './settings.ts';
+import { TRUNCATE_KEY } from './side-tables.ts';
 import { type ParkedCounts, parkedCounts, type Writer } from './writer.ts';
 import type { Written } from './transaction.ts';
 
@@ -310,7 +311,10 @@ export class SinkWorker implements ConsumerCallbacks {
     this.#retryRestUntilMs = endedMs + Math.max(RETRY_REST_MS_MIN, (endedMs - startedMs) * RETRY_REST_FACTOR);
   }
 
-  /** Keys of this worker's partitions only: each key's records are written under one lease. */
+  /**
+   * By the worker that has the oldest record's partition. A truncation is set aside in any partition it arrives in: the owners
+   * of the others wait meanwhile, or what they set aside just then would wait behind nothing.
+   */
   async #retryParked(isTimed: boolean): Promise<void> {
     const { settings, clock } = this.#options;
     const untilMs = isTimed ? clock.nowMs() : END_OF_TIME_MS;
@@ -320,9 +324,11 @@ export class SinkWorker implements ConsumerCallbacks {
         return session.run('dueParked', [timeText(untilMs), settings.parkedRecordsMax]);
       }),
     );
-    const keys = rows.flatMap(([entity, key, topic, partition]) => {
+    const keys = rows.flatMap(([entity, key, topic, partition, isAcross]) => {
       const lease = this.#leases.get(partitionName({ topic: topic as string, partition: Number(partition) }));
-      return lease === undefined ? [] : [{ entity: entity as string, key: key as string, lease }];
+      return lease === undefined
+        ? []
+        : [{ entity: entity as string, key: key as string, lease, isAcross: Boolean(isAcross) }];
     });
     if (keys.length === 0) return;
     const tried = keys.slice(0, settings.batchRecordsMax);
@@ -331,7 +337,11 @@ export class SinkWorker implements ConsumerCallbacks {
       lease,
       nextOffset: lease.nextOffset,
     }));
-    const written = await this.#using((writer) => writer.write({ items, advances, isTimedRetry: isTimed }));
+    const wholeTopics = tried.flatMap(({ key, lease, isAcross }) =>
+      isAcross || key === TRUNCATE_KEY ? [lease.topic] : [],
+    );
+    const work = { items, advances, isTimedRetry: isTimed, wholeTopics };
+    const written = await this.#using((writer) => writer.write(work));
     if (written === undefined) return;
     this.#note(written);
     const isChanged = written.counts.unparked > 0 || written.parks.length > 0;

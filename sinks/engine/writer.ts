@@ -16,11 +16,20 @@ import type { Dialect, Session } from '../dialects/dialect.ts';
 import type { CompiledTable } from './compile.ts';
 import { addCounts } from './counts.ts';
 import type { Hooks } from './hooks.ts';
-import { type Advance, checkLeases, holdLeases, LEASE_LOST, type Lease, lockLeases, saveOffsets } from './leases.ts';
+import {
+  type Advance,
+  checkLeases,
+  holdLeases,
+  holdTopics,
+  LEASE_LOST,
+  type Lease,
+  lockLeases,
+  saveOffsets,
+} from './leases.ts';
 import { limited } from './limited-session.ts';
 import type { DecodeBatch } from './record.ts';
 import type { SinkSettings } from './settings.ts';
-import type { SideTables } from './side-tables.ts';
+import { type SideTables, TRUNCATE_KEY } from './side-tables.ts';
 import { type Item, type TransactionContext, type Written, writeSplit, writeWhole } from './transaction.ts';
 
 export type Work = {
@@ -28,6 +37,8 @@ export type Work = {
   /** Every partition that the items belong to. */
   readonly advances: readonly Advance[];
   readonly isTimedRetry: boolean;
+  /** Of these no other owner may write meanwhile: keys with parked records in several partitions. */
+  readonly wholeTopics?: readonly string[];
   /** Of a replay: partitions of the sinks beside it, which wait while its transaction runs. */
   readonly holds?: readonly TopicPartition[];
   /** Written in the same transaction, last. */
@@ -179,6 +190,7 @@ export class Writer {
     await hooks.at('before-lock');
     await session.begin({ checkAtOnce: isSplit });
     if (work.holds !== undefined) await holdLeases(session, side, work.holds);
+    await holdTopics(session, side, this.#wholeTopics(work));
     if ((await lockLeases(session, side, work.advances)) === 'done') {
       await session.rollback();
       return undefined;
@@ -194,6 +206,15 @@ export class Writer {
     await session.commit();
     await hooks.at('after-commit');
     return written;
+  }
+
+  /** A truncation goes through the keys of every partition, and through what is parked of them. */
+  #wholeTopics({ items, wholeTopics = [] }: Work): readonly string[] {
+    const topics = new Set(wholeTopics);
+    for (const item of items) {
+      if (item.kind === 'record' && item.candidate.record.key === TRUNCATE_KEY) topics.add(item.candidate.place.topic);
+    }
+    return [...topics].sort();
   }
 
   #context(session: Session, { isTimedRetry, holds }: Work): TransactionContext {

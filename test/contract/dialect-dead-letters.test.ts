@@ -78,6 +78,17 @@ function stopsItsKey(shop: Shop): void {
     expect((await quantities()).sort()).toEqual(['2.000', '5.000']);
   });
 
+  it('lands together with what waits for it in another partition', async () => {
+    const bench = await suite.start([order]);
+    await suite.write(bench, bad(1));
+    for (const partition of [0, 1]) bench.log.appendTo(partition, good(2 + partition));
+    await bench.settled();
+    expect(await states()).toEqual(['refused TARGET_REFUSED 0', 'behind KEY_PARKED 0', 'behind KEY_PARKED 0']);
+    await (await parked()).ask(KEY, 'ann');
+    await eventually(async () => (await states()).length === 0, 'all to land');
+    expect(await quantities()).toEqual(['3.000']);
+  });
+
   it('that is refused again is counted, is not tried by itself, and says who asked', async () => {
     const bench = await suite.start([order]);
     await suite.write(bench, good(1));

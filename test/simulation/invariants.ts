@@ -11,6 +11,7 @@ import { KEY_PARKED, META_HEADER } from '../../sinks/engine/record.ts';
 import type { LaterRecords } from '../../sinks/engine/reduce.ts';
 import { TRUNCATE_KEY } from '../../sinks/engine/side-tables.ts';
 import type { Commit, MemoryDatabase, Row, RowChange } from '../support/memory-database.ts';
+import type { MemorySession } from '../support/memory-session.ts';
 import { type CapturedEvent, identityOf, type RawValue } from './capture.ts';
 import { Letters, type Origin, originOf } from './letters.ts';
 import type { LogTransaction, SimLog } from './log.ts';
@@ -109,7 +110,7 @@ export class Invariants {
       switch (change.table) {
         case 'seam.applied':
           this.#ledgerNeverFalls(system, change);
-          this.#writerHoldsTheLease(system, session.owner, change);
+          this.#writerHoldsTheLease(system, session, change);
           this.#waitsBehindTheRefused(system, change);
           this.#rowIsTheRecord(system, index, changes);
           break;
@@ -134,15 +135,16 @@ export class Invariants {
     } else this.#applied.set(name, position);
   }
 
-  /** 3: who lost the partition writes nothing for it. A truncation goes through the keys of all. */
-  #writerHoldsTheLease(system: SystemName, owner: string, { after }: RowChange): void {
+  /** 3: who lost the partition writes nothing for it, unless its owner is kept from writing. A truncation goes through all keys. */
+  #writerHoldsTheLease(system: SystemName, session: MemorySession, { after }: RowChange): void {
     if (after === undefined || after.key === TRUNCATE_KEY) return;
     if (this.#records.has(recordName(after.entity as string, TRUNCATE_KEY, after.position as Uint8Array))) return;
     const topic = ENTITIES[after.entity as keyof typeof ENTITIES].topic;
     const { number } = this.#log.partitionOf(topic, after.key as string);
-    const holder = this.#databaseOf(system).row('seam.sink_offset', topic, number)?.owner;
-    if (holder !== owner)
-      this.fail('3 fenced writers change nothing', `${named(system, after)}: ${owner} wrote, ${holder} holds it`);
+    const database = this.#databaseOf(system);
+    const holder = database.row('seam.sink_offset', topic, number)?.owner;
+    if (holder === session.owner || database.isHeldBy(session, 'seam.sink_offset', topic, number)) return;
+    this.fail('3 fenced writers change nothing', `${named(system, after)}: ${session.owner} wrote, ${holder} holds it`);
   }
 
   /** 2: a row written with a ledger entry is what the record at that position says. */

@@ -116,6 +116,10 @@ export class MemoryDatabase {
     return this.table(table).rows.get(keyOf(key));
   }
 
+  isHeldBy(session: MemorySession, table: string, ...key: readonly SqlValue[]): boolean {
+    return this.locks.get(lockName(table, keyOf(key))) === session;
+  }
+
   /** At once and by nobody: no transaction, no log. */
   edit(table: string, change: (row: Row) => Row): void {
     const { rows } = this.table(table);
@@ -166,6 +170,10 @@ export class MemoryDatabase {
 export function errorOf(error: unknown): SeamError {
   if (error instanceof SeamError) return error;
   return new InvariantError({ code: 'UNEXPECTED_ERROR', message: String(error), cause: error });
+}
+
+export function lockName(table: string, key: string): string {
+  return `${table}\n${key}`;
 }
 
 /** Names a row inside its table. */

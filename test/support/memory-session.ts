@@ -8,6 +8,7 @@ import { at, copyOf, countOf, holds, lost, type Overlay, refused } from './memor
 import {
   keyOf,
   type MemoryDatabase,
+  lockName,
   type Row,
   type SessionOptions,
   type Table,
@@ -268,7 +269,7 @@ export class MemorySession implements Session {
 
   async #lock(table: Table, key: string): Promise<void> {
     const { locks } = this.#database;
-    const name = `${table.definition.table}\n${key}`;
+    const name = lockName(table.definition.table, key);
     for (;;) {
       const transaction = this.#inside();
       const holder = locks.get(name);
@@ -375,16 +376,15 @@ export class MemorySession implements Session {
   }
 
   #dueParked(until: string): SqlValue[][] {
-    const due = this.#rowsOf('seam.parked').filter(
-      ({ next_try_at: time }) => typeof time === 'string' && time <= until,
-    );
-    const keys = new Map(
-      due.map((row) => [
-        `${row.entity}\n${row.key}\n${row.partition}`,
-        ['entity', 'key', 'topic', 'partition'].map((name) => row[name] ?? null),
-      ]),
-    );
-    return [...keys.values()];
+    const byKey = Map.groupBy(this.#rowsOf('seam.parked'), ({ entity, key }) => `${entity}\n${key}`);
+    return [...byKey.values()]
+      .filter((rows) => rows.some(({ next_try_at: time }) => typeof time === 'string' && time <= until))
+      .map((rows) => rows.sort(({ id: left }, { id: right }) => Number(left) - Number(right)))
+      .map((rows) => {
+        const [oldest] = rows as [Row, ...Row[]];
+        const place = ['entity', 'key', 'topic', 'partition'].map((name) => oldest[name] ?? null);
+        return [...place, rows.some(({ partition }) => partition !== oldest.partition)];
+      });
   }
 
   #liveKeys([entity, position, after, limit]: readonly SqlValue[]): SqlValue[][] {

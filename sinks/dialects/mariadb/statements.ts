@@ -8,11 +8,13 @@ VALUES (?, ?, ?, ?, 1, NOW(6))
 ON DUPLICATE KEY UPDATE epoch = epoch + 1, owner = VALUES(owner), taken_at = VALUES(taken_at)
 RETURNING next_offset, epoch`,
 
-  // time, rows at most → keys whose parked records are due, oldest first
+  // time, keys at most → keys of which a parked record is due, oldest first: place of the oldest, whether others lie elsewhere
   dueParked: `
-SELECT entity, \`key\`, topic, \`partition\`, MIN(id)
-FROM seam.parked WHERE next_try_at <= ?
-GROUP BY entity, \`key\`, topic, \`partition\` ORDER BY MIN(id) LIMIT ?`,
+SELECT due.entity, due.\`key\`, oldest.topic, oldest.\`partition\`, due.is_across
+FROM (
+  SELECT entity, \`key\`, MIN(id) AS oldest_id, MIN(\`partition\`) < MAX(\`partition\`) AS is_across
+  FROM seam.parked GROUP BY entity, \`key\` HAVING MIN(next_try_at) <= ? ORDER BY MIN(id) LIMIT ?
+) AS due JOIN seam.parked AS oldest ON oldest.id = due.oldest_id ORDER BY due.oldest_id`,
 
   // → waiting for rows or about to be tried, dead letters, waiting behind those
   parkedCounts: `

@@ -9,11 +9,13 @@ ON CONFLICT (topic, partition) DO UPDATE
 SET epoch = lease.epoch + 1, owner = excluded.owner, taken_at = excluded.taken_at
 RETURNING next_offset, epoch`,
 
-  // time, rows at most → keys whose parked records are due, oldest first
+  // time, keys at most → keys of which a parked record is due, oldest first: place of the oldest, whether others lie elsewhere
   dueParked: `
-SELECT entity, key, topic, partition, min(id)
-FROM seam.parked WHERE next_try_at <= $1::timestamptz
-GROUP BY entity, key, topic, partition ORDER BY min(id) LIMIT $2`,
+SELECT due.entity, due.key, oldest.topic, oldest.partition, due.is_across
+FROM (
+  SELECT entity, key, min(id) AS oldest_id, min(partition) < max(partition) AS is_across
+  FROM seam.parked GROUP BY entity, key HAVING min(next_try_at) <= $1::timestamptz ORDER BY min(id) LIMIT $2
+) AS due JOIN seam.parked AS oldest ON oldest.id = due.oldest_id ORDER BY due.oldest_id`,
 
   // → waiting for rows or about to be tried, dead letters, waiting behind those
   parkedCounts: `
