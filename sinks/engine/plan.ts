@@ -5,9 +5,10 @@
  * the key `seam_wrote`. It may have overwritten a newer change that the target itself had made but whose record had not come
  * round yet. So when the target's own record arrives, is newest, and Seam wrote the row before, the row is written back where
  * it differs, and stays marked: what was overwritten might be newer still. Where the row equals the record, and Seam's last
- * write there was another value, the target wrote last and the mark goes. Unmarked, own records only move the ledger. An own record that is older than the ledger's was written over
- * the winner all the same, where clocks differ or a log has whole seconds: the winner, which the ledger keeps, is written
- * again. However the edits interleave, every system ends with the newest.
+ * write there was another value which no trigger turns into this one, the target wrote last and the mark goes. Unmarked, own
+ * records only move the ledger. An own record that is older than the ledger's was written over the winner all the same, where
+ * clocks differ or a log has whole seconds: the winner, which the ledger keeps, is written again. However the edits interleave,
+ * every system ends with the newest.
  */
 import type { RecordMeta } from '../../core/canonical-record.ts';
 import { ROW_MISSING } from '../dialects/dialect.ts';
@@ -205,7 +206,7 @@ class Planner {
       const isNew = ledger === undefined || ledger.deleted;
       if (isNew && row.absent.size > 0 && table.declaration.mode === 'upsert')
         addCounts(this.#counts, { incomplete: 1 });
-      const writeBack = isOwn ? { isLikeOurs: isLikeOurs(ledger, row) } : undefined;
+      const writeBack = isOwn ? { isLikeOurs: isDerived(outcome) || isLikeOurs(ledger, row) } : undefined;
       this.#rows.put(table, key, row, { localKey, wasDeleted: ledger?.deleted === true, writeBack });
       if (table.declaration.mode === 'upsert') this.#present.add(rowId(table.shape.table, table.key, row.key));
     } else {
@@ -254,6 +255,11 @@ class Planner {
       addCounts(this.#counts, { unparked: 1 });
     }
   }
+}
+
+/** Made by a trigger of something written here: written once more, that makes the same value again. */
+function isDerived({ decided }: Outcome): boolean {
+  return decided !== undefined && decided.by.record.meta.hops > 0;
 }
 
 /** Unless both contents are known and differ. */

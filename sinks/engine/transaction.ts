@@ -19,7 +19,7 @@ import {
   readPlanState,
   readWinners,
 } from './read-state.ts';
-import { type Candidate, type DecodeBatch, samePlace, type Undecodable } from './record.ts';
+import { type Candidate, type DecodeBatch, KEY_PARKED, samePlace, type Undecodable } from './record.ts';
 import { isOwnNews, isOwnOfShared, type LaterRecords, type Outcome, reduceKey } from './reduce.ts';
 import { entityKey, type LedgerRow, type SideTables, TRUNCATE_KEY } from './side-tables.ts';
 
@@ -300,7 +300,8 @@ async function setAside(context: TransactionContext, item: Item, error: RecordEr
   const before = candidates.get(entityKey(entity, key)) ?? [];
   const blamed =
     error instanceof RefusedByTarget ? before.find(({ place }) => samePlace(place, error.candidate.place)) : undefined;
-  if (blamed?.parked?.isWaiting === true && !reason.isWaiting) {
+  const isLookedAt = blamed?.parked?.isWaiting === true || blamed?.parked?.reasonCode === KEY_PARKED;
+  if (blamed !== undefined && isLookedAt && !reason.isWaiting) {
     // The others of its key have not been looked at yet. Each round takes one away from those that are.
     const parks = [park(blamed, entity, key, reason, context.isTimedRetry)].filter((one) => one !== undefined);
     await writeParked(context, parks);

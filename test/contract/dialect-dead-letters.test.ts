@@ -89,6 +89,16 @@ function stopsItsKey(shop: Shop): void {
     expect(await quantities()).toEqual(['3.000']);
   });
 
+  it('takes no blame for a bad one that had come behind it', async () => {
+    const bench = await suite.start([order]);
+    for (const one of [bad(1), good(2), bad(3)]) await suite.write(bench, one);
+    // asked before the last one came
+    await suite.execute("UPDATE seam.parked SET next_try_at = parked_at WHERE reason_code = 'TARGET_REFUSED'");
+    await eventually(async () => (await states()).length === 1, 'the good one to land');
+    expect(await states()).toEqual(['refused TARGET_REFUSED 0']);
+    expect(await quantities()).toEqual(['2.000']);
+  });
+
   it('that is refused again is counted, is not tried by itself, and says who asked', async () => {
     const bench = await suite.start([order]);
     await suite.write(bench, good(1));
