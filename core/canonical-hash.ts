@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { CanonicalFields, CanonicalValue } from './canonical-record.ts';
 
 export const HASH_BYTES = 16;
@@ -10,7 +10,8 @@ export const HASH_BYTES = 16;
 export function canonicalHash(fields: CanonicalFields, names: readonly string[]): Uint8Array {
   let input = '';
   for (const name of names) input += token(fields[name] ?? null);
-  return createHash('sha256').update(input, 'utf8').digest().subarray(0, HASH_BYTES);
+  // a text as the answer costs a third of what a Buffer or a hash object costs
+  return Buffer.from(hash('sha256', input, 'binary').slice(0, HASH_BYTES), 'latin1');
 }
 
 function token(value: CanonicalValue): string {

@@ -25,6 +25,11 @@ export class BatchQueue {
     return this.#pending.length === 0;
   }
 
+  /** Records that wait. */
+  get size(): number {
+    return this.#pending.reduce((sum, { items, taken }) => sum + items.length - taken, 0);
+  }
+
   add(pending: PendingBatch): void {
     this.#pending.push(pending);
   }

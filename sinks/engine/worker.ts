@@ -250,11 +250,11 @@ export class SinkWorker implements ConsumerCallbacks {
     }
   }
 
-  /** A commit costs about the same for one row as for a hundred: under load, what comes is gathered. */
+  /** A commit costs about the same for one row as for a hundred: what comes is gathered until a transaction is full. */
   async #pace(): Promise<void> {
     const { clock, settings, signal } = this.#options;
     const restMs = this.#startedAtMs + settings.batchEveryMs - clock.elapsedMs();
-    if (restMs > 0) await clock.pause(restMs, signal);
+    if (restMs > 0 && this.#queue.size < settings.batchRecordsMax) await clock.pause(restMs, signal);
     this.#startedAtMs = clock.elapsedMs();
   }
 

@@ -21,6 +21,8 @@ export class Group {
   topics: readonly string[] = [];
   #round = 0;
   #isRebalancing = false;
+  /** Members that did not join again in time: their writers are fenced by who takes over. */
+  expelled = 0;
 
   constructor(scheduler: Scheduler, countPartitions: (topic: string) => number) {
     this.#scheduler = scheduler;
@@ -60,7 +62,11 @@ export class Group {
 
   #expel(round: number): void {
     if (round !== this.#round || !this.#isRebalancing) return;
-    for (const member of this.#members) if (!this.#joining.has(member)) this.#members.delete(member);
+    for (const member of this.#members) {
+      if (this.#joining.has(member)) continue;
+      this.#members.delete(member);
+      this.expelled += 1;
+    }
     this.#deal();
   }
 

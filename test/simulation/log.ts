@@ -96,7 +96,7 @@ export class SimLog {
   readonly #groups = new Map<string, Group>();
   readonly #producers = new Map<string, { epoch: number; open: LogTransaction | undefined }>();
   /** How often a writer found that another has its id. */
-  fenced = 0;
+  #fenced = 0;
   onCommit: ((transaction: LogTransaction, before: ReadonlyMap<string, bigint>) => void) | undefined;
 
   constructor(scheduler: Scheduler, partitions: number, faults: LogFaults) {
@@ -131,6 +131,11 @@ export class SimLog {
       this.#groups.set(groupId, group);
     }
     return group;
+  }
+
+  /** A writer was fenced, and no member had been expelled whose partitions another took over. */
+  get isFencedForNothing(): boolean {
+    return this.#fenced > 0 && [...this.#groups.values()].every(({ expelled }) => expelled === 0);
   }
 
   /** Topics that this group's members read. */
@@ -174,7 +179,7 @@ export class SimLog {
 
   checkFence({ id, epoch, state }: LogTransaction): void {
     if (this.#producers.get(id)?.epoch === epoch && state === 'open') return;
-    this.fenced += 1;
+    this.#fenced += 1;
     throw new TransientError({ code: 'PRODUCER_FENCED', message: 'a newer writer has this transactional id' });
   }
 
