@@ -134,7 +134,7 @@ export class SimLog {
   }
 
   /** A writer was fenced, and no member had been expelled whose partitions another took over. */
-  get isFencedForNothing(): boolean {
+  get hasFenced(): boolean {
     return this.#fenced > 0 && [...this.#groups.values()].every(({ expelled }) => expelled === 0);
   }
 

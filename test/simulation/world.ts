@@ -382,7 +382,7 @@ export class World {
 
   async #step(): Promise<void> {
     const isAlive = await this.scheduler.step();
-    if (this.log.isFencedForNothing && this.troubles.areNone) throw new Violation('1 liveness', 'workers fence one another');
+    if (this.log.hasFenced && this.troubles.areNone) throw new Violation('1 liveness', 'workers fence one another');
     if (this.invariants.violation !== undefined) throw this.invariants.violation;
     if (!isAlive) throw new Violation('1 liveness', 'nothing will ever happen again');
   }
