@@ -90,6 +90,13 @@ export const REPLAY_TABLE = 'seam.replay';
 /** Dead letters that were given up: the last table of each side-schema.sql, so where it is, all are. */
 export const DISCARDED_TABLE = 'seam.discarded';
 
+export type Advance = {
+  readonly key: readonly Values[];
+  /** `position`, `hash` and `deleted` are among them. */
+  readonly columns: readonly Values[];
+  readonly clock: string;
+};
+
 export interface Session {
   readonly isOpen: boolean;
   /** How this session's writes show in the capture of the same database, e.g. `seam_erp_0`. */
@@ -120,6 +127,12 @@ export interface Session {
 
   /** New rows only: a row that is there already is an error. `clock`: columns set to the database's clock. */
   insert(shape: TableShape, request: { readonly columns: readonly Values[]; readonly clock?: string }): Promise<void>;
+
+  /**
+   * Rows of the ledger that are not there, older by `position`, or of the same one with other contents (`hash`, `deleted`): the
+   * guard in one step. All others are left as they are. `added`: those of the written that were not there and aren't deleted.
+   */
+  advance(ledger: TableShape, request: Advance): Promise<{ readonly written: number; readonly added: number }>;
 
   /** Makes or changes rows by `key`; a row that would stay the same is left alone, unless a clock is set. */
   upsert(

@@ -1,4 +1,5 @@
 /** Records set aside: `seam.parked`. */
+import type { Session } from '../dialects/dialect.ts';
 import { type Candidate, KEY_PARKED, type Undecodable } from './record.ts';
 
 export type ParkWrite = {
@@ -54,4 +55,11 @@ export function parkUndecodable(target: Undecodable): ParkWrite {
     isWaiting: false,
     attempts: (parked?.attempts ?? 0) + (parked?.isAsked === true ? 1 : 0),
   };
+}
+
+export type ParkedCounts = { readonly waiting: number; readonly deadLetters: number; readonly behind: number };
+
+export async function parkedCounts(session: Session): Promise<ParkedCounts> {
+  const [row] = await session.run('parkedCounts', []);
+  return { waiting: Number(row?.[0] ?? 0), deadLetters: Number(row?.[1] ?? 0), behind: Number(row?.[2] ?? 0) };
 }

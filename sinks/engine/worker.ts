@@ -23,12 +23,12 @@ import { addCounts, type Counts, noCounts } from './counts.ts';
 import { Decoder } from './decoder.ts';
 import { timeText } from './execute.ts';
 import { type Advance, LEASE_LOST, type Lease, partitionName, takeLease } from './leases.ts';
-import type { ParkWrite } from './parking.ts';
+import { type ParkedCounts, parkedCounts, type ParkWrite } from './parking.ts';
 import { BatchQueue, type Chunk } from './queue.ts';
 import { type DecodeBatch, KEY_PARKED } from './record.ts';
 import type { SinkSettings } from './settings.ts';
 import { TRUNCATE_KEY } from './side-tables.ts';
-import { type ParkedCounts, parkedCounts, type Writer } from './writer.ts';
+import type { Writer } from './writer.ts';
 import type { Written } from './transaction.ts';
 
 export type SinkState = 'running' | 'degraded' | 'failed' | 'paused';
@@ -258,18 +258,17 @@ export class SinkWorker implements ConsumerCallbacks {
     this.#startedAtMs = clock.elapsedMs();
   }
 
-  async #writeChunk({ work, finished }: Chunk): Promise<void> {
-    try {
-      const written = await this.#using((writer) => writer.write(work));
-      for (const { lease, nextOffset } of work.advances) lease.nextOffset = nextOffset;
-      if (written !== undefined) this.#note(written);
-    } catch (error) {
-      for (const pending of finished) pending.reject(error);
-      throw error;
-    }
-    for (const pending of finished) pending.resolve();
+  async #writeChunk({ work }: Chunk): Promise<void> {
+    const written = await this.#using((writer) => writer.write(work, () => this.#makeNextReady(writer)));
+    for (const { lease, nextOffset } of work.advances) lease.nextOffset = nextOffset;
+    if (written !== undefined) this.#note(written);
     this.#commit(work.advances);
     await this.#retryAfterWrites();
+  }
+
+  #makeNextReady(writer: Writer): void {
+    const next = this.#queue.ahead(this.#options.settings.batchRecordsMax);
+    if (next !== undefined) writer.makeReady(next.work);
   }
 
   #note({ counts, parks }: Written): void {

@@ -27,12 +27,17 @@ import {
   saveOffsets,
 } from './leases.ts';
 import { limited } from './limited-session.ts';
+import { parkedCounts } from './parking.ts';
 import type { DecodeBatch } from './record.ts';
 import type { SinkSettings } from './settings.ts';
 import { type SideTables, TRUNCATE_KEY } from './side-tables.ts';
+import { makeReady, recordOf, type Straight, writeStraight } from './straight.ts';
 import { type Item, type TransactionContext, type Written, writeSplit, writeWhole } from './transaction.ts';
 
 export type Work = {
+  /** The items as columns, if they can be written without a plan: see `Writer.makeReady`. */
+  straight?: Straight | undefined;
+  isReady?: boolean;
   readonly items: readonly Item[];
   /** Every partition that the items belong to. */
   readonly advances: readonly Advance[];
@@ -59,6 +64,8 @@ export type WriterOptions = {
   readonly onTrouble: (error: SeamError | undefined) => void;
 };
 
+type Way = 'straight' | 'whole' | 'split';
+
 const FIRST_PAUSE_MS = 20;
 export const LEASES_BUSY = 'LEASES_BUSY';
 
@@ -75,18 +82,32 @@ export class Writer {
     return this.#session?.echoTag;
   }
 
-  /** undefined: an earlier attempt had committed, and what it counted is unknown. */
-  async write(work: Work): Promise<Written | undefined> {
+  /** Before its transaction begins, the more of it the better: the database need not wait for it then. */
+  makeReady(work: Work): void {
+    if (work.isReady === true) return;
+    work.isReady = true;
+    const { settings, tables } = this.#options;
+    const mayBe = !settings.rewriteEqual && !work.isTimedRetry && work.holds === undefined && work.items.length > 0;
+    if (mayBe) work.straight = makeReady(tables, work.items.map(recordOf));
+  }
+
+  /**
+   * `meanwhile` is called while the database is at work, if there is such a moment. undefined: an earlier attempt had committed,
+   * and what it counted is unknown.
+   */
+  async write(work: Work, meanwhile: () => void = () => undefined): Promise<Written | undefined> {
     const startedMs = this.#options.clock.elapsedMs();
-    let isSplit = false;
+    this.makeReady(work);
+    let way: Way = work.straight === undefined ? 'whole' : 'straight';
     const written = await this.withSession(async (session) => {
-      try {
-        return await this.#transaction(session, work, isSplit);
-      } catch (error) {
-        if (isSplit || this.#options.dialect.errorOf(error).class !== 'record') throw error;
-        isSplit = true;
-        await session.rollback();
-        return this.#transaction(session, work, true);
+      for (;;) {
+        try {
+          return await this.#transaction(session, work, way, meanwhile);
+        } catch (error) {
+          if (way === 'split' || this.#options.dialect.errorOf(error).class !== 'record') throw error;
+          way = way === 'straight' ? 'whole' : 'split';
+          await session.rollback();
+        }
       }
     });
     const batchMs = this.#options.clock.elapsedMs() - startedMs;
@@ -185,10 +206,10 @@ export class Writer {
     }
   }
 
-  async #transaction(session: Session, work: Work, isSplit: boolean): Promise<Written | undefined> {
+  async #transaction(session: Session, work: Work, way: Way, meanwhile: () => void): Promise<Written | undefined> {
     const { hooks, side } = this.#options;
     await hooks.at('before-lock');
-    await session.begin({ checkAtOnce: isSplit });
+    await session.begin({ checkAtOnce: way === 'split' });
     if (work.holds !== undefined) await holdLeases(session, side, work.holds);
     await holdTopics(session, side, this.#wholeTopics(work));
     if ((await lockLeases(session, side, work.advances)) === 'done') {
@@ -196,8 +217,7 @@ export class Writer {
       return undefined;
     }
     await hooks.at('after-lock');
-    const context = this.#context(session, work);
-    const written = await (isSplit ? writeSplit(context, work.items) : writeWhole(context, work.items));
+    const written = await this.#rows(session, work, way, meanwhile);
     await hooks.at('after-rows');
     await this.#refuseTooManyParked(session, written);
     await saveOffsets(session, side, work.advances);
@@ -206,6 +226,15 @@ export class Writer {
     await session.commit();
     await hooks.at('after-commit');
     return written;
+  }
+
+  async #rows(session: Session, work: Work, way: Way, meanwhile: () => void): Promise<Written> {
+    if (way === 'straight' && work.straight !== undefined) {
+      await this.#options.hooks.at('after-plan');
+      return { counts: await writeStraight(session, this.#options.side, work.straight, meanwhile), parks: [] };
+    }
+    const context = this.#context(session, work);
+    return way === 'split' ? writeSplit(context, work.items) : writeWhole(context, work.items);
   }
 
   /** A truncation goes through the keys of every partition, and through what is parked of them. */
@@ -247,11 +276,4 @@ export class Writer {
       hint: `look at them with: seam dead-letter list --target ${table?.system}; discard what is given up, or raise parkedRecordsMax, and start the sink again`,
     });
   }
-}
-
-export type ParkedCounts = { readonly waiting: number; readonly deadLetters: number; readonly behind: number };
-
-export async function parkedCounts(session: Session): Promise<ParkedCounts> {
-  const [row] = await session.run('parkedCounts', []);
-  return { waiting: Number(row?.[0] ?? 0), deadLetters: Number(row?.[1] ?? 0), behind: Number(row?.[2] ?? 0) };
 }

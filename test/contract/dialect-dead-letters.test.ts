@@ -49,6 +49,7 @@ describeDialects((suite) => {
   afterEach(() => shop.close());
   describe('a refused record', () => {
     stopsItsKey(shop);
+    isTriedWithItsOthers(shop);
     isGivenUpOrReplaced(shop);
   });
   hasALimit(shop);
@@ -78,27 +79,6 @@ function stopsItsKey(shop: Shop): void {
     expect((await quantities()).sort()).toEqual(['2.000', '5.000']);
   });
 
-  it('lands together with what waits for it in another partition', async () => {
-    const bench = await suite.start([order]);
-    await suite.write(bench, bad(1));
-    for (const partition of [0, 1]) bench.log.appendTo(partition, good(2 + partition));
-    await bench.settled();
-    expect(await states()).toEqual(['refused TARGET_REFUSED 0', 'behind KEY_PARKED 0', 'behind KEY_PARKED 0']);
-    await (await parked()).ask(KEY, 'ann');
-    await eventually(async () => (await states()).length === 0, 'all to land');
-    expect(await quantities()).toEqual(['3.000']);
-  });
-
-  it('takes no blame for a bad one that had come behind it', async () => {
-    const bench = await suite.start([order]);
-    for (const one of [bad(1), good(2), bad(3)]) await suite.write(bench, one);
-    // asked before the last one came
-    await suite.execute("UPDATE seam.parked SET next_try_at = parked_at WHERE reason_code = 'TARGET_REFUSED'");
-    await eventually(async () => (await states()).length === 1, 'the good one to land');
-    expect(await states()).toEqual(['refused TARGET_REFUSED 0']);
-    expect(await quantities()).toEqual(['2.000']);
-  });
-
   it('that is refused again is counted, is not tried by itself, and says who asked', async () => {
     const bench = await suite.start([order]);
     await suite.write(bench, good(1));
@@ -124,6 +104,33 @@ function stopsItsKey(shop: Shop): void {
     await (await parked()).ask(KEY, 'ann');
     await eventually(async () => (await states()).length === 0, 'them to land');
     expect(await quantities()).toEqual(['4.000']);
+  });
+}
+
+function isTriedWithItsOthers(shop: Shop): void {
+  const { suite } = shop;
+  const parked = () => shop.parked();
+  const states = () => shop.states();
+  const quantities = () => shop.quantities();
+  it('lands together with what waits for it in another partition', async () => {
+    const bench = await suite.start([order]);
+    await suite.write(bench, bad(1));
+    for (const partition of [0, 1]) bench.log.appendTo(partition, good(2 + partition));
+    await bench.settled();
+    expect(await states()).toEqual(['refused TARGET_REFUSED 0', 'behind KEY_PARKED 0', 'behind KEY_PARKED 0']);
+    await (await parked()).ask(KEY, 'ann');
+    await eventually(async () => (await states()).length === 0, 'all to land');
+    expect(await quantities()).toEqual(['3.000']);
+  });
+
+  it('takes no blame for a bad one that had come behind it', async () => {
+    const bench = await suite.start([order]);
+    for (const one of [bad(1), good(2), bad(3)]) await suite.write(bench, one);
+    // asked before the last one came
+    await suite.execute("UPDATE seam.parked SET next_try_at = parked_at WHERE reason_code = 'TARGET_REFUSED'");
+    await eventually(async () => (await states()).length === 1, 'the good one to land');
+    expect(await states()).toEqual(['refused TARGET_REFUSED 0']);
+    expect(await quantities()).toEqual(['2.000']);
   });
 }
 

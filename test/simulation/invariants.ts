@@ -5,6 +5,7 @@
 import type { CanonicalFields, CanonicalRecord, RecordMeta } from '../../core/canonical-record.ts';
 import { Refusal } from '../../core/mapping.ts';
 import type { LogRecord } from '../../core/ports.ts';
+import { readLetter } from '../../processors/dead-letter.ts';
 import { comparePositions } from '../../core/position.ts';
 import type { TargetTable } from '../../core/target.ts';
 import { KEY_PARKED, META_HEADER } from '../../sinks/engine/record.ts';
@@ -83,6 +84,8 @@ export class Invariants {
   readonly letters = new Letters();
   readonly #applied = new Map<string, Uint8Array>();
   readonly #ordered = new Map<string, { highest: Buffer; readonly seen: Set<string> }>();
+  /** Identities of what the stages have set aside at some time. */
+  readonly #onceSetAside = new Set<string>();
   readonly #captured = new Map<string, CapturedEvent>();
   /** Canonical records by entity, key and position. */
   readonly #records = new Map<string, CanonicalRecord>();
@@ -265,7 +268,7 @@ export class Invariants {
 
   produced(transaction: LogTransaction, before: ReadonlyMap<string, bigint>): void {
     const inputs = this.#inputsOf(transaction, before);
-    for (const { partition, record } of transaction.entries) this.letters.note(partition.topic, record);
+    for (const { partition, record } of transaction.entries) this.#noteLetter(partition.topic, record);
     for (const { partition, record } of transaction.entries) {
       if (!partition.topic.startsWith('canonical.')) continue;
       const canonical = canonicalOf(partition.topic, record);
@@ -281,8 +284,17 @@ export class Invariants {
       if (isWaiting) this.#passesNoLetter(origins, place);
       // where later records take over, one that is asked for again comes late
       if (isWaiting || !origins?.some(({ isRedriven }) => isRedriven))
-        this.#keepsOrder(partition.topic, partition.number, canonical);
+        this.#keepsOrder(partition.topic, partition.number, canonical, identity);
     }
+  }
+
+  #noteLetter(topic: string, record: LogRecord): void {
+    this.letters.note(topic, record);
+    const place = topic.startsWith('dead-letter.') ? readLetter(record)?.place : undefined;
+    if (place === undefined) return;
+    const [origin] = this.#log.partition(place).between(place.offset, place.offset + 1n);
+    const identity = origin === undefined ? undefined : this.#identityOf(place.topic, origin);
+    if (identity !== undefined) this.#onceSetAside.add(identity);
   }
 
   /** 3: the inputs that the group has behind it by this transaction and by none before; those of a lane by their own place. */
@@ -330,8 +342,11 @@ export class Invariants {
     if (event.change.asked?.tel === event.change.after?.tel) this.fail('4 no echo', place);
   }
 
-  /** 5: re-deliveries aside, positions of one key only rise. A product's key moves between rows, which have no order. */
-  #keepsOrder(topic: string, partition: number, { entity, key, meta }: CanonicalRecord): void {
+  /**
+   * 5: re-deliveries aside, positions of one key only rise. A product's key moves between rows, which have no order. What was set
+   * aside, for its hops as they were then, may land when it is delivered again.
+   */
+  #keepsOrder(topic: string, partition: number, { entity, key, meta }: CanonicalRecord, identity: string): void {
     // a row read by a snapshot is older than every change of a shared entity, and may be news only when it is read again
     if (entity === 'product' || (entity === SHARED && meta.operation === 'r')) return;
     const name = `${topic}/${partition}\n${meta.system}\n${key}`;
@@ -340,13 +355,13 @@ export class Invariants {
     const known = this.#ordered.get(name);
     if (known === undefined) this.#ordered.set(name, { highest: place, seen: new Set([text]) });
     else if (!known.seen.has(text)) {
-      if (comparePositions(place, known.highest) < 0)
+      if (comparePositions(place, known.highest) < 0 && !this.#onceSetAside.has(identity))
         this.fail(
           '5 order per key',
           `${topic} "${key}": ${place.toString('hex')} after ${known.highest.toString('hex')}, hops ${meta.hops}, operation ${meta.operation}`,
         );
       known.seen.add(text);
-      known.highest = place;
+      if (comparePositions(place, known.highest) > 0) known.highest = place;
     }
   }
 }

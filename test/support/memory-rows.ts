@@ -38,3 +38,15 @@ export function refused(message: string): RecordError {
 export function lost(): TransientError {
   return new TransientError({ code: 'TARGET_UNREACHABLE', message: 'connection lost' });
 }
+
+/** Keys of which a parked record is due: place of the oldest, and whether others lie elsewhere. */
+export function dueKeys(parked: readonly Row[], until: string): SqlValue[][] {
+  const byKey = Map.groupBy(parked, ({ entity, key }) => `${entity}\n${key}`);
+  return [...byKey.values()]
+    .filter((rows) => rows.some(({ next_try_at: time }) => typeof time === 'string' && time <= until))
+    .map((rows) => {
+      const [oldest] = rows.sort(({ id: left }, { id: right }) => Number(left) - Number(right)) as [Row, ...Row[]];
+      const place = ['entity', 'key', 'topic', 'partition'].map((name) => oldest[name] ?? null);
+      return [...place, rows.some(({ partition }) => partition !== oldest.partition)];
+    });
+}

@@ -2,9 +2,10 @@
 import { parseUnscaled } from '../../core/decimal.ts';
 import { TransientError } from '../../core/errors.ts';
 import type { SqlValue } from '../../core/target.ts';
-import type { FoundRow, Session, StatementName, TableShape, Values } from '../../sinks/dialects/dialect.ts';
+import { advanceInSteps } from '../../sinks/dialects/advance.ts';
+import type { Advance, FoundRow, Session, StatementName, TableShape, Values } from '../../sinks/dialects/dialect.ts';
 import { addDecimals } from '../../sinks/engine/effects.ts';
-import { at, copyOf, countOf, holds, lost, type Overlay, refused } from './memory-rows.ts';
+import { at, copyOf, countOf, dueKeys, holds, lost, type Overlay, refused } from './memory-rows.ts';
 import {
   keyOf,
   type MemoryDatabase,
@@ -111,6 +112,10 @@ export class MemorySession implements Session {
     });
   }
 
+  advance(ledger: TableShape, request: Advance): Promise<{ written: number; added: number }> {
+    return advanceInSteps(this, ledger, request);
+  }
+
   async upsert(
     shape: TableShape,
     request: { key: readonly Values[]; columns: readonly Values[]; onInsert: readonly Values[]; clock?: string },
@@ -205,7 +210,7 @@ export class MemorySession implements Session {
     await this.#gate(statement);
     switch (statement) {
       case 'dueParked':
-        return this.#dueParked(String(parameters[0]));
+        return dueKeys(this.#rowsOf('seam.parked'), String(parameters[0]));
       case 'parkedCounts': {
         const parked = this.#rowsOf('seam.parked');
         const waiting = parked.filter((row) => row.next_try_at !== null).length;
@@ -373,18 +378,6 @@ export class MemorySession implements Session {
       this.#write(table, key, taken);
     });
     return [taken.next_offset as bigint, taken.epoch as bigint];
-  }
-
-  #dueParked(until: string): SqlValue[][] {
-    const byKey = Map.groupBy(this.#rowsOf('seam.parked'), ({ entity, key }) => `${entity}\n${key}`);
-    return [...byKey.values()]
-      .filter((rows) => rows.some(({ next_try_at: time }) => typeof time === 'string' && time <= until))
-      .map((rows) => rows.sort(({ id: left }, { id: right }) => Number(left) - Number(right)))
-      .map((rows) => {
-        const [oldest] = rows as [Row, ...Row[]];
-        const place = ['entity', 'key', 'topic', 'partition'].map((name) => oldest[name] ?? null);
-        return [...place, rows.some(({ partition }) => partition !== oldest.partition)];
-      });
   }
 
   #liveKeys([entity, position, after, limit]: readonly SqlValue[]): SqlValue[][] {

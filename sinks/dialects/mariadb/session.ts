@@ -1,6 +1,7 @@
 import { InvariantError } from '../../../core/errors.ts';
 import type { SqlValue } from '../../../core/target.ts';
-import type { FoundRow, Session, StatementName, TableShape, Values } from '../dialect.ts';
+import type { Advance, FoundRow, Session, StatementName, TableShape, Values } from '../dialect.ts';
+import { advanceInSteps } from '../advance.ts';
 import type { MariadbClient } from './client.ts';
 import { COLUMNS_SQL, INDEXES_SQL, type MariadbShape, PRIVILEGES_SQL, shapesOf } from './describe.ts';
 import { addSql, askedJson, insertSql, lookupSql, quoted, removeSql, updateSql, upsertSql } from './sql.ts';
@@ -83,6 +84,10 @@ export class MariadbSession implements Session {
 
   async insert(shape: TableShape, request: { columns: readonly Values[]; clock?: string }): Promise<void> {
     await this.#client.rows(shape, insertSql(shape, request.columns, request.clock));
+  }
+
+  advance(ledger: TableShape, request: Advance): Promise<{ written: number; added: number }> {
+    return advanceInSteps(this, ledger, request);
   }
 
   async upsert(shape: TableShape, request: Upsert): Promise<void> {

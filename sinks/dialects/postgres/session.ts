@@ -1,10 +1,10 @@
 import { invariant } from '../../../core/errors.ts';
 import type { SqlValue } from '../../../core/target.ts';
-import type { FoundRow, Session, StatementName, TableShape, Values } from '../dialect.ts';
+import type { Advance, FoundRow, Session, StatementName, TableShape, Values } from '../dialect.ts';
 import type { PostgresClient } from './client.ts';
 import { nameCommitTime } from './origin.ts';
 import { COLUMNS_SQL, type ColumnRow, TABLES_SQL, type TableRow, tableShape } from './describe.ts';
-import { addSql, insertSql, lookupSql, quoted, removeSql, updateSql, upsertSql } from './sql.ts';
+import { addSql, advanceSql, insertSql, lookupSql, quoted, removeSql, updateSql, upsertSql } from './sql.ts';
 import { statements } from './statements.ts';
 
 export class PostgresSession implements Session {
@@ -78,6 +78,12 @@ export class PostgresSession implements Session {
 
   async insert(shape: TableShape, request: { columns: readonly Values[]; clock?: string }): Promise<void> {
     await this.#client.rows(insertSql(shape, request.columns, request.clock));
+  }
+
+  async advance(ledger: TableShape, request: Advance): Promise<{ written: number; added: number }> {
+    const { rows } = await this.#client.rows(advanceSql(ledger, request));
+    const [written, added] = rows[0] as [number, number];
+    return { written, added };
   }
 
   async upsert(

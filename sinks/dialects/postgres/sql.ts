@@ -1,6 +1,6 @@
 /** SQL texts over any table: sets of rows go in as one array for each column. */
 import { InvariantError } from '../../../core/errors.ts';
-import type { ColumnShape, TableShape, Values } from '../dialect.ts';
+import type { Advance, ColumnShape, TableShape, Values } from '../dialect.ts';
 
 export type Built = { readonly text: string; readonly values: readonly Values[] };
 
@@ -75,6 +75,23 @@ export function upsertSql(
   const changed = columns.map((one) => differs(shape, one.column, `excluded.${quoted(one.column)}`)).join(' OR ');
   const text = `${insert.text}
 ON CONFLICT (${conflict}) DO UPDATE SET ${assignments.join(', ')}${clock === undefined ? `\nWHERE ${changed}` : ''}`;
+  return { text, values: insert.values };
+}
+
+/** Counts what it wrote; a row without a deleting transaction (xmax) was not there before. */
+export function advanceSql(shape: TableShape, { key, columns, clock }: Advance): Built {
+  const insert = insertSql(shape, [...key, ...columns], clock);
+  const conflict = key.map((one) => quoted(one.column)).join(', ');
+  const assignments = [...columns.map((one) => one.column), clock].map(
+    (name) => `${quoted(name)} = excluded.${quoted(name)}`,
+  );
+  const text = `WITH written AS (
+${insert.text}
+ON CONFLICT (${conflict}) DO UPDATE SET ${assignments.join(', ')}
+WHERE t.position < excluded.position
+  OR (t.position = excluded.position AND (t.hash, t.deleted) IS DISTINCT FROM (excluded.hash, excluded.deleted))
+RETURNING t.xmax = 0 AND NOT t.deleted AS is_added)
+SELECT count(*)::int4, count(*) FILTER (WHERE is_added)::int4 FROM written`;
   return { text, values: insert.values };
 }
 

@@ -1,0 +1,208 @@
+/**
+ * The straight way of a batch. Nearly all batches are whole records of entities that one system owns, for tables without
+ * totals, and all of them are news: these need no plan. The newest record of each key goes into ledger and table, and the
+ * ledger's own statement is the guard. The columns are made ready before the transaction begins, while the database is at work
+ * on the one before.
+ *
+ * Whatever else a batch holds, or the database has of its keys (a record that isn't newer, one that is set aside, a later
+ * truncation), nothing of it is written this way: the transaction is rolled back, and `transaction.ts` decides key by key.
+ */
+import type { CanonicalRecord } from '../../core/canonical-record.ts';
+import { RecordError } from '../../core/errors.ts';
+import { Refusal } from '../../core/mapping.ts';
+import { comparePositions } from '../../core/position.ts';
+import type { SqlValue } from '../../core/target.ts';
+import type { Session, Values } from '../dialects/dialect.ts';
+import type { CompiledColumn, CompiledTable } from './compile.ts';
+import { type Counts, noCounts } from './counts.ts';
+import { evaluate } from './evaluate.ts';
+import { parkedCounts } from './parking.ts';
+import type { Item } from './transaction.ts';
+import { NO_HASH, type SideTables, TRUNCATE_KEY } from './side-tables.ts';
+
+/** One table's part of a batch: one array for each column. */
+type Part = {
+  readonly table: CompiledTable;
+  readonly ledger: Ledger;
+  readonly oldest: Uint8Array | undefined;
+  readonly rows: { readonly key: Values[]; readonly columns: Values[]; readonly onInsert: Values[] };
+  /** Keys of rows that go. */
+  readonly gone: Values[];
+};
+type Ledger = { readonly key: readonly Values[]; readonly columns: readonly Values[] };
+
+/** Parts are in the order of the target's declaration: parents before children. */
+export type Straight = { readonly parts: readonly Part[]; readonly superseded: number };
+
+type Tables = ReadonlyMap<string, CompiledTable>;
+type Newest = Map<string, CanonicalRecord>;
+
+/** Can a table's records go this way at all? */
+function isStraight({ declaration, effects, entity, system, isBidirectional }: CompiledTable): boolean {
+  const { mode, assignedKey, onDelete } = declaration;
+  const isPlain = mode === 'upsert' && assignedKey === undefined && effects.length === 0;
+  const isForeign = entity.owner !== 'shared' && entity.owner !== system;
+  return isPlain && isForeign && !isBidirectional && (onDelete === 'delete' || onDelete === 'keep');
+}
+
+/** undefined: not this batch. */
+export function makeReady(tables: Tables, records: Iterable<CanonicalRecord | undefined>): Straight | undefined {
+  const newest = new Map<CompiledTable, Newest>();
+  let superseded = 0;
+  for (const record of records) {
+    if (record === undefined || record.meta.absent.length > 0 || record.key === TRUNCATE_KEY) return undefined;
+    const table = tables.get(record.entity);
+    if (table === undefined) continue;
+    const ofTable = newest.get(table) ?? startTable(newest, table);
+    if (ofTable === undefined) return undefined;
+    const known = ofTable.get(record.key);
+    if (known !== undefined) superseded += 1;
+    if (known === undefined || comparePositions(record.meta.position, known.meta.position) >= 0)
+      ofTable.set(record.key, record);
+  }
+  try {
+    const parts = [...newest].map(([table, ofTable]) => partOf(table, ofTable));
+    return { parts: parts.sort((left, right) => left.table.order - right.table.order), superseded };
+  } catch (error) {
+    if (error instanceof Refusal) return undefined;
+    throw error;
+  }
+}
+
+function startTable(newest: Map<CompiledTable, Newest>, table: CompiledTable): Newest | undefined {
+  if (!isStraight(table)) return undefined;
+  const records: Newest = new Map();
+  newest.set(table, records);
+  return records;
+}
+
+/**
+ * The hot loop: see `npm run bench -- --only sink-postgres`. Keys are sorted, so that all workers lock in one order and the
+ * database walks its indexes from left to right.
+ */
+function partOf(table: CompiledTable, newest: Newest): Part {
+  const keys = [...newest.keys()].sort();
+  const rows = { key: arrays(table.key), columns: arrays(table.columns), onInsert: arrays(table.onInsert) };
+  const gone = arrays(table.key);
+  const positions: Uint8Array[] = [];
+  const hashes: Uint8Array[] = [];
+  const deleted: boolean[] = [];
+  const hops: number[] = [];
+  const times: bigint[] = [];
+  let oldest: Uint8Array | undefined;
+  for (const key of keys) {
+    const { value, meta } = newest.get(key) as CanonicalRecord;
+    const row = evaluate(table, key, { fields: value, absent: [] });
+    // a record that this target doesn't hold: what becomes of its row depends on the ledger
+    if (row.kind === 'none' && row.isForeign) throw new Refusal('NOT_HELD', 'the target does not hold it');
+    if (row.kind === 'row') {
+      append(rows.key, row.key);
+      append(rows.columns, row.columns);
+      append(rows.onInsert, row.onInsert);
+    } else append(gone, row.key);
+    positions.push(meta.position);
+    hashes.push(row.kind === 'row' ? row.hash : NO_HASH);
+    deleted.push(row.kind === 'none');
+    hops.push(meta.hops);
+    times.push(meta.commitTimeUs);
+    if (oldest === undefined || comparePositions(meta.position, oldest) < 0) oldest = meta.position;
+  }
+  const { entity } = table.entity;
+  const ledger = {
+    key: [
+      column(
+        'entity',
+        keys.map(() => entity),
+      ),
+      column('key', keys),
+    ],
+    columns: [
+      column('position', positions),
+      column('hash', hashes),
+      column('deleted', deleted),
+      column('hops', hops),
+      column(
+        'seam_wrote',
+        keys.map(() => true),
+      ),
+      column('commit_time_us', times),
+    ],
+  };
+  return { table, ledger, oldest, rows, gone };
+}
+
+/** undefined: its bytes can't be read. */
+export function recordOf(item: Item): CanonicalRecord | undefined {
+  return item.kind === 'record' ? item.candidate.record : undefined;
+}
+
+/** RecordError NOT_ALL_NEWS: key by key, then. */
+export async function writeStraight(
+  session: Session,
+  side: SideTables,
+  { parts, superseded }: Straight,
+  meanwhile: () => void,
+): Promise<Counts> {
+  if (await isHeldUp(session, side, parts)) throw notAllNews();
+  const counts = { ...noCounts(), superseded };
+  for (const { ledger, gone, rows } of parts) {
+    const answer = session.advance(side.applied, { ...ledger, clock: 'applied_at' });
+    meanwhile();
+    const { written, added } = await answer;
+    if (written !== countOf(ledger.key)) throw notAllNews();
+    counts.applied += countOf(rows.key);
+    counts.deleted += countOf(gone);
+    counts.inserted += added;
+  }
+  for (const { table, gone } of parts.toReversed()) {
+    if (countOf(gone) > 0 && table.declaration.onDelete === 'delete') await session.remove(table.shape, gone);
+  }
+  for (const { table, rows } of parts) if (countOf(rows.key) > 0) await session.upsert(table.shape, rows);
+  return counts;
+}
+
+function notAllNews(): RecordError {
+  return new RecordError({ code: 'NOT_ALL_NEWS', message: 'some of these records are not news, or their keys wait' });
+}
+
+/** Something of these keys is set aside, or a later truncation took them away. */
+async function isHeldUp(session: Session, side: SideTables, parts: readonly Part[]): Promise<boolean> {
+  const { waiting, deadLetters, behind } = await parkedCounts(session);
+  if (waiting + deadLetters + behind > 0) {
+    for (const { ledger } of parts) {
+      const found = await session.lookup(side.parked, { match: ledger.key, columns: [] });
+      if (found.length > 0) return true;
+    }
+  }
+  const entities = parts.map(({ table }) => table.entity.entity);
+  const match = [
+    column('entity', entities),
+    column(
+      'key',
+      entities.map(() => TRUNCATE_KEY),
+    ),
+  ];
+  const truncations = await session.lookup(side.applied, { match, columns: ['position'] });
+  return truncations.some(({ index, values }) => {
+    const { oldest } = parts[index] as Part;
+    return oldest !== undefined && comparePositions(oldest, values[0] as Uint8Array) < 0;
+  });
+}
+
+function arrays(columns: readonly CompiledColumn[]): Values[] {
+  return columns.map(({ name }) => ({ column: name, values: [] }));
+}
+
+function append(columns: readonly Values[], row: readonly SqlValue[]): void {
+  for (let index = 0; index < row.length; index += 1) {
+    ((columns[index] as Values).values as SqlValue[]).push(row[index] as SqlValue);
+  }
+}
+
+function countOf(columns: readonly Values[]): number {
+  return columns[0]?.values.length ?? 0;
+}
+
+function column(name: string, values: readonly SqlValue[]): Values {
+  return { column: name, values };
+}
