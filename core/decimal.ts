@@ -10,6 +10,7 @@ const ONLY_ZEROS = /^0*$/;
 
 /** The same number with exactly `scale` digits after the point. Refuses what decimal(precision, scale) can't hold. */
 export function fitDecimal(text: string, precision: number, scale: number): string {
+  if (isFitted(text, precision, scale)) return text;
   const plain = PLAIN.test(text) ? text : expand(text);
   const isNegative = plain.startsWith('-');
   const point = plain.indexOf('.');
@@ -24,6 +25,26 @@ export function fitDecimal(text: string, precision: number, scale: number): stri
   const kept = fraction.slice(0, scale).padEnd(scale, '0');
   const isZero = whole === '0' && ONLY_ZEROS.test(kept);
   return `${isNegative && !isZero ? '-' : ''}${whole}${scale === 0 ? '' : `.${kept}`}`;
+}
+
+const [ZERO, NINE] = [48, 57];
+
+/** Written already as decimal(precision, scale) is: nearly all are. False where it takes a closer look. */
+function isFitted(text: string, precision: number, scale: number): boolean {
+  const first = text.startsWith('-') ? 1 : 0;
+  const point = scale === 0 ? text.length : text.length - scale - 1;
+  const wholeDigits = point - first;
+  if (wholeDigits < 1 || wholeDigits > precision - scale) return false;
+  if (scale > 0 && text[point] !== '.') return false;
+  if (wholeDigits > 1 && text[first] === '0') return false;
+  let isZero = true;
+  for (let index = first; index < text.length; index += 1) {
+    if (index === point) continue;
+    const code = text.charCodeAt(index);
+    if (code < ZERO || code > NINE) return false;
+    if (code > ZERO) isZero = false;
+  }
+  return first === 0 || !isZero;
 }
 
 /** Java prints small numbers such as 0E-10 or 1.5E-7; NaN and Infinity exist in PostgreSQL but in no other system. */

@@ -14,6 +14,7 @@ import { Refusal } from './mapping.ts';
 const HOUR_US = 3_600_000_000n;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
+const DAY_US = 24n * HOUR_US;
 const CACHED_HOURS_MAX = 50_000;
 /** 0001-01-01 and 9999-12-31T23:59:59.999999: what every database, Avro and JavaScript can all hold. */
 const EARLIEST_US = -62_135_596_800_000_000n;
@@ -119,10 +120,24 @@ function microseconds(milliseconds: number): bigint {
 /** `2017-01-31 09:30:00.000000`, of whatever clock the µs belong to. */
 export function formatTimeUs(timeUs: bigint): string {
   assertInRange(timeUs);
-  const ms = floorMs(timeUs);
-  const text = new Date(ms).toISOString();
-  const micros = Number(timeUs - BigInt(ms) * 1_000n);
-  return `${text.slice(0, 10)} ${text.slice(11, 23)}${String(micros).padStart(3, '0')}`;
+  const day = Number(floorDivide(timeUs, DAY_US));
+  const restUs = Number(timeUs - BigInt(day) * DAY_US);
+  const restSeconds = Math.floor(restUs / 1_000_000);
+  const minutes = Math.floor(restSeconds / 60);
+  const clock = `${twoDigits(Math.floor(minutes / 60))}:${twoDigits(minutes % 60)}:${twoDigits(restSeconds % 60)}`;
+  return `${dayText(day)} ${clock}.${String(restUs % 1_000_000).padStart(6, '0')}`;
+}
+
+let lastDay = { day: Number.NaN, text: '' };
+
+/** What comes together is mostly of one day. */
+function dayText(day: number): string {
+  if (lastDay.day !== day) lastDay = { day, text: new Date(day * DAY_MS).toISOString().slice(0, 10) };
+  return lastDay.text;
+}
+
+function twoDigits(number: number): string {
+  return number < 10 ? `0${number}` : String(number);
 }
 
 const ISO_TEXT = /^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,6})(0*))?Z$/;

@@ -58,8 +58,7 @@ export function evaluate(table: CompiledTable, key: string, merged: Merged): Row
     const values = writeAll(table.key, keyFields(table.entity, key));
     return { kind: 'none', key: values, isForeign: fields !== null };
   }
-  const absent = new Set<string>();
-  if (merged.absent.length > 0) collectAbsent(table, merged.absent, absent);
+  const absent = merged.absent.length === 0 ? NONE : absentColumns(table, merged.absent);
   return {
     kind: 'row',
     hash: hashOf(table, merged),
@@ -77,18 +76,21 @@ export function hashOf(table: CompiledTable, { fields, absent }: Merged): Uint8A
   return canonicalHash(fields, table.held);
 }
 
-function collectAbsent(table: CompiledTable, names: readonly string[], absent: Set<string>): void {
-  for (const column of [...table.columns, ...table.onInsert]) {
-    if (column.fields.some((field) => names.includes(field))) absent.add(column.name);
-  }
+const NONE: ReadonlySet<string> = new Set();
+
+function absentColumns(table: CompiledTable, names: readonly string[]): ReadonlySet<string> {
+  const columns = [...table.columns, ...table.onInsert];
+  return new Set(columns.filter(({ fields }) => fields.some((field) => names.includes(field))).map(({ name }) => name));
 }
 
 function writeAll(
   columns: readonly CompiledColumn[],
   fields: CanonicalFields,
-  absent?: ReadonlySet<string>,
+  absent: ReadonlySet<string> = NONE,
 ): readonly SqlValue[] {
-  return columns.map((column) => (absent?.has(column.name) === true ? null : column.write(fields)));
+  const values: SqlValue[] = [];
+  for (const { name, write } of columns) values.push(absent.size > 0 && absent.has(name) ? null : write(fields));
+  return values;
 }
 
 function share(effect: CompiledEffect, fields: CanonicalFields, absent: readonly string[]): Share {

@@ -13,8 +13,8 @@ export function fitOf(column: ColumnShape): ((value: SqlValue) => boolean) | und
   if (kind === 'real') return (value) => fitsFloat(value, REAL);
   if (kind === 'double') return (value) => fitsFloat(value, DOUBLE);
   if (scale === undefined) return undefined;
-  if (kind === 'integer') return (value) => digitsAfterPoint(value) === 0;
-  if (kind === 'decimal' || kind === 'timestamp' || kind === 'time') return (value) => digitsAfterPoint(value) <= scale;
+  if (kind === 'integer') return (value) => hasDigitsAtMost(value, 0);
+  if (kind === 'decimal' || kind === 'timestamp' || kind === 'time') return (value) => hasDigitsAtMost(value, scale);
   return undefined;
 }
 
@@ -36,9 +36,11 @@ function fitsFloat(value: SqlValue, { round, digits }: Float): boolean {
   );
 }
 
-/** Digits that count: trailing zeros don't. */
-function digitsAfterPoint(value: SqlValue): number {
-  if (typeof value === 'number') return Number.isInteger(value) ? 0 : digitsAfterPoint(String(value));
-  if (typeof value !== 'string' || !value.includes('.')) return 0;
-  return FRACTION.exec(value)?.[1]?.length ?? 0;
+/** After the point, of those that count: trailing zeros don't. */
+function hasDigitsAtMost(value: SqlValue, scale: number): boolean {
+  if (typeof value === 'number') return Number.isInteger(value) || hasDigitsAtMost(String(value), scale);
+  if (typeof value !== 'string') return true;
+  const point = value.indexOf('.');
+  if (point < 0 || value.length - point - 1 <= scale) return true;
+  return (FRACTION.exec(value)?.[1]?.length ?? 0) <= scale;
 }

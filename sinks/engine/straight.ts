@@ -131,6 +131,14 @@ function partOf(table: CompiledTable, newest: Newest): Part {
   return { table, ledger, oldest, rows, gone };
 }
 
+/** All columns of it that are to be sent. */
+export function columnsOf({ parts }: Straight): Values[] {
+  return parts.flatMap(({ ledger, rows, gone }) => [
+    ...[...ledger.key, ...ledger.columns],
+    ...[...rows.key, ...rows.columns, ...rows.onInsert, ...gone],
+  ]);
+}
+
 /** undefined: its bytes can't be read. */
 export function recordOf(item: Item): CanonicalRecord | undefined {
   return item.kind === 'record' ? item.candidate.record : undefined;

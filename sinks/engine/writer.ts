@@ -31,7 +31,7 @@ import { parkedCounts } from './parking.ts';
 import type { DecodeBatch } from './record.ts';
 import type { SinkSettings } from './settings.ts';
 import { type SideTables, TRUNCATE_KEY } from './side-tables.ts';
-import { makeReady, recordOf, type Straight, writeStraight } from './straight.ts';
+import { columnsOf, makeReady, recordOf, type Straight, writeStraight } from './straight.ts';
 import { type Item, type TransactionContext, type Written, writeSplit, writeWhole } from './transaction.ts';
 
 export type Work = {
@@ -89,6 +89,7 @@ export class Writer {
     const { settings, tables } = this.#options;
     const mayBe = !settings.rewriteEqual && !work.isTimedRetry && work.holds === undefined && work.items.length > 0;
     if (mayBe) work.straight = makeReady(tables, work.items.map(recordOf));
+    if (work.straight !== undefined) this.#session?.makeReady(columnsOf(work.straight));
   }
 
   /**

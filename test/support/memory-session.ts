@@ -112,6 +112,8 @@ export class MemorySession implements Session {
     });
   }
 
+  makeReady(): void {}
+
   advance(ledger: TableShape, request: Advance): Promise<{ written: number; added: number }> {
     return advanceInSteps(this, ledger, request);
   }

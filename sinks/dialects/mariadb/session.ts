@@ -86,6 +86,8 @@ export class MariadbSession implements Session {
     await this.#client.rows(shape, insertSql(shape, request.columns, request.clock));
   }
 
+  makeReady(): void {}
+
   advance(ledger: TableShape, request: Advance): Promise<{ written: number; added: number }> {
     return advanceInSteps(this, ledger, request);
   }

@@ -31,6 +31,8 @@ const types = {
 export class PostgresClient {
   readonly #client: pg.Client;
   readonly #statementTimeoutMs: number;
+  /** Of columns that were made ready. */
+  readonly #texts = new WeakMap<Values, string>();
   #lost: Error | undefined;
 
   private constructor(client: pg.Client, statementTimeoutMs: number) {
@@ -88,7 +90,14 @@ export class PostgresClient {
 
   /** One array parameter for each column. */
   async rows(built: Built): Promise<pg.QueryArrayResult> {
-    return this.query(built.text, built.values.map(columnText));
+    return this.query(
+      built.text,
+      built.values.map((column) => this.#texts.get(column) ?? arrayText(column.values)),
+    );
+  }
+
+  makeReady(columns: readonly Values[]): void {
+    for (const column of columns) this.#texts.set(column, arrayText(column.values));
   }
 
   async end(): Promise<void> {
@@ -115,8 +124,4 @@ export class PostgresClient {
       clearTimeout(timer);
     }
   }
-}
-
-function columnText(column: Values): string {
-  return arrayText(column.values);
 }

@@ -80,6 +80,10 @@ export class PostgresSession implements Session {
     await this.#client.rows(insertSql(shape, request.columns, request.clock));
   }
 
+  makeReady(columns: readonly Values[]): void {
+    this.#client.makeReady(columns);
+  }
+
   async advance(ledger: TableShape, request: Advance): Promise<{ written: number; added: number }> {
     const { rows } = await this.#client.rows(advanceSql(ledger, request));
     const [written, added] = rows[0] as [number, number];
