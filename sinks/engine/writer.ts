@@ -31,7 +31,15 @@ import { parkedCounts } from './parking.ts';
 import type { DecodeBatch } from './record.ts';
 import type { SinkSettings } from './settings.ts';
 import { type SideTables, TRUNCATE_KEY } from './side-tables.ts';
-import { columnsOf, makeReady, recordOf, type Straight, writeStraight } from './straight.ts';
+import {
+  columnsOf,
+  isWithoutDeletions,
+  makeReady,
+  recordOf,
+  type Straight,
+  writeFresh,
+  writeStraight,
+} from './straight.ts';
 import { type Item, type TransactionContext, type Written, writeSplit, writeWhole } from './transaction.ts';
 
 export type Work = {
@@ -64,7 +72,11 @@ export type WriterOptions = {
   readonly onTrouble: (error: SeamError | undefined) => void;
 };
 
-type Way = 'straight' | 'whole' | 'split';
+/** Each is tried where the one before it met a record that is none of its kind. */
+const WAYS = ['fresh', 'straight', 'whole', 'split'] as const;
+type Way = (typeof WAYS)[number];
+/** Of the largest batch: in less there is little to gain, and what came last says little of what comes next. */
+const FRESH_SHARE_MIN = 0.25;
 
 const FIRST_PAUSE_MS = 20;
 export const LEASES_BUSY = 'LEASES_BUSY';
@@ -72,6 +84,8 @@ export const LEASES_BUSY = 'LEASES_BUSY';
 export class Writer {
   readonly #options: WriterOptions;
   #session: Session | undefined;
+  /** The last batch: it had no key that was there before. */
+  #wasAllNew = false;
 
   constructor(options: WriterOptions, session: Session) {
     this.#options = options;
@@ -99,18 +113,19 @@ export class Writer {
   async write(work: Work, meanwhile: () => void = () => undefined): Promise<Written | undefined> {
     const startedMs = this.#options.clock.elapsedMs();
     this.makeReady(work);
-    let way: Way = work.straight === undefined ? 'whole' : 'straight';
+    let way = this.#firstWay(work);
     const written = await this.withSession(async (session) => {
       for (;;) {
         try {
           return await this.#transaction(session, work, way, meanwhile);
         } catch (error) {
           if (way === 'split' || this.#options.dialect.errorOf(error).class !== 'record') throw error;
-          way = way === 'straight' ? 'whole' : 'split';
+          way = WAYS[WAYS.indexOf(way) + 1] as Way;
           await session.rollback();
         }
       }
     });
+    this.#wasAllNew = written !== undefined && way !== 'whole' && way !== 'split' && isAllNew(written.counts);
     const batchMs = this.#options.clock.elapsedMs() - startedMs;
     if (written !== undefined) addCounts(written.counts, { batches: 1, batchMs });
     return written;
@@ -229,10 +244,18 @@ export class Writer {
     return written;
   }
 
+  /** A batch of rows that were never there before is mostly followed by another. */
+  #firstWay({ straight, items }: Work): Way {
+    if (straight === undefined) return 'whole';
+    const isLarge = items.length >= this.#options.settings.batchRecordsMax * FRESH_SHARE_MIN;
+    return this.#wasAllNew && isLarge && isWithoutDeletions(straight) ? 'fresh' : 'straight';
+  }
+
   async #rows(session: Session, work: Work, way: Way, meanwhile: () => void): Promise<Written> {
-    if (way === 'straight' && work.straight !== undefined) {
+    if ((way === 'straight' || way === 'fresh') && work.straight !== undefined) {
       await this.#options.hooks.at('after-plan');
-      return { counts: await writeStraight(session, this.#options.side, work.straight, meanwhile), parks: [] };
+      const write = way === 'fresh' ? writeFresh : writeStraight;
+      return { counts: await write(session, this.#options.side, work.straight, meanwhile), parks: [] };
     }
     const context = this.#context(session, work);
     return way === 'split' ? writeSplit(context, work.items) : writeWhole(context, work.items);
@@ -277,4 +300,8 @@ export class Writer {
       hint: `look at them with: seam dead-letter list --target ${table?.system}; discard what is given up, or raise parkedRecordsMax, and start the sink again`,
     });
   }
+}
+
+function isAllNew({ applied, inserted, deleted }: Written['counts']): boolean {
+  return applied > 0 && inserted === applied && deleted === 0;
 }

@@ -250,6 +250,24 @@ export const BUGS: readonly Bug[] = [
     find: 'key !== TRUNCATE_KEY && comparePositions(position, truncatedAt) < 0',
     replace: 'key === TRUNCATE_KEY',
   },
+  {
+    name: 'straight-way-past-what-is-set-aside',
+    file: 'sinks/engine/straight.ts',
+    find: 'if (found.length > 0) return true;',
+    replace: '',
+  },
+  {
+    name: 'straight-way-past-a-truncation',
+    file: 'sinks/engine/straight.ts',
+    find: 'return oldest !== undefined && comparePositions(oldest, values[0] as Uint8Array) < 0;',
+    replace: 'return oldest === undefined;',
+  },
+  {
+    name: 'straight-way-without-the-guard',
+    file: 'sinks/dialects/advance.ts',
+    find: 'if (order !== 0) return order > 0;',
+    replace: 'if (order !== 0) return true;',
+  },
 ];
 
 const root = new URL('../../', import.meta.url);
