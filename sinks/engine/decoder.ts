@@ -2,9 +2,12 @@
 import type { CanonicalRecord } from '../../core/canonical-record.ts';
 import { RecordError, type SeamError, TransientError } from '../../core/errors.ts';
 import type { Clock, LogBatch, LogRecord, TopicPartition } from '../../core/ports.ts';
-import type { QueuedItem } from './queue.ts';
 import { type DecodeBatch, META_HEADER } from './record.ts';
 import type { SinkSettings } from './settings.ts';
+import type { Item } from './transaction.ts';
+
+/** `offset` of the record from which the item was made. */
+export type DecodedItem = { readonly offset: bigint; readonly item: Item };
 
 export type DecoderOptions = {
   readonly decode: DecodeBatch;
@@ -27,7 +30,7 @@ export class Decoder {
     this.#options = options;
   }
 
-  async decode(batch: LogBatch): Promise<QueuedItem[]> {
+  async decode(batch: LogBatch): Promise<DecodedItem[]> {
     const decoded = await this.#decodeUntilDone(batch);
     return batch.records.map((record, index) => this.#item(batch, record, decoded[index]));
   }
@@ -36,7 +39,7 @@ export class Decoder {
     { topic, partition }: TopicPartition,
     record: LogRecord,
     answer: CanonicalRecord | RecordError | undefined,
-  ): QueuedItem {
+  ): DecodedItem {
     const { offset } = record;
     const place = { topic, partition, offset };
     const raw = { value: record.value, meta: record.headers[META_HEADER] ?? null };

@@ -1,4 +1,5 @@
 /** Records set aside: `seam.parked`. */
+import type { Logger } from '../../core/ports.ts';
 import type { Session } from '../dialects/dialect.ts';
 import { type Candidate, KEY_PARKED, type Undecodable } from './record.ts';
 
@@ -62,4 +63,16 @@ export type ParkedCounts = { readonly waiting: number; readonly deadLetters: num
 export async function parkedCounts(session: Session): Promise<ParkedCounts> {
   const [row] = await session.run('parkedCounts', []);
   return { waiting: Number(row?.[0] ?? 0), deadLetters: Number(row?.[1] ?? 0), behind: Number(row?.[2] ?? 0) };
+}
+
+/** A dead letter is worth a line; a record that waits is not. Neither shows a value. */
+export function warnOf(
+  write: ParkWrite,
+  { logger, system }: { readonly logger: Logger; readonly system: string },
+): void {
+  const { isWaiting, target, entity, key, code, reason } = write;
+  if (isWaiting || code === KEY_PARKED) return;
+  const { topic, partition, offset } = target.place;
+  const fields = { system, entity, key, topic, partition, offset: offset.toString(), code, reason };
+  logger.warn(fields, 'record set aside as a dead letter');
 }

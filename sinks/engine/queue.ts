@@ -1,30 +1,37 @@
-/** Batches of several partitions, waiting to be written; one transaction takes what is there, up to a limit. */
-import type { LogBatch } from '../../core/ports.ts';
-import { type Lease, partitionName } from './leases.ts';
-import type { Item } from './transaction.ts';
+/**
+ * Batches of several partitions, waiting to be written; one transaction takes what is there, up to a limit. They wait as the
+ * log's own bytes and are decoded just before they are written: what is decoded early outlives V8's young space, and a third
+ * of a sink's processor time went into moving it about.
+ */
+import type { LogBatch, LogRecord } from '../../core/ports.ts';
+import { type Advance, type Lease, partitionName } from './leases.ts';
 import type { Work } from './writer.ts';
-
-/** `offset` of the record from which the item was made. */
-export type QueuedItem = { readonly offset: bigint; readonly item: Item };
 
 export type PendingBatch = {
   readonly batch: LogBatch;
   readonly lease: Lease;
-  readonly items: readonly QueuedItem[];
+  /** Those of the batch that are not written yet. */
+  readonly records: readonly LogRecord[];
   /** How many of them are written, or about to be. */
   taken: number;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 };
 
+/** Of one batch. */
+type Part = { readonly pending: PendingBatch; readonly records: readonly LogRecord[] };
+
+/** What one transaction is to write. */
 export type Chunk = {
-  readonly work: Work;
-  readonly parts: readonly { readonly pending: PendingBatch; readonly count: number }[];
+  readonly parts: readonly Part[];
+  readonly advances: readonly Advance[];
+  /** Set when its making has begun. */
+  work: Promise<Work> | undefined;
 };
 
 export class BatchQueue {
   #pending: PendingBatch[] = [];
-  #ahead: Chunk | undefined;
+  #next: Chunk | undefined;
 
   get isEmpty(): boolean {
     return this.#pending.length === 0;
@@ -32,66 +39,64 @@ export class BatchQueue {
 
   /** Records that wait. */
   get size(): number {
-    return this.#pending.reduce((sum, { items, taken }) => sum + items.length - taken, 0);
+    return this.#pending.reduce((sum, { records, taken }) => sum + records.length - taken, 0);
   }
 
   add(pending: PendingBatch): void {
     this.#pending.push(pending);
   }
 
-  /** The next full transaction, to be made ready while another one runs. It stays the next, unless its partitions go. */
-  ahead(recordsMax: number): Chunk | undefined {
-    if (this.#ahead === undefined && this.size >= recordsMax) this.#ahead = this.#next(recordsMax);
-    return this.#ahead;
+  /** What is to be written next. Asked again it is the same, unless its partitions went meanwhile. */
+  next(recordsMax: number): Chunk | undefined {
+    if (this.#next === undefined && !this.isEmpty) this.#next = this.#chunk(recordsMax);
+    return this.#next;
   }
 
-  take(recordsMax: number): Chunk | undefined {
-    if (this.isEmpty) return undefined;
-    const chunk = this.#ahead ?? this.#next(recordsMax);
-    this.#ahead = undefined;
-    for (const { pending, count } of chunk.parts) pending.taken += count;
-    const isOver = ({ pending: { taken, items } }: Chunk['parts'][number]) => taken === items.length;
-    const over = new Set(chunk.parts.filter(isOver).map(({ pending }) => pending));
+  /** False: its partitions went meanwhile. */
+  take(chunk: Chunk, recordsMax: number): boolean {
+    if (this.#next !== chunk) return false;
+    this.#next = undefined;
+    const over = new Set<PendingBatch>();
+    for (const { pending, records } of chunk.parts) {
+      pending.taken += records.length;
+      if (pending.taken === pending.records.length) over.add(pending);
+    }
     this.#pending = this.#pending.filter((pending) => !over.has(pending));
-    // The log may bring more: it takes as long as what is left here.
-    if (this.size <= recordsMax) for (const { resolve } of [...over, ...this.#pending]) resolve();
-    else for (const { resolve } of over) resolve();
-    return chunk;
+    // The log may bring more: that takes about as long as writing what is left here.
+    const isLittleLeft = this.size <= recordsMax;
+    for (const { resolve } of isLittleLeft ? [...over, ...this.#pending] : over) resolve();
+    return true;
   }
 
-  #next(recordsMax: number): Chunk {
-    const items: Item[] = [];
+  #chunk(recordsMax: number): Chunk {
+    const parts: Part[] = [];
     const ends = new Map<Lease, bigint>();
-    const parts = [];
+    let count = 0;
     for (const pending of this.#pending) {
-      if (items.length >= recordsMax) break;
+      if (count >= recordsMax) break;
       const { lease, batch, taken } = pending;
-      const slice = pending.items.slice(taken, taken + recordsMax - items.length);
-      for (const { item } of slice) items.push(item);
-      const isLast = taken + slice.length === pending.items.length;
-      ends.set(lease, isLast ? batch.nextOffset : offsetAfter(slice));
-      parts.push({ pending, count: slice.length });
+      const records = pending.records.slice(taken, taken + recordsMax - count);
+      count += records.length;
+      const isLast = taken + records.length === pending.records.length;
+      ends.set(lease, isLast ? batch.nextOffset : (records.at(-1) as LogRecord).offset + 1n);
+      parts.push({ pending, records });
     }
     const advances = [...ends].map(([lease, nextOffset]) => ({ lease, nextOffset }));
-    return { work: { items, advances, isTimedRetry: false }, parts };
+    return { parts, advances, work: undefined };
   }
 
   /** Their partitions went to another worker: what isn't written is left to it. */
   drop(partitions: ReadonlySet<string>): void {
-    this.#ahead = undefined;
+    this.#next = undefined;
     const dropped = this.#pending.filter(({ lease }) => partitions.has(partitionName(lease)));
     this.#pending = this.#pending.filter((pending) => !dropped.includes(pending));
     for (const pending of dropped) pending.resolve();
   }
 
   fail(error: unknown): void {
-    this.#ahead = undefined;
+    this.#next = undefined;
     const failed = this.#pending;
     this.#pending = [];
     for (const pending of failed) pending.reject(error);
   }
-}
-
-function offsetAfter(slice: readonly QueuedItem[]): bigint {
-  return (slice.at(-1) as QueuedItem).offset + 1n;
 }

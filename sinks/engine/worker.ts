@@ -1,6 +1,6 @@
 /**
  * A sink worker: takes leases of the partitions that Kafka assigns, decodes their batches and writes them one transaction
- * after the other over one connection. While a transaction runs, the next batches are decoded.
+ * after the other over one connection. While the database works on one, the next is made ready.
  *
  * | state    | means                                                              | goes to                        |
  * |----------|--------------------------------------------------------------------|--------------------------------|
@@ -23,13 +23,13 @@ import { addCounts, type Counts, noCounts } from './counts.ts';
 import { Decoder } from './decoder.ts';
 import { timeText } from './execute.ts';
 import { type Advance, LEASE_LOST, type Lease, partitionName, takeLease } from './leases.ts';
-import { type ParkedCounts, parkedCounts, type ParkWrite } from './parking.ts';
+import { type ParkedCounts, parkedCounts, warnOf } from './parking.ts';
 import { BatchQueue, type Chunk } from './queue.ts';
 import { type DecodeBatch, KEY_PARKED } from './record.ts';
 import type { SinkSettings } from './settings.ts';
 import { TRUNCATE_KEY } from './side-tables.ts';
-import type { Writer } from './writer.ts';
-import type { Written } from './transaction.ts';
+import type { Work, Writer } from './writer.ts';
+import type { Item, Written } from './transaction.ts';
 
 export type SinkState = 'running' | 'degraded' | 'failed' | 'paused';
 
@@ -150,13 +150,12 @@ export class SinkWorker implements ConsumerCallbacks {
   async batch(batch: LogBatch): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     const name = partitionName(batch);
-    const items = await this.#decoder.decode(batch);
     const lease = this.#leases.get(name);
     if (lease === undefined) return;
     this.#highWatermarks.set(name, batch.highWatermark);
     await new Promise<void>((resolve, reject) => {
-      const fresh = items.filter(({ offset }) => offset >= lease.nextOffset);
-      this.#queue.add({ batch, lease, items: fresh, taken: 0, resolve, reject });
+      const fresh = batch.records.filter(({ offset }) => offset >= lease.nextOffset);
+      this.#queue.add({ batch, lease, records: fresh, taken: 0, resolve, reject });
       void this.#drain();
     });
   }
@@ -235,12 +234,16 @@ export class SinkWorker implements ConsumerCallbacks {
   async #drain(): Promise<void> {
     if (this.#isDraining) return;
     this.#isDraining = true;
+    const recordsMax = this.#options.settings.batchRecordsMax;
     try {
       while (!this.#queue.isEmpty) {
         await this.#pace();
+        const chunk = this.#queue.next(recordsMax);
+        if (chunk === undefined) continue;
+        // outside of the turn: where the registry is away this waits, and partitions may go meanwhile
+        const work = await this.#workOf(chunk);
         await this.#exclusive(async () => {
-          const chunk = this.#queue.take(this.#options.settings.batchRecordsMax);
-          if (chunk !== undefined) await this.#writeChunk(chunk);
+          if (this.#queue.take(chunk, recordsMax)) await this.#write(work);
         });
       }
     } catch (error) {
@@ -258,22 +261,41 @@ export class SinkWorker implements ConsumerCallbacks {
     this.#startedAtMs = clock.elapsedMs();
   }
 
-  async #writeChunk({ work }: Chunk): Promise<void> {
-    const written = await this.#using((writer) => writer.write(work, () => this.#makeNextReady(writer)));
+  /** Decoded and made ready, once. */
+  #workOf(chunk: Chunk): Promise<Work> {
+    chunk.work ??= this.#makeReady(chunk);
+    return chunk.work;
+  }
+
+  async #makeReady({ parts, advances }: Chunk): Promise<Work> {
+    const items: Item[] = [];
+    for (const { pending, records } of parts) {
+      for (const { item } of await this.#decoder.decode({ ...pending.batch, records })) items.push(item);
+    }
+    const work: Work = { items, advances, isTimedRetry: false };
+    this.#writer?.makeReady(work);
+    return work;
+  }
+
+  async #write(work: Work): Promise<void> {
+    const written = await this.#using((writer) => writer.write(work, () => this.#lookAhead()));
     for (const { lease, nextOffset } of work.advances) lease.nextOffset = nextOffset;
     if (written !== undefined) this.#note(written);
     this.#commit(work.advances);
     await this.#retryAfterWrites();
   }
 
-  #makeNextReady(writer: Writer): void {
-    const next = this.#queue.ahead(this.#options.settings.batchRecordsMax);
-    if (next !== undefined) writer.makeReady(next.work);
+  /** The database is at work: time to make the next transaction ready, if it's a full one. */
+  #lookAhead(): void {
+    const { batchRecordsMax } = this.#options.settings;
+    const next = this.#queue.size >= batchRecordsMax ? this.#queue.next(batchRecordsMax) : undefined;
+    // its error is met when its turn comes
+    if (next !== undefined) this.#workOf(next).catch(() => undefined);
   }
 
   #note({ counts, parks }: Written): void {
     addCounts(this.#counts, counts);
-    for (const write of parks) this.#noteParked(write);
+    for (const write of parks) warnOf(write, this.#options);
     const added = parks.filter(({ target }) => target.parked === undefined);
     const waiting = added.filter(({ isWaiting }) => isWaiting).length;
     const behind = added.filter(({ code }) => code === KEY_PARKED).length;
@@ -282,23 +304,6 @@ export class SinkWorker implements ConsumerCallbacks {
       deadLetters: this.#parked.deadLetters + added.length - waiting - behind,
       behind: this.#parked.behind + behind,
     };
-  }
-
-  /** A dead letter is worth a line; a record that waits is not. Neither shows a value. */
-  #noteParked({ isWaiting, target, entity, key, code, reason }: ParkWrite): void {
-    if (isWaiting || code === KEY_PARKED) return;
-    const { topic, partition, offset } = target.place;
-    const fields = {
-      system: this.#options.system,
-      entity,
-      key,
-      topic,
-      partition,
-      offset: offset.toString(),
-      code,
-      reason,
-    };
-    this.#options.logger.warn(fields, 'record set aside as a dead letter');
   }
 
   async #retryAfterWrites(): Promise<void> {

@@ -257,12 +257,6 @@ export const BUGS: readonly Bug[] = [
     replace: '',
   },
   {
-    name: 'straight-way-past-a-truncation',
-    file: 'sinks/engine/straight.ts',
-    find: 'return oldest !== undefined && comparePositions(oldest, values[0] as Uint8Array) < 0;',
-    replace: 'return oldest === undefined;',
-  },
-  {
     name: 'straight-way-without-the-guard',
     file: 'sinks/dialects/advance.ts',
     find: 'if (order !== 0) return order > 0;',

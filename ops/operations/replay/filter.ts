@@ -1,9 +1,9 @@
 /** Which records of a range are taken. Pure. */
 import { POSITION_BYTES } from '../../../core/position.ts';
-import type { QueuedItem } from '../../../sinks/engine/queue.ts';
+import type { DecodedItem } from '../../../sinks/engine/decoder.ts';
 import type { Filter } from './plan-file.ts';
 
-export type Takes = (queued: QueuedItem) => boolean;
+export type Takes = (queued: DecodedItem) => boolean;
 
 const EPOCH_BYTES = 2;
 

@@ -4,7 +4,7 @@
  */
 import { comparePositions } from '../../../core/position.ts';
 import type { Candidate } from '../../../sinks/engine/record.ts';
-import type { QueuedItem } from '../../../sinks/engine/queue.ts';
+import type { DecodedItem } from '../../../sinks/engine/decoder.ts';
 import { TRUNCATE_KEY } from '../../../sinks/engine/side-tables.ts';
 import type { Item } from '../../../sinks/engine/transaction.ts';
 
@@ -31,7 +31,7 @@ export class Window {
     return this.#keys.size + this.#unreadable.length >= this.#limits.keysMax || this.#bytes >= this.#limits.bytesMax;
   }
 
-  add({ offset, item }: QueuedItem): void {
+  add({ offset, item }: DecodedItem): void {
     if (item.kind !== 'record') {
       this.#unreadable.push({ first: offset, items: [item] });
       this.#bytes += ENTRY_BYTES;
