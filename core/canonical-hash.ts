@@ -11,7 +11,7 @@ export function canonicalHash(fields: CanonicalFields, names: readonly string[])
   let input = '';
   for (const name of names) input += token(fields[name] ?? null);
   // a text as the answer costs a third of what a Buffer or a hash object costs
-  return Buffer.from(hash('sha256', input, 'binary').slice(0, HASH_BYTES), 'latin1');
+  return Buffer.from(hash('sha256', input, 'binary').slice(0, HASH_BYTES), 'binary');
 }
 
 function token(value: CanonicalValue): string {

@@ -22,15 +22,13 @@
  */
 import type { ColumnValue, Unavailable, Unreadable } from './change-event.ts';
 import { fitDecimal } from './decimal.ts';
-import { localTimeIn, parseIsoUs } from './local-time.ts';
+import { DAY_US, dayText, localTimeIn, parseIsoUs } from './local-time.ts';
 import type { Converter } from './mapping.ts';
 import { Refusal } from './mapping.ts';
 
 type Value = Exclude<ColumnValue, Unavailable | Unreadable>;
 
 const INT_MAX = 2 ** 31 - 1;
-const DAY_MS = 86_400_000;
-const DAY_US = 86_400_000_000n;
 const FIRST_DAY = -719_162;
 const LAST_DAY = 2_932_896;
 /** 1582-10-05 to 1582-10-24: a snapshot of PostgreSQL moves the first ten days, which no Julian calendar has, onto the others. */
@@ -127,7 +125,7 @@ export function date(value: Value): string {
   if (value >= SHIFTED_FIRST_DAY && value <= SHIFTED_LAST_DAY) {
     throw new Refusal('DATE_AMBIGUOUS', 'lies between 1582-10-05 and 1582-10-24, where the connector confuses days');
   }
-  return new Date(value * DAY_MS).toISOString().slice(0, 10);
+  return dayText(value);
 }
 
 /** A column without time zone whose clock hangs in `zone`: µs since 1970 UTC. */

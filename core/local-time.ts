@@ -14,7 +14,7 @@ import { Refusal } from './mapping.ts';
 const HOUR_US = 3_600_000_000n;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-const DAY_US = 24n * HOUR_US;
+export const DAY_US = 24n * HOUR_US;
 const CACHED_HOURS_MAX = 50_000;
 /** 0001-01-01 and 9999-12-31T23:59:59.999999: what every database, Avro and JavaScript can all hold. */
 const EARLIEST_US = -62_135_596_800_000_000n;
@@ -130,8 +130,8 @@ export function formatTimeUs(timeUs: bigint): string {
 
 let lastDay = { day: Number.NaN, text: '' };
 
-/** What comes together is mostly of one day. */
-function dayText(day: number): string {
+/** `2017-01-31`, of a number of days since 1970. What comes together is mostly of one day. */
+export function dayText(day: number): string {
   if (lastDay.day !== day) lastDay = { day, text: new Date(day * DAY_MS).toISOString().slice(0, 10) };
   return lastDay.text;
 }

@@ -1,6 +1,7 @@
 import { comparePositions } from '../../core/position.ts';
 import type { SqlValue } from '../../core/target.ts';
-import type { Advance, Session, TableShape, Values } from './dialect.ts';
+import type { Advance, Session, TableShape } from './dialect.ts';
+import { pick } from './values.ts';
 
 const GUARD = ['position', 'hash', 'deleted'];
 
@@ -32,9 +33,4 @@ export async function advanceInSteps(
   const written =
     changed.length === 0 ? 0 : await session.update(ledger, { match, set, onlyIfDifferent: false, clock });
   return { written: added.length + written, added: added.filter((index) => deleted?.[index] !== true).length };
-}
-
-function pick(columns: readonly Values[], rows: readonly number[]): Values[] {
-  if (rows.length === (columns[0]?.values.length ?? 0)) return [...columns];
-  return columns.map(({ column, values }) => ({ column, values: rows.map((row) => values[row] as SqlValue) }));
 }

@@ -1,8 +1,8 @@
 /** Carries out a plan inside the open transaction. The ledger comes first: it tells whether the plan was made from the truth. */
 import { RecordError, TransientError } from '../../core/errors.ts';
 import { stampTimeUs } from '../../core/position.ts';
-import type { SqlValue } from '../../core/target.ts';
 import type { Session, Values } from '../dialects/dialect.ts';
+import { column } from '../dialects/values.ts';
 import type { ParkWrite } from './parking.ts';
 import type { LedgerWrite, Plan } from './plan.ts';
 import type { RowGroup } from './row-plan.ts';
@@ -340,8 +340,4 @@ function nextTry({ nowMs, parkedRetryMs }: ExecuteContext, { isWaiting, attempts
 /** UTC, as both databases read it. */
 export function timeText(timeMs: number): string {
   return new Date(timeMs).toISOString().slice(0, 23).replace('T', ' ');
-}
-
-function column(name: string, values: readonly SqlValue[]): Values {
-  return { column: name, values };
 }

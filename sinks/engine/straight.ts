@@ -13,6 +13,7 @@ import { Refusal } from '../../core/mapping.ts';
 import { comparePositions } from '../../core/position.ts';
 import type { SqlValue } from '../../core/target.ts';
 import type { Session, Values } from '../dialects/dialect.ts';
+import { column, countOf } from '../dialects/values.ts';
 import type { CompiledColumn, CompiledTable } from './compile.ts';
 import { type Counts, noCounts } from './counts.ts';
 import { evaluate } from './evaluate.ts';
@@ -46,11 +47,13 @@ function isStraight({ declaration, effects, entity, system, isBidirectional }: C
 }
 
 /** undefined: not this batch. */
-export function makeReady(tables: Tables, records: Iterable<CanonicalRecord | undefined>): Straight | undefined {
+export function makeReady(tables: Tables, items: readonly Item[]): Straight | undefined {
   const newest = new Map<CompiledTable, Newest>();
   let superseded = 0;
-  for (const record of records) {
-    if (record === undefined || record.meta.absent.length > 0 || record.key === TRUNCATE_KEY) return undefined;
+  for (const item of items) {
+    if (item.kind !== 'record') return undefined;
+    const { record } = item.candidate;
+    if (record.meta.absent.length > 0 || record.key === TRUNCATE_KEY) return undefined;
     const table = tables.get(record.entity);
     if (table === undefined) continue;
     const ofTable = newest.get(table) ?? startTable(newest, table);
@@ -61,7 +64,12 @@ export function makeReady(tables: Tables, records: Iterable<CanonicalRecord | un
       ofTable.set(record.key, record);
   }
   try {
-    const parts = [...newest].map(([table, ofTable]) => partOf(table, ofTable));
+    const parts: Part[] = [];
+    for (const [table, ofTable] of newest) {
+      const part = partOf(table, ofTable);
+      if (part === undefined) return undefined;
+      parts.push(part);
+    }
     return { parts: parts.sort((left, right) => left.table.order - right.table.order), superseded };
   } catch (error) {
     if (error instanceof Refusal) return undefined;
@@ -80,7 +88,7 @@ function startTable(newest: Map<CompiledTable, Newest>, table: CompiledTable): N
  * The hot loop: see `npm run bench -- --only sink-postgres`. Keys are sorted, so that all workers lock in one order and the
  * database walks its indexes from left to right.
  */
-function partOf(table: CompiledTable, newest: Newest): Part {
+function partOf(table: CompiledTable, newest: Newest): Part | undefined {
   const keys = [...newest.keys()].sort();
   const rows = { key: arrays(table.key), columns: arrays(table.columns), onInsert: arrays(table.onInsert) };
   const gone = arrays(table.key);
@@ -94,7 +102,7 @@ function partOf(table: CompiledTable, newest: Newest): Part {
     const { value, meta } = newest.get(key) as CanonicalRecord;
     const row = evaluate(table, key, { fields: value, absent: [] });
     // a record that this target doesn't hold: what becomes of its row depends on the ledger
-    if (row.kind === 'none' && row.isForeign) throw new Refusal('NOT_HELD', 'the target does not hold it');
+    if (row.kind === 'none' && row.isForeign) return undefined;
     if (row.kind === 'row') {
       append(rows.key, row.key);
       append(rows.columns, row.columns);
@@ -139,48 +147,30 @@ export function columnsOf({ parts }: Straight): Values[] {
   ]);
 }
 
-/** undefined: its bytes can't be read. */
-export function recordOf(item: Item): CanonicalRecord | undefined {
-  return item.kind === 'record' ? item.candidate.record : undefined;
-}
-
-/** Rows only that nobody has written before: cheaper where it's so, and a RecordError where it isn't. */
-export async function writeFresh(
-  session: Session,
-  side: SideTables,
-  { parts, superseded }: Straight,
-  meanwhile: () => void,
-): Promise<Counts> {
-  if (await isHeldUp(session, side, parts)) throw notAllNews();
-  const counts = { ...noCounts(), superseded };
-  for (const { ledger, rows } of parts) {
-    const answer = session.insert(side.applied, { columns: [...ledger.key, ...ledger.columns], clock: 'applied_at' });
-    meanwhile();
-    await answer;
-    counts.applied += countOf(rows.key);
-    counts.inserted += countOf(rows.key);
-  }
-  for (const { table, rows } of parts) {
-    await session.insert(table.shape, { columns: [...rows.key, ...rows.columns, ...rows.onInsert] });
-  }
-  return counts;
-}
-
 export function isWithoutDeletions({ parts }: Straight): boolean {
   return parts.every(({ gone }) => countOf(gone) === 0);
 }
+
+type StraightOptions = {
+  /** All are taken for rows that nobody has written before: cheaper where it's so, and a RecordError where it isn't. */
+  readonly isFresh: boolean;
+  /** Called while the database is at work. */
+  readonly meanwhile: () => void;
+};
 
 /** RecordError NOT_ALL_NEWS: key by key, then. */
 export async function writeStraight(
   session: Session,
   side: SideTables,
   { parts, superseded }: Straight,
-  meanwhile: () => void,
+  { isFresh, meanwhile }: StraightOptions,
 ): Promise<Counts> {
   if (await isHeldUp(session, side, parts)) throw notAllNews();
   const counts = { ...noCounts(), superseded };
   for (const { ledger, gone, rows } of parts) {
-    const answer = session.advance(side.applied, { ...ledger, clock: 'applied_at' });
+    const answer = isFresh
+      ? addToLedger(session, side, ledger)
+      : session.advance(side.applied, { ...ledger, clock: CLOCK });
     meanwhile();
     const { written, added } = await answer;
     if (written !== countOf(ledger.key)) throw notAllNews();
@@ -191,8 +181,20 @@ export async function writeStraight(
   for (const { table, gone } of parts.toReversed()) {
     if (countOf(gone) > 0 && table.declaration.onDelete === 'delete') await session.remove(table.shape, gone);
   }
-  for (const { table, rows } of parts) if (countOf(rows.key) > 0) await session.upsert(table.shape, rows);
+  for (const { table, rows } of parts) {
+    if (countOf(rows.key) === 0) continue;
+    if (isFresh) await session.insert(table.shape, { columns: [...rows.key, ...rows.columns, ...rows.onInsert] });
+    else await session.upsert(table.shape, rows);
+  }
   return counts;
+}
+
+const CLOCK = 'applied_at';
+
+/** Answers as `advance` does where nothing was there. */
+async function addToLedger(session: Session, { applied }: SideTables, { key, columns }: Ledger) {
+  await session.insert(applied, { columns: [...key, ...columns], clock: CLOCK });
+  return { written: countOf(key), added: countOf(key) };
 }
 
 function notAllNews(): RecordError {
@@ -231,12 +233,4 @@ function append(columns: readonly Values[], row: readonly SqlValue[]): void {
   for (let index = 0; index < row.length; index += 1) {
     ((columns[index] as Values).values as SqlValue[]).push(row[index] as SqlValue);
   }
-}
-
-function countOf(columns: readonly Values[]): number {
-  return columns[0]?.values.length ?? 0;
-}
-
-function column(name: string, values: readonly SqlValue[]): Values {
-  return { column: name, values };
 }

@@ -272,9 +272,7 @@ export class SinkWorker implements ConsumerCallbacks {
     for (const { pending, records } of parts) {
       for (const { item } of await this.#decoder.decode({ ...pending.batch, records })) items.push(item);
     }
-    const work: Work = { items, advances, isTimedRetry: false };
-    this.#writer?.makeReady(work);
-    return work;
+    return { items, straight: this.#writer?.makeReady(items), advances, isTimedRetry: false };
   }
 
   async #write(work: Work): Promise<void> {

@@ -31,22 +31,13 @@ import { parkedCounts } from './parking.ts';
 import type { DecodeBatch } from './record.ts';
 import type { SinkSettings } from './settings.ts';
 import { type SideTables, TRUNCATE_KEY } from './side-tables.ts';
-import {
-  columnsOf,
-  isWithoutDeletions,
-  makeReady,
-  recordOf,
-  type Straight,
-  writeFresh,
-  writeStraight,
-} from './straight.ts';
+import { columnsOf, isWithoutDeletions, makeReady, type Straight, writeStraight } from './straight.ts';
 import { type Item, type TransactionContext, type Written, writeSplit, writeWhole } from './transaction.ts';
 
 export type Work = {
-  /** The items as columns, if they can be written without a plan: see `Writer.makeReady`. */
-  straight?: Straight | undefined;
-  isReady?: boolean;
   readonly items: readonly Item[];
+  /** What `Writer.makeReady` made of the items. */
+  readonly straight?: Straight | undefined;
   /** Every partition that the items belong to. */
   readonly advances: readonly Advance[];
   readonly isTimedRetry: boolean;
@@ -96,14 +87,13 @@ export class Writer {
     return this.#session?.echoTag;
   }
 
-  /** Before its transaction begins, the more of it the better: the database need not wait for it then. */
-  makeReady(work: Work): void {
-    if (work.isReady === true) return;
-    work.isReady = true;
+  /** Done before the transaction begins, so that the database need not wait for it. undefined: they need a plan. */
+  makeReady(items: readonly Item[]): Straight | undefined {
     const { settings, tables } = this.#options;
-    const mayBe = !settings.rewriteEqual && !work.isTimedRetry && work.holds === undefined && work.items.length > 0;
-    if (mayBe) work.straight = makeReady(tables, work.items.map(recordOf));
-    if (work.straight !== undefined) this.#session?.makeReady(columnsOf(work.straight));
+    if (settings.rewriteEqual || items.length === 0) return undefined;
+    const straight = makeReady(tables, items);
+    if (straight !== undefined) this.#session?.makeReady(columnsOf(straight));
+    return straight;
   }
 
   /**
@@ -112,7 +102,6 @@ export class Writer {
    */
   async write(work: Work, meanwhile: () => void = () => undefined): Promise<Written | undefined> {
     const startedMs = this.#options.clock.elapsedMs();
-    this.makeReady(work);
     let way = this.#firstWay(work);
     const written = await this.withSession(async (session) => {
       for (;;) {
@@ -253,9 +242,10 @@ export class Writer {
 
   async #rows(session: Session, work: Work, way: Way, meanwhile: () => void): Promise<Written> {
     if ((way === 'straight' || way === 'fresh') && work.straight !== undefined) {
-      await this.#options.hooks.at('after-plan');
-      const write = way === 'fresh' ? writeFresh : writeStraight;
-      return { counts: await write(session, this.#options.side, work.straight, meanwhile), parks: [] };
+      const { hooks, side } = this.#options;
+      await hooks.at('after-plan');
+      const options = { isFresh: way === 'fresh', meanwhile };
+      return { counts: await writeStraight(session, side, work.straight, options), parks: [] };
     }
     const context = this.#context(session, work);
     return way === 'split' ? writeSplit(context, work.items) : writeWhole(context, work.items);

@@ -109,18 +109,15 @@ function stopsItsKey(shop: Shop): void {
 
 function isTriedWithItsOthers(shop: Shop): void {
   const { suite } = shop;
-  const parked = () => shop.parked();
-  const states = () => shop.states();
-  const quantities = () => shop.quantities();
   it('lands together with what waits for it in another partition', async () => {
     const bench = await suite.start([order]);
     await suite.write(bench, bad(1));
     for (const partition of [0, 1]) bench.log.appendTo(partition, good(2 + partition));
     await bench.settled();
-    expect(await states()).toEqual(['refused TARGET_REFUSED 0', 'behind KEY_PARKED 0', 'behind KEY_PARKED 0']);
-    await (await parked()).ask(KEY, 'ann');
-    await eventually(async () => (await states()).length === 0, 'all to land');
-    expect(await quantities()).toEqual(['3.000']);
+    expect(await shop.states()).toEqual(['refused TARGET_REFUSED 0', 'behind KEY_PARKED 0', 'behind KEY_PARKED 0']);
+    await (await shop.parked()).ask(KEY, 'ann');
+    await eventually(async () => (await shop.states()).length === 0, 'all to land');
+    expect(await shop.quantities()).toEqual(['3.000']);
   });
 
   it('takes no blame for a bad one that had come behind it', async () => {
@@ -128,9 +125,9 @@ function isTriedWithItsOthers(shop: Shop): void {
     for (const one of [bad(1), good(2), bad(3)]) await suite.write(bench, one);
     // asked before the last one came
     await suite.execute("UPDATE seam.parked SET next_try_at = parked_at WHERE reason_code = 'TARGET_REFUSED'");
-    await eventually(async () => (await states()).length === 1, 'the good one to land');
-    expect(await states()).toEqual(['refused TARGET_REFUSED 0']);
-    expect(await quantities()).toEqual(['2.000']);
+    await eventually(async () => (await shop.states()).length === 1, 'the good one to land');
+    expect(await shop.states()).toEqual(['refused TARGET_REFUSED 0']);
+    expect(await shop.quantities()).toEqual(['2.000']);
   });
 }
 

@@ -27,10 +27,6 @@ export function copyOf(overlay: Overlay): Overlay {
   return new Map([...overlay].map(([table, rows]) => [table, new Map(rows)]));
 }
 
-export function countOf(columns: readonly Values[]): number {
-  return columns[0]?.values.length ?? 0;
-}
-
 export function refused(message: string): RecordError {
   return new RecordError({ code: 'TARGET_REFUSED', message });
 }

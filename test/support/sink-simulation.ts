@@ -141,7 +141,8 @@ export class SinkSimulation {
     this.#fault = fault;
     this.#database.losesAnswer = fault?.kind === 'loses-answer';
     try {
-      const written = await this.#writer.write(work);
+      const straight = this.#writer.makeReady(work.items);
+      const written = await this.#writer.write({ ...work, straight });
       for (const { lease, nextOffset } of work.advances) lease.nextOffset = nextOffset;
       return written;
     } catch (error) {

@@ -2,6 +2,7 @@ import { InvariantError } from '../../../core/errors.ts';
 import type { SqlValue } from '../../../core/target.ts';
 import type { Advance, FoundRow, Session, StatementName, TableShape, Values } from '../dialect.ts';
 import { advanceInSteps } from '../advance.ts';
+import { pick, pickOne } from '../values.ts';
 import type { MariadbClient } from './client.ts';
 import { COLUMNS_SQL, INDEXES_SQL, type MariadbShape, PRIVILEGES_SQL, shapesOf } from './describe.ts';
 import { addSql, askedJson, insertSql, lookupSql, quoted, removeSql, updateSql, upsertSql } from './sql.ts';
@@ -167,14 +168,6 @@ export class MariadbSession implements Session {
     const all = (key[0] as Values).values.map((_, index) => index);
     return { found: all.filter((index) => there.has(index)), missing: all.filter((index) => !there.has(index)) };
   }
-}
-
-function pick(columns: readonly Values[], rows: readonly number[]): Values[] {
-  return columns.map((column) => pickOne(column, rows));
-}
-
-function pickOne({ column, values }: Values, rows: readonly number[]): Values {
-  return { column, values: rows.map((row) => values[row] as SqlValue) };
 }
 
 /** The unique index that the asked columns cover whole. */
