@@ -88,8 +88,8 @@ export function advanceSql(shape: TableShape, { key, columns, clock }: Advance):
   const text = `WITH written AS (
 ${insert.text}
 ON CONFLICT (${conflict}) DO UPDATE SET ${assignments.join(', ')}
-WHERE t.position < excluded.position
-  OR (t.position = excluded.position AND (t.hash, t.deleted) IS DISTINCT FROM (excluded.hash, excluded.deleted))
+WHERE NOT (t.deleted AND excluded.deleted) AND (t.position < excluded.position
+  OR (t.position = excluded.position AND (t.hash, t.deleted) IS DISTINCT FROM (excluded.hash, excluded.deleted)))
 RETURNING t.xmax = 0 AND NOT t.deleted AS is_added)
 SELECT count(*)::int4, count(*) FILTER (WHERE is_added)::int4 FROM written`;
   return { text, values: insert.values };
