@@ -4,6 +4,7 @@
  */
 export type TopicPartition = { readonly topic: string; readonly partition: number };
 
+/** May be a view of what was fetched: a part is made when it is asked for, and `{ ...record }` copies nothing. */
 export type LogRecord = {
   readonly offset: bigint;
   readonly key: Uint8Array | null;

@@ -113,11 +113,12 @@ export function readRedrive(lane: Place, record: LogRecord): Redrive {
   const place = readPlace(record.headers);
   if (place === undefined) throw refused('it does not say which record it is about');
   if (place.partition !== lane.partition) throw refused(`it is about a record of partition ${place.partition}`);
+  const { key, value, timestampMs } = record;
   return {
     action,
     ...asked,
     place,
-    record: { ...record, offset: place.offset, headers: ownHeaders(record.headers) },
+    record: { key, value, timestampMs, offset: place.offset, headers: ownHeaders(record.headers) },
   };
 }
 

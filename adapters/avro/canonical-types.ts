@@ -2,7 +2,7 @@
 import avro from 'avsc';
 import type { Schema, Type } from 'avsc';
 import { BoundedArray } from './bounded.ts';
-import { daysToText, textToDays } from './calendar-date.ts';
+import { daysToText, textToDays } from '../../core/calendar-date.ts';
 import { bytesToDecimal, decimalToBytes } from './decimal.ts';
 import { bigintLong } from './long.ts';
 

@@ -14,6 +14,8 @@
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { ContractError } from '../../core/errors.ts';
 import type { LogRecord } from '../../core/ports.ts';
+import { RecordView, type Source } from './record-view.ts';
+import { WireReader } from './wire-reader.ts';
 
 /** What kafkajs asks of a record: an offset, and whether it is a control record. The rest is handed through. */
 export type FetchedRecord = LogRecord & { readonly isControlRecord?: boolean };
@@ -37,7 +39,6 @@ export type FetchResponse = {
 
 type Aborted = { readonly producerId: bigint; readonly firstOffset: bigint };
 
-const NO_HEADERS: Readonly<Record<string, Uint8Array>> = Object.freeze({});
 const BATCH_PREFIX_BYTES = 12;
 const FIRST_RECORD_AT = 61;
 const CODEC_MASK = 0x07;
@@ -46,7 +47,7 @@ const CONTROL = 0x20;
 const ABORT_MARKER = 0;
 
 export function readFetchResponse(bytes: Buffer): FetchResponse {
-  const reader = new Reader(bytes);
+  const reader = new WireReader(bytes);
   const clientSideThrottleTime = reader.int32();
   const errorCode = reader.int16();
   const sessionId = reader.int32();
@@ -58,7 +59,7 @@ export function readFetchResponse(bytes: Buffer): FetchResponse {
   return { throttleTime: 0, clientSideThrottleTime, errorCode, sessionId, responses };
 }
 
-function readPartition(reader: Reader, topic: string): FetchedPartition {
+function readPartition(reader: WireReader, topic: string): FetchedPartition {
   const partition = reader.int32();
   const errorCode = reader.int16();
   const highWatermark = reader.int64().toString();
@@ -100,13 +101,13 @@ function readBatches(bytes: Buffer, aborted: Aborted[], place: string): FetchedR
 }
 
 function endMark(offset: bigint): FetchedRecord {
-  return { offset, key: null, value: null, headers: NO_HEADERS, timestampMs: 0, isControlRecord: true };
+  return { offset, key: null, value: null, headers: {}, timestampMs: 0, isControlRecord: true };
 }
 
 /** A control record's key is a version and a kind, 16 bits each. Compaction keeps the batch and may drop the record. */
 function isAbortMarker(batch: Buffer): boolean {
   if (batch.readInt32BE(57) === 0) return true;
-  const reader = new Reader(batch, FIRST_RECORD_AT);
+  const reader = new WireReader(batch, FIRST_RECORD_AT);
   reader.varint(); // length
   reader.skip(1); // attributes
   reader.varlong(); // timestamp
@@ -118,30 +119,19 @@ function isAbortMarker(batch: Buffer): boolean {
 function readRecords(batch: Buffer, attributes: number, records: FetchedRecord[], place: string): void {
   const count = batch.readInt32BE(57);
   if (count === 0) return;
-  const firstOffset = batch.readBigInt64BE(0);
-  const firstTimestampMs = Number(batch.readBigInt64BE(27));
-  const reader = new Reader(decompress(batch.subarray(FIRST_RECORD_AT), attributes & CODEC_MASK, place));
+  const bytes = decompress(batch.subarray(FIRST_RECORD_AT), attributes & CODEC_MASK, place);
+  const source: Source = {
+    bytes,
+    firstOffset: batch.readBigInt64BE(0),
+    firstTimestampMs: Number(batch.readBigInt64BE(27)),
+  };
+  const reader = new WireReader(bytes);
   for (let index = 0; index < count; index += 1) {
     const end = reader.varint() + reader.at;
-    reader.skip(1); // attributes: none in use
-    const timestampMs = firstTimestampMs + reader.varlong();
-    const offset = firstOffset + BigInt(reader.varint());
-    const key = reader.nullableBytes();
-    const value = reader.nullableBytes();
-    records.push({ offset, key, value, headers: readHeaders(reader), timestampMs });
+    if (end > bytes.length) throw new RangeError('the answer of the broker ends too early');
+    records.push(new RecordView(source, reader));
     reader.at = end;
   }
-}
-
-function readHeaders(reader: Reader): Readonly<Record<string, Uint8Array>> {
-  const count = reader.varint();
-  if (count === 0) return NO_HEADERS;
-  const headers: Record<string, Uint8Array> = {};
-  for (let index = 0; index < count; index += 1) {
-    const name = reader.bytes(reader.varint()).toString('utf8');
-    headers[name] = reader.nullableBytes() ?? Buffer.alloc(0);
-  }
-  return headers;
 }
 
 function decompress(bytes: Buffer, codec: number, place: string): Buffer {
@@ -159,84 +149,5 @@ function decompress(bytes: Buffer, codec: number, place: string): Buffer {
         where: place,
         hint: 'set compression.type of the producer (for Connect: producer.override.compression.type) to none, gzip or zstd',
       });
-  }
-}
-
-class Reader {
-  readonly #bytes: Buffer;
-  at: number;
-
-  constructor(bytes: Buffer, at = 0) {
-    this.#bytes = bytes;
-    this.at = at;
-  }
-
-  skip(count: number): void {
-    this.at += count;
-  }
-
-  int16(): number {
-    this.at += 2;
-    return this.#bytes.readInt16BE(this.at - 2);
-  }
-
-  int32(): number {
-    this.at += 4;
-    return this.#bytes.readInt32BE(this.at - 4);
-  }
-
-  int64(): bigint {
-    this.at += 8;
-    return this.#bytes.readBigInt64BE(this.at - 8);
-  }
-
-  bytes(length: number): Buffer {
-    const start = this.at;
-    this.at += length;
-    if (this.at > this.#bytes.length) throw new RangeError('the answer of the broker ends too early');
-    return this.#bytes.subarray(start, this.at);
-  }
-
-  string(): string {
-    return this.bytes(this.int16()).toString('utf8');
-  }
-
-  /** Absent arrays count -1. */
-  array<T>(read: () => T): T[] {
-    const count = this.int32();
-    const items: T[] = [];
-    for (let index = 0; index < count; index += 1) items.push(read());
-    return items;
-  }
-
-  /** Zigzag, up to 32 bits. */
-  varint(): number {
-    let bits = 0;
-    for (let shift = 0; ; shift += 7) {
-      const byte = this.#byte();
-      bits |= (byte & 0x7f) << shift;
-      if (byte < 0x80) return (bits >>> 1) ^ -(bits & 1);
-    }
-  }
-
-  /** Zigzag, up to 2^53: a difference of timestamps. */
-  varlong(): number {
-    let value = 0;
-    for (let factor = 1; ; factor *= 128) {
-      const byte = this.#byte();
-      value += (byte & 0x7f) * factor;
-      if (byte < 0x80) return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
-    }
-  }
-
-  #byte(): number {
-    const byte = this.#bytes[this.at++];
-    if (byte === undefined) throw new RangeError('the answer of the broker ends too early');
-    return byte;
-  }
-
-  nullableBytes(): Buffer | null {
-    const length = this.varint();
-    return length < 0 ? null : this.bytes(length);
   }
 }

@@ -128,8 +128,8 @@ export interface Session {
   /** New rows only: a row that is there already is an error. `clock`: columns set to the database's clock. */
   insert(shape: TableShape, request: { readonly columns: readonly Values[]; readonly clock?: string }): Promise<void>;
 
-  /** These columns will be sent soon: what can be done for that without the server is done now. */
-  makeReady(columns: readonly Values[]): void;
+  /** These columns of the table will be sent soon: what can be done for that without the server is done now. */
+  makeReady(shape: TableShape, columns: readonly Values[]): void;
 
   /**
    * Rows of the ledger that are not there, older by `position`, or of the same one with other contents (`hash`, `deleted`): the

@@ -9,6 +9,9 @@ import type { Item } from './transaction.ts';
 /** `offset` of the record from which the item was made. */
 export type DecodedItem = { readonly offset: bigint; readonly item: Item };
 
+/** One answer for each record of a batch. */
+export type Decoded = readonly (CanonicalRecord | RecordError)[];
+
 export type DecoderOptions = {
   readonly decode: DecodeBatch;
   /** Entity by topic. */
@@ -31,7 +34,11 @@ export class Decoder {
   }
 
   async decode(batch: LogBatch): Promise<DecodedItem[]> {
-    const decoded = await this.#decodeUntilDone(batch);
+    return this.itemsOf(batch, await this.records(batch));
+  }
+
+  /** `decoded`: what `records` answered. */
+  itemsOf(batch: LogBatch, decoded: Decoded): DecodedItem[] {
     return batch.records.map((record, index) => this.#item(batch, record, decoded[index]));
   }
 
@@ -55,7 +62,8 @@ export class Decoder {
     };
   }
 
-  async #decodeUntilDone(batch: LogBatch) {
+  /** Without what it takes to set them aside, which most never need. */
+  async records(batch: LogBatch): Promise<Decoded> {
     const { clock, settings, signal, decode, onTrouble, onFailure } = this.#options;
     for (let attempt = 1; ; attempt += 1) {
       try {

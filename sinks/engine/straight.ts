@@ -18,7 +18,6 @@ import type { CompiledColumn, CompiledTable } from './compile.ts';
 import { type Counts, noCounts } from './counts.ts';
 import { evaluate } from './evaluate.ts';
 import { parkedCounts } from './parking.ts';
-import type { Item } from './transaction.ts';
 import { NO_HASH, type SideTables, TRUNCATE_KEY } from './side-tables.ts';
 
 /** One table's part of a batch: one array for each column. */
@@ -33,7 +32,7 @@ type Part = {
 type Ledger = { readonly key: readonly Values[]; readonly columns: readonly Values[] };
 
 /** Parts are in the order of the target's declaration: parents before children. */
-export type Straight = { readonly parts: readonly Part[]; readonly superseded: number };
+export type Straight = { readonly parts: readonly Part[]; readonly records: number; readonly superseded: number };
 
 type Tables = ReadonlyMap<string, CompiledTable>;
 type Newest = Map<string, CanonicalRecord>;
@@ -47,12 +46,11 @@ function isStraight({ declaration, effects, entity, system, isBidirectional }: C
 }
 
 /** undefined: not this batch. */
-export function makeReady(tables: Tables, items: readonly Item[]): Straight | undefined {
+export function makeReady(tables: Tables, decoded: readonly (CanonicalRecord | RecordError)[]): Straight | undefined {
   const newest = new Map<CompiledTable, Newest>();
   let superseded = 0;
-  for (const item of items) {
-    if (item.kind !== 'record') return undefined;
-    const { record } = item.candidate;
+  for (const record of decoded) {
+    if (record instanceof RecordError) return undefined;
     if (record.meta.absent.length > 0 || record.key === TRUNCATE_KEY) return undefined;
     const table = tables.get(record.entity);
     if (table === undefined) continue;
@@ -70,7 +68,8 @@ export function makeReady(tables: Tables, items: readonly Item[]): Straight | un
       if (part === undefined) return undefined;
       parts.push(part);
     }
-    return { parts: parts.sort((left, right) => left.table.order - right.table.order), superseded };
+    parts.sort((left, right) => left.table.order - right.table.order);
+    return { parts, records: decoded.length, superseded };
   } catch (error) {
     if (error instanceof Refusal) return undefined;
     throw error;
@@ -139,12 +138,12 @@ function partOf(table: CompiledTable, newest: Newest): Part | undefined {
   return { table, ledger, oldest, rows, gone };
 }
 
-/** All columns of it that are to be sent. */
-export function columnsOf({ parts }: Straight): Values[] {
-  return parts.flatMap(({ ledger, rows, gone }) => [
-    ...[...ledger.key, ...ledger.columns],
-    ...[...rows.key, ...rows.columns, ...rows.onInsert, ...gone],
-  ]);
+/** What can be done for sending it before its transaction begins. */
+export function announce(session: Session, side: SideTables, { parts }: Straight): void {
+  for (const { table, ledger, rows, gone } of parts) {
+    session.makeReady(side.applied, [...ledger.key, ...ledger.columns]);
+    session.makeReady(table.shape, [...rows.key, ...rows.columns, ...rows.onInsert, ...gone]);
+  }
 }
 
 export function isWithoutDeletions({ parts }: Straight): boolean {

@@ -21,6 +21,7 @@ import type {
 } from '../../core/ports.ts';
 import { addCounts, type Counts, noCounts } from './counts.ts';
 import { Decoder } from './decoder.ts';
+import { makeWork } from './make-work.ts';
 import { timeText } from './execute.ts';
 import { type Advance, LEASE_LOST, type Lease, partitionName, takeLease } from './leases.ts';
 import { type ParkedCounts, parkedCounts, warnOf } from './parking.ts';
@@ -29,7 +30,7 @@ import { type DecodeBatch, KEY_PARKED } from './record.ts';
 import type { SinkSettings } from './settings.ts';
 import { TRUNCATE_KEY } from './side-tables.ts';
 import type { Work, Writer } from './writer.ts';
-import type { Item, Written } from './transaction.ts';
+import type { Written } from './transaction.ts';
 
 export type SinkState = 'running' | 'degraded' | 'failed' | 'paused';
 
@@ -263,16 +264,8 @@ export class SinkWorker implements ConsumerCallbacks {
 
   /** Decoded and made ready, once. */
   #workOf(chunk: Chunk): Promise<Work> {
-    chunk.work ??= this.#makeReady(chunk);
+    chunk.work ??= this.#using((writer) => makeWork(chunk, this.#decoder, writer));
     return chunk.work;
-  }
-
-  async #makeReady({ parts, advances }: Chunk): Promise<Work> {
-    const items: Item[] = [];
-    for (const { pending, records } of parts) {
-      for (const { item } of await this.#decoder.decode({ ...pending.batch, records })) items.push(item);
-    }
-    return { items, straight: this.#writer?.makeReady(items), advances, isTimedRetry: false };
   }
 
   async #write(work: Work): Promise<void> {
@@ -342,7 +335,7 @@ export class SinkWorker implements ConsumerCallbacks {
     const wholeTopics = tried.flatMap(({ key, lease, isAcross }) =>
       isAcross || key === TRUNCATE_KEY ? [lease.topic] : [],
     );
-    const work = { items, advances, isTimedRetry: isTimed, wholeTopics };
+    const work = { items: async () => items, advances, isTimedRetry: isTimed, wholeTopics };
     const written = await this.#using((writer) => writer.write(work));
     if (written === undefined) return;
     this.#note(written);

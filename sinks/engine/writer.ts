@@ -15,6 +15,7 @@ import type { Clock, TopicPartition } from '../../core/ports.ts';
 import type { Dialect, Session } from '../dialects/dialect.ts';
 import type { CompiledTable } from './compile.ts';
 import { addCounts } from './counts.ts';
+import type { Decoded } from './decoder.ts';
 import type { Hooks } from './hooks.ts';
 import {
   type Advance,
@@ -31,12 +32,13 @@ import { parkedCounts } from './parking.ts';
 import type { DecodeBatch } from './record.ts';
 import type { SinkSettings } from './settings.ts';
 import { type SideTables, TRUNCATE_KEY } from './side-tables.ts';
-import { columnsOf, isWithoutDeletions, makeReady, type Straight, writeStraight } from './straight.ts';
+import { announce, isWithoutDeletions, makeReady, type Straight, writeStraight } from './straight.ts';
 import { type Item, type TransactionContext, type Written, writeSplit, writeWhole } from './transaction.ts';
 
 export type Work = {
-  readonly items: readonly Item[];
-  /** What `Writer.makeReady` made of the items. */
+  /** Asked for where a plan is needed: most batches need none. */
+  readonly items: () => Promise<readonly Item[]>;
+  /** What `Writer.makeReady` made of them. */
   readonly straight?: Straight | undefined;
   /** Every partition that the items belong to. */
   readonly advances: readonly Advance[];
@@ -66,6 +68,8 @@ export type WriterOptions = {
 /** Each is tried where the one before it met a record that is none of its kind. */
 const WAYS = ['fresh', 'straight', 'whole', 'split'] as const;
 type Way = (typeof WAYS)[number];
+/** `items`: none where there is no plan. */
+type Attempt = { readonly way: Way; readonly items: readonly Item[]; readonly meanwhile: () => void };
 /** Of the largest batch: in less there is little to gain, and what came last says little of what comes next. */
 const FRESH_SHARE_MIN = 0.25;
 
@@ -88,11 +92,11 @@ export class Writer {
   }
 
   /** Done before the transaction begins, so that the database need not wait for it. undefined: they need a plan. */
-  makeReady(items: readonly Item[]): Straight | undefined {
+  makeReady(decoded: Decoded): Straight | undefined {
     const { settings, tables } = this.#options;
-    if (settings.rewriteEqual || items.length === 0) return undefined;
-    const straight = makeReady(tables, items);
-    if (straight !== undefined) this.#session?.makeReady(columnsOf(straight));
+    if (settings.rewriteEqual || decoded.length === 0) return undefined;
+    const straight = makeReady(tables, decoded);
+    if (straight !== undefined && this.#session !== undefined) announce(this.#session, this.#options.side, straight);
     return straight;
   }
 
@@ -106,7 +110,8 @@ export class Writer {
     const written = await this.withSession(async (session) => {
       for (;;) {
         try {
-          return await this.#transaction(session, work, way, meanwhile);
+          const items = isPlanned(way) ? await work.items() : [];
+          return await this.#transaction(session, work, { way, items, meanwhile });
         } catch (error) {
           if (way === 'split' || this.#options.dialect.errorOf(error).class !== 'record') throw error;
           way = WAYS[WAYS.indexOf(way) + 1] as Way;
@@ -114,7 +119,7 @@ export class Writer {
         }
       }
     });
-    this.#wasAllNew = written !== undefined && way !== 'whole' && way !== 'split' && isAllNew(written.counts);
+    this.#wasAllNew = written !== undefined && !isPlanned(way) && isAllNew(written.counts);
     const batchMs = this.#options.clock.elapsedMs() - startedMs;
     if (written !== undefined) addCounts(written.counts, { batches: 1, batchMs });
     return written;
@@ -138,13 +143,14 @@ export class Writer {
   async #tryOut(session: Session, work: Work, msMax: number): Promise<Written> {
     const { dialect, clock } = this.#options;
     for (let isSplit = false; ; isSplit = true) {
+      const items = await work.items();
       await session.begin({ checkAtOnce: isSplit });
       await this.#holdForTrial(session, work.holds ?? []);
       const endMs = clock.elapsedMs() + msMax;
       const inTime = limited(session, () => clock.elapsedMs() > endMs);
       const context = this.#context(inTime, work);
       try {
-        const written = await (isSplit ? writeSplit(context, work.items) : writeWhole(context, work.items));
+        const written = await (isSplit ? writeSplit(context, items) : writeWhole(context, items));
         // what a commit would find
         await inTime.run('checkConstraints', []);
         return written;
@@ -211,18 +217,18 @@ export class Writer {
     }
   }
 
-  async #transaction(session: Session, work: Work, way: Way, meanwhile: () => void): Promise<Written | undefined> {
+  async #transaction(session: Session, work: Work, attempt: Attempt): Promise<Written | undefined> {
     const { hooks, side } = this.#options;
     await hooks.at('before-lock');
-    await session.begin({ checkAtOnce: way === 'split' });
+    await session.begin({ checkAtOnce: attempt.way === 'split' });
     if (work.holds !== undefined) await holdLeases(session, side, work.holds);
-    await holdTopics(session, side, this.#wholeTopics(work));
+    await holdTopics(session, side, this.#wholeTopics(work, attempt.items));
     if ((await lockLeases(session, side, work.advances)) === 'done') {
       await session.rollback();
       return undefined;
     }
     await hooks.at('after-lock');
-    const written = await this.#rows(session, work, way, meanwhile);
+    const written = await this.#rows(session, work, attempt);
     await hooks.at('after-rows');
     await this.#refuseTooManyParked(session, written);
     await saveOffsets(session, side, work.advances);
@@ -234,25 +240,25 @@ export class Writer {
   }
 
   /** A batch of rows that were never there before is mostly followed by another. */
-  #firstWay({ straight, items }: Work): Way {
+  #firstWay({ straight }: Work): Way {
     if (straight === undefined) return 'whole';
-    const isLarge = items.length >= this.#options.settings.batchRecordsMax * FRESH_SHARE_MIN;
+    const isLarge = straight.records >= this.#options.settings.batchRecordsMax * FRESH_SHARE_MIN;
     return this.#wasAllNew && isLarge && isWithoutDeletions(straight) ? 'fresh' : 'straight';
   }
 
-  async #rows(session: Session, work: Work, way: Way, meanwhile: () => void): Promise<Written> {
-    if ((way === 'straight' || way === 'fresh') && work.straight !== undefined) {
+  async #rows(session: Session, work: Work, { way, items, meanwhile }: Attempt): Promise<Written> {
+    if (!isPlanned(way) && work.straight !== undefined) {
       const { hooks, side } = this.#options;
       await hooks.at('after-plan');
       const options = { isFresh: way === 'fresh', meanwhile };
       return { counts: await writeStraight(session, side, work.straight, options), parks: [] };
     }
     const context = this.#context(session, work);
-    return way === 'split' ? writeSplit(context, work.items) : writeWhole(context, work.items);
+    return way === 'split' ? writeSplit(context, items) : writeWhole(context, items);
   }
 
   /** A truncation goes through the keys of every partition, and through what is parked of them. */
-  #wholeTopics({ items, wholeTopics = [] }: Work): readonly string[] {
+  #wholeTopics({ wholeTopics = [] }: Work, items: readonly Item[]): readonly string[] {
     const topics = new Set(wholeTopics);
     for (const item of items) {
       if (item.kind === 'record' && item.candidate.record.key === TRUNCATE_KEY) topics.add(item.candidate.place.topic);
@@ -290,6 +296,10 @@ export class Writer {
       hint: `look at them with: seam dead-letter list --target ${table?.system}; discard what is given up, or raise parkedRecordsMax, and start the sink again`,
     });
   }
+}
+
+function isPlanned(way: Way): boolean {
+  return way === 'whole' || way === 'split';
 }
 
 function isAllNew({ applied, inserted, deleted }: Written['counts']): boolean {

@@ -1,7 +1,7 @@
 /** Days and texts agree with ISO 8601 on every day where calendars go wrong. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { daysToText, textToDays } from '../../adapters/avro/calendar-date.ts';
+import { daysToText, textToDays } from '../../core/calendar-date.ts';
 import { anyDay } from '../support/canonical-values.ts';
 import { holds } from '../support/holds.ts';
 

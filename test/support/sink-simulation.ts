@@ -75,7 +75,7 @@ export class SinkSimulation {
     const items = records.slice(from, from + recordsMax).map((one, index) => itemOf(one, lane, from + index));
     if (items.length === 0) return undefined;
     const nextOffset = lease.nextOffset + BigInt(items.length);
-    return this.#run({ items, advances: [{ lease, nextOffset }], isTimedRetry: false }, fault);
+    return this.#run({ items: async () => items, advances: [{ lease, nextOffset }], isTimedRetry: false }, fault);
   }
 
   /** One record outside the lanes. */
@@ -84,7 +84,7 @@ export class SinkSimulation {
     const lease = await this.#lease(lane);
     const item = itemOf(record, lane, this.#extra.push(record) - 1);
     await this.#run(
-      { items: [item], advances: [{ lease, nextOffset: lease.nextOffset + 1n }], isTimedRetry: false },
+      { items: async () => [item], advances: [{ lease, nextOffset: lease.nextOffset + 1n }], isTimedRetry: false },
       null,
     );
   }
@@ -141,7 +141,9 @@ export class SinkSimulation {
     this.#fault = fault;
     this.#database.losesAnswer = fault?.kind === 'loses-answer';
     try {
-      const straight = this.#writer.makeReady(work.items);
+      const items = await work.items();
+      const records = items.flatMap((item) => (item.kind === 'record' ? [item.candidate.record] : []));
+      const straight = records.length === items.length ? this.#writer.makeReady(records) : undefined;
       const written = await this.#writer.write({ ...work, straight });
       for (const { lease, nextOffset } of work.advances) lease.nextOffset = nextOffset;
       return written;
@@ -178,7 +180,7 @@ export class SinkSimulation {
       const lease = await this.#lease(partition);
       advances.push({ lease, nextOffset: lease.nextOffset });
     }
-    return this.#run({ items, advances, isTimedRetry: true }, null);
+    return this.#run({ items: async () => items, advances, isTimedRetry: true }, null);
   }
 
   #openSession(): MemorySession {

@@ -174,7 +174,7 @@ class Application {
     const startedMs = clock.elapsedMs();
     let counted: Effect | undefined;
     const written = await writer.write({
-      items,
+      items: async () => items,
       advances: [{ lease, nextOffset }],
       isTimedRetry: false,
       holds: [place],

@@ -87,7 +87,7 @@ export class Trial {
   async #tryOnce(entries: readonly Entry[]): Promise<void> {
     const items = entries.flatMap(({ group }) => group.items);
     const holds = [...new Map(entries.map(({ place }) => [partitionName(place), place])).values()];
-    const work = { items, advances: [], isTimedRetry: false, holds };
+    const work = { items: async () => items, advances: [], isTimedRetry: false, holds };
     const written = await this.#open.writer.trial(work, this.#limits.msMax);
     this.effect = addEffects(this.effect, effectOf(items.length, written));
     this.chunks += 1;

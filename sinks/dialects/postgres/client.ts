@@ -1,10 +1,11 @@
-/** One connection: values as text, a silent server noticed. */
+/** One connection: sets of rows as arrays, answers as text, a silent server noticed. */
 import pg from 'pg';
 import type { SqlValue } from '../../../core/target.ts';
-import type { Connection, Values } from '../dialect.ts';
+import type { Connection, TableShape, Values } from '../dialect.ts';
+import { binaryArray } from './array-binary.ts';
 import { arrayText } from './array-text.ts';
 import { errorOf, unreachable } from './error-codes.ts';
-import type { Built } from './sql.ts';
+import { type Built, columnOf } from './sql.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 /** The server's own limits come first; past this it is taken for gone. */
@@ -28,11 +29,16 @@ const types = {
   getTypeParser: (oid: number) => PARSERS[oid] ?? ((text: string) => text),
 } as unknown as pg.CustomTypesConfig;
 
+/** The driver sends a Buffer in the binary format, anything else as text. */
+function arrayOf(shape: TableShape, { column, values }: Values): Buffer | string {
+  return binaryArray(columnOf(shape, column).sqlType, values) ?? arrayText(values);
+}
+
 export class PostgresClient {
   readonly #client: pg.Client;
   readonly #statementTimeoutMs: number;
   /** Of columns that were made ready. */
-  readonly #texts = new WeakMap<Values, string>();
+  readonly #arrays = new WeakMap<Values, Buffer | string>();
   #lost: Error | undefined;
 
   private constructor(client: pg.Client, statementTimeoutMs: number) {
@@ -89,15 +95,15 @@ export class PostgresClient {
   }
 
   /** One array parameter for each column. */
-  async rows(built: Built): Promise<pg.QueryArrayResult> {
+  async rows({ text, shape, values }: Built): Promise<pg.QueryArrayResult> {
     return this.query(
-      built.text,
-      built.values.map((column) => this.#texts.get(column) ?? arrayText(column.values)),
+      text,
+      values.map((column) => this.#arrays.get(column) ?? arrayOf(shape, column)),
     );
   }
 
-  makeReady(columns: readonly Values[]): void {
-    for (const column of columns) this.#texts.set(column, arrayText(column.values));
+  makeReady(shape: TableShape, columns: readonly Values[]): void {
+    for (const column of columns) this.#arrays.set(column, arrayOf(shape, column));
   }
 
   async end(): Promise<void> {

@@ -80,8 +80,8 @@ export class PostgresSession implements Session {
     await this.#client.rows(insertSql(shape, request.columns, request.clock));
   }
 
-  makeReady(columns: readonly Values[]): void {
-    this.#client.makeReady(columns);
+  makeReady(shape: TableShape, columns: readonly Values[]): void {
+    this.#client.makeReady(shape, columns);
   }
 
   async advance(ledger: TableShape, request: Advance): Promise<{ written: number; added: number }> {
@@ -125,7 +125,7 @@ export class PostgresSession implements Session {
   ): Promise<string> {
     const built = insertSql(shape, request.columns, undefined);
     const text = `${built.text}\nRETURNING t.${quoted(request.returning)}::text`;
-    const result = await this.#client.rows({ text, values: built.values });
+    const result = await this.#client.rows({ ...built, text });
     return result.rows[0]?.[0] as string;
   }
 

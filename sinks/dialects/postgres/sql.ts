@@ -2,7 +2,8 @@
 import { InvariantError } from '../../../core/errors.ts';
 import type { Advance, ColumnShape, TableShape, Values } from '../dialect.ts';
 
-export type Built = { readonly text: string; readonly values: readonly Values[] };
+/** One array parameter for each of `values`: columns of `shape`. */
+export type Built = { readonly text: string; readonly shape: TableShape; readonly values: readonly Values[] };
 
 export function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
@@ -51,7 +52,7 @@ export function lookupSql(
   const text = `SELECT u.row::int4${selected}
 FROM ${rows(shape, match)} WITH ORDINALITY AS u(${names(match)}, row)
 JOIN ${quotedTable(shape.table)} AS t ON ${matches(match)}${lock ? '\nORDER BY u.row FOR UPDATE OF t' : ''}`;
-  return { text, values: match };
+  return { text, shape, values: match };
 }
 
 export function insertSql(shape: TableShape, columns: readonly Values[], clock: string | undefined): Built {
@@ -59,7 +60,7 @@ export function insertSql(shape: TableShape, columns: readonly Values[], clock: 
   const text = `INSERT INTO ${quotedTable(shape.table)} AS t (${target}${clock === undefined ? '' : `, ${quoted(clock)}`})
 SELECT ${names(columns)}${clock === undefined ? '' : ', clock_timestamp()'}
 FROM ${rows(shape, columns)} AS u(${names(columns)})`;
-  return { text, values: columns };
+  return { text, shape, values: columns };
 }
 
 export function upsertSql(
@@ -75,7 +76,7 @@ export function upsertSql(
   const changed = columns.map((one) => differs(shape, one.column, `excluded.${quoted(one.column)}`)).join(' OR ');
   const text = `${insert.text}
 ON CONFLICT (${conflict}) DO UPDATE SET ${assignments.join(', ')}${clock === undefined ? `\nWHERE ${changed}` : ''}`;
-  return { text, values: insert.values };
+  return { text, shape, values: insert.values };
 }
 
 /** Counts what it wrote; a row without a deleting transaction (xmax) was not there before. */
@@ -92,7 +93,7 @@ WHERE NOT (t.deleted AND excluded.deleted) AND (t.position < excluded.position
   OR (t.position = excluded.position AND (t.hash, t.deleted) IS DISTINCT FROM (excluded.hash, excluded.deleted)))
 RETURNING t.xmax = 0 AND NOT t.deleted AS is_added)
 SELECT count(*)::int4, count(*) FILTER (WHERE is_added)::int4 FROM written`;
-  return { text, values: insert.values };
+  return { text, shape, values: insert.values };
 }
 
 export function updateSql(
@@ -108,7 +109,7 @@ export function updateSql(
   const text = `UPDATE ${quotedTable(shape.table)} AS t SET ${assignments.join(', ')}
 FROM ${rows(shape, values)} AS u(${names(values)})
 WHERE ${matches(match)}${onlyIfDifferent ? ` AND (${changed})` : ''}`;
-  return { text, values };
+  return { text, shape, values };
 }
 
 export function addSql(shape: TableShape, key: readonly Values[], delta: Values, insertMissing: boolean): Built {
@@ -120,18 +121,19 @@ export function addSql(shape: TableShape, key: readonly Values[], delta: Values,
     return {
       text: `${insert.text}
 ON CONFLICT (${conflict}) DO UPDATE SET ${total} = coalesce(t.${total}, 0) + excluded.${total}`,
+      shape,
       values,
     };
   }
   const text = `UPDATE ${quotedTable(shape.table)} AS t SET ${total} = coalesce(t.${total}, 0) + u.c${key.length}
 FROM ${rows(shape, values)} AS u(${names(values)})
 WHERE ${matches(key)}`;
-  return { text, values };
+  return { text, shape, values };
 }
 
 export function removeSql(shape: TableShape, match: readonly Values[]): Built {
   const text = `DELETE FROM ${quotedTable(shape.table)} AS t
 USING ${rows(shape, match)} AS u(${names(match)})
 WHERE ${matches(match)}`;
-  return { text, values: match };
+  return { text, shape, values: match };
 }

@@ -6,14 +6,38 @@ const DAYS_PER_ERA = 146_097;
 const DAYS_0000_03_01_TO_1970 = 719_468;
 const FIRST_DAY = -719_162;
 const LAST_DAY = 2_932_896;
-const SHAPE = /^\d{4}-\d{2}-\d{2}$/;
+const DAYS_OF_MONTHS = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+const ZERO = 48;
+const DASH = 45;
 
 /** undefined for a text that is no day of the calendar. */
 export function textToDays(text: string): number | undefined {
-  if (!SHAPE.test(text)) return undefined;
-  const days = daysOf(Number(text.slice(0, 4)), Number(text.slice(5, 7)), Number(text.slice(8)));
-  // a 30th of February would come back as another day
-  return daysToText(days) === text ? days : undefined;
+  return text.length === 10 ? leadingDays(text) : undefined;
+}
+
+/** Of the day that the text begins with. */
+export function leadingDays(text: string): number | undefined {
+  const year = digitsAt(text, 0, 4);
+  const month = digitsAt(text, 5, 7);
+  const day = digitsAt(text, 8, 10);
+  if (text.charCodeAt(4) !== DASH || text.charCodeAt(7) !== DASH || year < 1 || month < 1 || day < 1) return undefined;
+  if (day > (DAYS_OF_MONTHS[month - 1] ?? 0) || (month === 2 && day === 29 && !isLeap(year))) return undefined;
+  return daysOf(year, month, day);
+}
+
+function isLeap(year: number): boolean {
+  return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+}
+
+/** The number that these characters write; -1 where one of them is no digit. */
+export function digitsAt(text: string, from: number, to: number): number {
+  let number = 0;
+  for (let index = from; index < to; index += 1) {
+    const digit = text.charCodeAt(index) - ZERO;
+    if (!(digit >= 0 && digit <= 9)) return -1;
+    number = number * 10 + digit;
+  }
+  return number;
 }
 
 /** The year is counted from March, so that the leap day comes last. */
