@@ -236,18 +236,23 @@ export class Task {
     }
   }
 
-  /** Was the transaction, whose commit got no answer, carried out? Opening the id anew ends it either way first. */
+  /**
+   * Was the transaction, whose commit got no answer, carried out? Opening the id anew ends it either way first. It also takes the
+   * id back from a worker that took over meanwhile, so all topics of the task must stand where this one left them.
+   */
   async #settle({ groupId, offsets }: Transaction): Promise<boolean> {
     await this.#writer.open();
     const admin = await this.#parts.log.admin();
-    const topics = offsets.map(({ topic }) => topic);
+    const topics = this.#buffers.map(({ topic }) => topic);
     const found = await admin.committedOffsets(groupId, topics).finally(() => admin.close());
-    const committed = offsets.map(
-      ({ topic }) => found.find((one) => one.topic === topic && one.partition === this.#parts.number)?.offset,
+    const stands = (topic: string) =>
+      found.find((one) => one.topic === topic && one.partition === this.#parts.number)?.offset;
+    const moved = this.#buffers.filter(({ topic, committed }) => stands(topic) !== committed);
+    if (moved.length === 0) return false;
+    const isOurs = moved.every(({ topic }) =>
+      offsets.some((one) => one.topic === topic && one.offset === stands(topic)),
     );
-    if (committed.every((offset, index) => offset === offsets[index]?.offset)) return true;
-    const before = offsets.map(({ topic }) => this.#buffers.find((buffer) => buffer.topic === topic)?.committed);
-    if (committed.every((offset, index) => offset === before[index])) return false;
+    if (isOurs && offsets.every(({ topic, offset }) => stands(topic) === offset)) return true;
     throw new TransientError({
       code: 'PRODUCER_FENCED',
       message: 'another worker took this work over and went on',
