@@ -110,7 +110,7 @@ export interface Clock {
   nowMs(): number;
   /** ms since some moment, never set: for durations. */
   elapsedMs(): number;
-  /** Resolves early when the signal aborts. */
+  /** Resolves early when the signal aborts. Of 0 ms: what has arrived meanwhile goes first. */
   pause(durationMs: number, signal?: AbortSignal): Promise<void>;
 }
 

@@ -1,24 +1,47 @@
 /** What was fetched → what one transaction is to write. */
+import type { LogBatch } from '../../core/ports.ts';
 import type { Decoded, DecodedItem, Decoder } from './decoder.ts';
 import type { Chunk } from './queue.ts';
+import { BREATH_RECORDS } from './straight.ts';
 import type { Work, Writer } from './writer.ts';
 
 /**
- * Nothing decoded is kept where the batch is ready to be sent: what waits is moved about in memory by V8, and that costs more
- * than decoding the few once more that need a plan after all.
+ * Goes on beside the transaction before it, so in small steps. Nothing decoded is kept where the batch is ready to be sent: what
+ * waits is moved about in memory by V8, and that costs more than decoding the few once more that need a plan after all.
  */
-export async function makeWork({ parts, advances }: Chunk, decoder: Decoder, writer: Writer): Promise<Work> {
-  const batches = parts.map(({ pending, records }) => ({ ...pending.batch, records }));
+export async function makeWork(
+  { parts, advances }: Chunk,
+  decoder: Decoder,
+  writer: Writer,
+  breathe: () => Promise<void>,
+): Promise<Work> {
+  const steps = parts.flatMap(({ pending, records }) => stepsOf({ ...pending.batch, records }));
   const decoded: Decoded[] = [];
-  for (const batch of batches) decoded.push(await decoder.records(batch));
-  const straight = writer.makeReady(decoded.length === 1 ? (decoded[0] as Decoded) : decoded.flat());
+  let sinceBreath = 0;
+  for (const step of steps) {
+    decoded.push(await decoder.records(step));
+    sinceBreath += step.records.length;
+    if (sinceBreath < BREATH_RECORDS) continue;
+    sinceBreath = 0;
+    await breathe();
+  }
+  const straight = await writer.makeReady(decoded.flat());
   const known = straight === undefined ? decoded : [];
   const items = async () => {
     const found: DecodedItem[] = [];
-    for (const [index, batch] of batches.entries()) {
-      found.push(...decoder.itemsOf(batch, known[index] ?? (await decoder.records(batch))));
+    for (const [index, step] of steps.entries()) {
+      found.push(...decoder.itemsOf(step, known[index] ?? (await decoder.records(step))));
     }
     return found.map(({ item }) => item);
   };
   return { items, straight, advances, isTimedRetry: false };
+}
+
+function stepsOf(batch: LogBatch): LogBatch[] {
+  if (batch.records.length <= BREATH_RECORDS) return [batch];
+  const steps: LogBatch[] = [];
+  for (let from = 0; from < batch.records.length; from += BREATH_RECORDS) {
+    steps.push({ ...batch, records: batch.records.slice(from, from + BREATH_RECORDS) });
+  }
+  return steps;
 }

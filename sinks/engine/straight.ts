@@ -16,6 +16,7 @@ import type { Session, Values } from '../dialects/dialect.ts';
 import { column, countOf } from '../dialects/values.ts';
 import type { CompiledColumn, CompiledTable } from './compile.ts';
 import { type Counts, noCounts } from './counts.ts';
+import type { Decoded } from './decoder.ts';
 import { evaluate } from './evaluate.ts';
 import { parkedCounts } from './parking.ts';
 import { NO_HASH, type SideTables, TRUNCATE_KEY } from './side-tables.ts';
@@ -34,6 +35,9 @@ type Ledger = { readonly key: readonly Values[]; readonly columns: readonly Valu
 /** Parts are in the order of the target's declaration: parents before children. */
 export type Straight = { readonly parts: readonly Part[]; readonly records: number; readonly superseded: number };
 
+/** Some milliseconds of work: the database's answer to the batch before this one shall not wait longer. */
+export const BREATH_RECORDS = 500;
+
 type Tables = ReadonlyMap<string, CompiledTable>;
 type Newest = Map<string, CanonicalRecord>;
 
@@ -45,8 +49,12 @@ function isStraight({ declaration, effects, entity, system, isBidirectional }: C
   return isPlain && isForeign && !isBidirectional && (onDelete === 'delete' || onDelete === 'keep');
 }
 
-/** undefined: not this batch. */
-export function makeReady(tables: Tables, decoded: readonly (CanonicalRecord | RecordError)[]): Straight | undefined {
+/** undefined: not this batch. `breathe` is called now and then: what has arrived meanwhile goes first. */
+export async function makeReady(
+  tables: Tables,
+  decoded: Decoded,
+  breathe: () => Promise<void>,
+): Promise<Straight | undefined> {
   const newest = new Map<CompiledTable, Newest>();
   let superseded = 0;
   for (const record of decoded) {
@@ -64,7 +72,7 @@ export function makeReady(tables: Tables, decoded: readonly (CanonicalRecord | R
   try {
     const parts: Part[] = [];
     for (const [table, ofTable] of newest) {
-      const part = partOf(table, ofTable);
+      const part = await partOf(table, ofTable, breathe);
       if (part === undefined) return undefined;
       parts.push(part);
     }
@@ -87,7 +95,7 @@ function startTable(newest: Map<CompiledTable, Newest>, table: CompiledTable): N
  * The hot loop: see `npm run bench -- --only sink-postgres`. Keys are sorted, so that all workers lock in one order and the
  * database walks its indexes from left to right.
  */
-function partOf(table: CompiledTable, newest: Newest): Part | undefined {
+async function partOf(table: CompiledTable, newest: Newest, breathe: () => Promise<void>): Promise<Part | undefined> {
   const keys = [...newest.keys()].sort();
   const rows = { key: arrays(table.key), columns: arrays(table.columns), onInsert: arrays(table.onInsert) };
   const gone = arrays(table.key);
@@ -97,7 +105,8 @@ function partOf(table: CompiledTable, newest: Newest): Part | undefined {
   const hops: number[] = [];
   const times: bigint[] = [];
   let oldest: Uint8Array | undefined;
-  for (const key of keys) {
+  for (const [index, key] of keys.entries()) {
+    if (index > 0 && index % BREATH_RECORDS === 0) await breathe();
     const { value, meta } = newest.get(key) as CanonicalRecord;
     const row = evaluate(table, key, { fields: value, absent: [] });
     // a record that this target doesn't hold: what becomes of its row depends on the ledger
@@ -139,9 +148,15 @@ function partOf(table: CompiledTable, newest: Newest): Part | undefined {
 }
 
 /** What can be done for sending it before its transaction begins. */
-export function announce(session: Session, side: SideTables, { parts }: Straight): void {
+export async function announce(
+  session: Session,
+  side: SideTables,
+  { parts }: Straight,
+  breathe: () => Promise<void>,
+): Promise<void> {
   for (const { table, ledger, rows, gone } of parts) {
     session.makeReady(side.applied, [...ledger.key, ...ledger.columns]);
+    if (countOf(ledger.key) > BREATH_RECORDS) await breathe();
     session.makeReady(table.shape, [...rows.key, ...rows.columns, ...rows.onInsert, ...gone]);
   }
 }

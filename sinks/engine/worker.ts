@@ -264,7 +264,7 @@ export class SinkWorker implements ConsumerCallbacks {
 
   /** Decoded and made ready, once. */
   #workOf(chunk: Chunk): Promise<Work> {
-    chunk.work ??= this.#using((writer) => makeWork(chunk, this.#decoder, writer));
+    chunk.work ??= this.#using((writer) => makeWork(chunk, this.#decoder, writer, () => this.#options.clock.pause(0)));
     return chunk.work;
   }
 

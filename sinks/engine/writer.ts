@@ -92,11 +92,12 @@ export class Writer {
   }
 
   /** Done before the transaction begins, so that the database need not wait for it. undefined: they need a plan. */
-  makeReady(decoded: Decoded): Straight | undefined {
-    const { settings, tables } = this.#options;
+  async makeReady(decoded: Decoded): Promise<Straight | undefined> {
+    const { settings, tables, side, clock } = this.#options;
     if (settings.rewriteEqual || decoded.length === 0) return undefined;
-    const straight = makeReady(tables, decoded);
-    if (straight !== undefined && this.#session !== undefined) announce(this.#session, this.#options.side, straight);
+    const breathe = () => clock.pause(0);
+    const straight = await makeReady(tables, decoded, breathe);
+    if (straight !== undefined && this.#session !== undefined) await announce(this.#session, side, straight, breathe);
     return straight;
   }
 

@@ -143,7 +143,7 @@ export class SinkSimulation {
     try {
       const items = await work.items();
       const records = items.flatMap((item) => (item.kind === 'record' ? [item.candidate.record] : []));
-      const straight = records.length === items.length ? this.#writer.makeReady(records) : undefined;
+      const straight = records.length === items.length ? await this.#writer.makeReady(records) : undefined;
       const written = await this.#writer.write({ ...work, straight });
       for (const { lease, nextOffset } of work.advances) lease.nextOffset = nextOffset;
       return written;
