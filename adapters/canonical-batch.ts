@@ -6,7 +6,7 @@ import { RecordError } from '../core/errors.ts';
 import type { LogBatch, LogRecord } from '../core/ports.ts';
 import { type CanonicalCodec, createCanonicalCodec } from './avro/canonical-codec.ts';
 import { createMetaCodec, META_HEADER } from './avro/meta-codec.ts';
-import { schemaIds } from './avro/wire.ts';
+import { asBuffer, schemaIds } from './avro/wire.ts';
 import type { Registry } from './registry.ts';
 
 const ENTITY_OF_TOPIC = new Map<string, EntityName>(
@@ -20,18 +20,19 @@ export function createBatchDecoder(
   const codecs = new Map<EntityName, CanonicalCodec>();
   const meta = createMetaCodec();
   const decodeRecord = (codec: CanonicalCodec, record: LogRecord): CanonicalRecord => {
+    const { key, value } = record;
     const header = record.headers[META_HEADER];
-    if (record.key === null || header === undefined) {
+    if (key === null || header === undefined) {
       throw new RecordError({
         code: 'RECORD_INCOMPLETE',
-        message: `${codec.entity} record without ${record.key === null ? 'a key' : 'its metadata header'}`,
+        message: `${codec.entity} record without ${key === null ? 'a key' : 'its metadata header'}`,
         hint: 'only processors write canonical topics: find what else does',
       });
     }
     return {
       entity: codec.entity,
-      key: Buffer.from(record.key.buffer, record.key.byteOffset, record.key.byteLength).toString('utf8'),
-      value: record.value === null ? null : codec.decode(record.value),
+      key: asBuffer(key).toString('utf8'),
+      value: value === null ? null : codec.decode(value),
       meta: meta.decode(header),
     };
   };

@@ -10,6 +10,8 @@ export type LogRecord = {
   readonly key: Uint8Array | null;
   readonly value: Uint8Array | null;
   readonly headers: Readonly<Record<string, Uint8Array>>;
+  /** Of key and value together, where that is known without making them. */
+  readonly sizeBytes?: number;
   /** ms since 1970 as Kafka holds it: for display, never for order. */
   readonly timestampMs: number;
 };

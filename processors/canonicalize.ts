@@ -66,6 +66,8 @@ export function canonicalizeStage(parts: CanonicalizeParts): Stage {
   };
 }
 
+/** A record of the log makes its parts anew each time it is asked. */
+type Bytes = Pick<LogRecord, 'key' | 'value'>;
 type Read = { readonly record: LogRecord; readonly event: ChangeEvent; readonly keyRow: Row | null };
 type Said = { readonly read: Read; readonly mapped: Mapped; readonly question: Question | undefined };
 /** Asked of a record that may be an echo. `isWritten`: a target of this system writes the entity, so the ledger knows. */
@@ -96,9 +98,9 @@ class SliceWork {
       this.#counter.add('ignored', records.length);
       return this.#answer();
     }
-    const { codecs } = this.#parts;
-    await codecs.loadSchemas(bytesOf(records));
-    const read = this.#read();
+    const bytes = records.map(({ key, value }): Bytes => ({ key, value }));
+    await this.#parts.codecs.loadSchemas(bytesOf(bytes));
+    const read = this.#read(bytes);
     const said = this.#map(read, await this.#loadIdentities(read));
     this.#write(said, await this.#loadLedger(said));
     return this.#answer();
@@ -114,23 +116,24 @@ class SliceWork {
 
   // ---- bytes → events ----------------------------------------------------------------------------------------------
 
-  #read(): Read[] {
+  #read(bytes: readonly Bytes[]): Read[] {
     const { system, table } = this.#table;
     const epochMin = this.#parts.epochs[system] ?? 0;
     const read: Read[] = [];
     for (let index = 0; index < this.#slice.records.length; index += 1) {
       const record = this.#slice.records[index] as LogRecord;
-      if (record.value === null) {
+      const { key, value } = bytes[index] as Bytes;
+      if (value === null) {
         // follows a delete, which said it already
         this.#counter.add('passedOver', 1);
         continue;
       }
       try {
-        this.#schemas.check(this.#slice.topic, this.#table, record);
+        this.#schemas.check(this.#slice.topic, this.#table, { key, value });
         const context = { system, table, epoch: Math.max(epochMin, epochOf(record.headers)) };
-        const event = toChangeEvent(this.#parts.codecs.rawValue(record.value), context);
-        if (record.key === null) checkKeyless(this.#table, event.operation);
-        read.push({ record, event, keyRow: this.#keyRow(record, event) });
+        const event = toChangeEvent(this.#parts.codecs.rawValue(value), context);
+        if (key === null) checkKeyless(this.#table, event.operation);
+        read.push({ record, event, keyRow: this.#keyRow(key, event) });
       } catch (error) {
         if (!this.#setAside(record, error, index)) break;
       }
@@ -139,9 +142,8 @@ class SliceWork {
   }
 
   /** Read only where it is needed: by deletes, and where an id may have been assigned by the database. */
-  #keyRow(record: LogRecord, event: ChangeEvent): Row | null {
-    if (record.key === null || event.operation !== 'd') return null;
-    return this.#parts.codecs.rawKey(record.key);
+  #keyRow(key: Uint8Array | null, event: ChangeEvent): Row | null {
+    return key === null || event.operation !== 'd' ? null : this.#parts.codecs.rawKey(key);
   }
 
   /** False: this record and all behind it stay in the log. */
@@ -281,7 +283,7 @@ function inOrder(rejected: readonly Rejected[]): Rejected[] {
   return [...byOffset.values()].sort((left, right) => (left.record.offset < right.record.offset ? -1 : 1));
 }
 
-function* bytesOf(records: readonly LogRecord[]): Generator<Uint8Array | null> {
+function* bytesOf(records: readonly Bytes[]): Generator<Uint8Array | null> {
   for (const { key, value } of records) {
     yield value;
     yield key;

@@ -144,5 +144,5 @@ function bytesOf(records: readonly LogRecord[]): number {
 }
 
 function sizeOf(record: LogRecord): number {
-  return (record.key?.length ?? 0) + (record.value?.length ?? 0);
+  return record.sizeBytes ?? (record.key?.length ?? 0) + (record.value?.length ?? 0);
 }

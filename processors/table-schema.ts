@@ -50,7 +50,7 @@ export class TableSchemas {
   }
 
   /** ContractError SCHEMA_ID_MOVED, SCHEMA_CHANGED, KEY_CHANGED, or of a column not to be trusted. `value` is not null. */
-  check(topic: string, table: CompiledTable, { key, value }: LogRecord): void {
+  check(topic: string, table: CompiledTable, { key, value }: Pick<LogRecord, 'key' | 'value'>): void {
     const valueSchema = schemaOf(value);
     const keySchema = schemaOf(key);
     if (valueSchema === this.#lastValue && keySchema === this.#lastKey && topic === this.#lastTopic) return;

@@ -52,6 +52,10 @@ export class RecordView implements LogRecord {
     return this.#part(this.#valueAt, this.#valueBytes);
   }
 
+  get sizeBytes(): number {
+    return Math.max(this.#keyBytes, 0) + Math.max(this.#valueBytes, 0);
+  }
+
   get headers(): Readonly<Record<string, Uint8Array>> {
     const reader = new WireReader(this.#source.bytes, this.#headersAt);
     const count = reader.varint();
