@@ -6,6 +6,8 @@ export type Source = { readonly bytes: Buffer; readonly firstOffset: bigint; rea
 
 const NO_HEADERS: Readonly<Record<string, Uint8Array>> = Object.freeze({});
 const ABSENT = -1;
+/** As a varint. */
+const NONE = 0;
 
 /**
  * A record as places in the bytes that were fetched. Thousands wait in a worker, and a record made of its parts is half a
@@ -57,9 +59,9 @@ export class RecordView implements LogRecord {
   }
 
   get headers(): Readonly<Record<string, Uint8Array>> {
+    if (this.#source.bytes[this.#headersAt] === NONE) return NO_HEADERS;
     const reader = new WireReader(this.#source.bytes, this.#headersAt);
     const count = reader.varint();
-    if (count === 0) return NO_HEADERS;
     const headers: Record<string, Uint8Array> = {};
     for (let index = 0; index < count; index += 1) {
       const name = reader.bytes(reader.varint()).toString('utf8');

@@ -21,7 +21,7 @@ const SIZES = {
   full: { backlog: 1_000_000, backlogRounds: 2, seconds: 15, lines: 6_000_000 },
   quick: { backlog: 10_000, backlogRounds: 1, seconds: 4, lines: 400_000 },
 };
-const SHARES = [0.1, 0.5, 0.8];
+const SHARES = { full: [0.1, 0.5, 0.8], quick: [0.5] };
 const IDLE_PER_SECOND = 4;
 const BACKLOG = 'backlog';
 const caseAt = (share: number): string => `at ${share * 100} %`;
@@ -129,7 +129,10 @@ async function atRates(
   seconds: number,
   context: BenchContext,
 ) {
-  const loads = SHARES.map((share) => ({ name: caseAt(share), perSecond: Math.max(20, Math.round(highest * share)) }));
+  const loads = (context.quick ? SHARES.quick : SHARES.full).map((share) => ({
+    name: caseAt(share),
+    perSecond: Math.max(20, Math.round(highest * share)),
+  }));
   const cases: CaseResult[] = [];
   for (const { name, perSecond } of [{ name: IDLE, perSecond: IDLE_PER_SECOND }, ...loads]) {
     const contestants = chains.map((chain) => ({

@@ -14,7 +14,7 @@ import { startWorker, type WorkerProcess } from '../support/worker-process.ts';
 
 const PER_SECOND = { full: 500, quick: 100 };
 const SAMPLES = 60;
-const SECONDS = { hour: 3_600, quick: 30 };
+const SECONDS = { hour: 3_600, quick: 15 };
 const WARM_SHARE = 0.2;
 
 const last = `sample ${SAMPLES}`;
