@@ -39,11 +39,7 @@ const CONFIG_EXIT_CODE = 2;
  * Left to itself, V8 sizes its heap by the machine's memory and collects late: in a transaction of a million rows a sink of
  * which 50 MB were in use held 415 MB, with these bounds 209 MB, in the same time (the fault row F23).
  */
-export const HEAP_BOUNDS: readonly string[] = [
-  '--max-semi-space-size=16',
-  '--heap-growing-percent=150',
-  '--max-old-space-size=512',
-];
+export const HEAP_BOUNDS: readonly string[] = ['--max-semi-space-size=16', '--max-old-space-size=512'];
 
 export type WorkerOptions = {
   readonly deploymentFile: string;

@@ -4,15 +4,15 @@
  * The formats are those of the server's own array_recv, numeric_recv and their like.
  */
 import { digitsAt, leadingDays, textToDays } from '../../../core/calendar-date.ts';
+import { ByteWriter } from '../../../core/byte-writer.ts';
 import type { SqlValue } from '../../../core/target.ts';
 
 /** Writes one value that isn't NULL; false: it's none of those that this type takes. */
-type Element = (slab: Slab, value: SqlValue) => boolean;
+type Element = (slab: ByteWriter, value: SqlValue) => boolean;
 type Format = { readonly oid: number; readonly write: Element };
 
 const NULL_LENGTH = -1;
 const HEADER_BYTES = 20;
-const SHORT_TEXT = 24;
 const MINUS = 45;
 const NUMERIC_NEGATIVE = 0x4000;
 const DIGITS_A_GROUP = 4;
@@ -21,41 +21,6 @@ const NUMERIC_DIGITS_MAX = 500;
 const EPOCH_DAYS = 10_957;
 const TWO_TO_32 = 2 ** 32;
 const TIME_LENGTH = 26;
-
-/** Grows, and is used again and again: the hot loop makes no garbage. */
-class Slab {
-  bytes = Buffer.allocUnsafe(1 << 16);
-  at = 0;
-
-  ensure(count: number): void {
-    if (this.at + count <= this.bytes.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(this.bytes.length * 2, this.at + count));
-    this.bytes.copy(larger, 0, 0, this.at);
-    this.bytes = larger;
-  }
-
-  int16(value: number): void {
-    const { bytes, at } = this;
-    bytes[at] = value >>> 8;
-    bytes[at + 1] = value;
-    this.at = at + 2;
-  }
-
-  int32(value: number): void {
-    const { bytes, at } = this;
-    bytes[at] = value >>> 24;
-    bytes[at + 1] = value >>> 16;
-    bytes[at + 2] = value >>> 8;
-    bytes[at + 3] = value;
-    this.at = at + 4;
-  }
-
-  /** A whole number within ±2^53. */
-  int64(value: number): void {
-    this.int32(Math.floor(value / TWO_TO_32));
-    this.int32(value >>> 0);
-  }
-}
 
 const SYSTEM_TYPE = 'pg_catalog.';
 const FORMATS: Readonly<Record<string, Format>> = {
@@ -78,7 +43,7 @@ function formatOf(sqlType: string): Format | undefined {
   return sqlType.startsWith(SYSTEM_TYPE) ? FORMATS[sqlType.slice(SYSTEM_TYPE.length).replaceAll('"', '')] : undefined;
 }
 
-const slab = new Slab();
+const slab = new ByteWriter(1 << 16);
 
 /** undefined: not this column. The hot loop: see `npm run bench -- --only sink-postgres`. */
 export function binaryArray(sqlType: string, values: readonly SqlValue[]): Buffer | undefined {
@@ -114,13 +79,13 @@ function emptyArray(oid: number): Buffer {
   return bytes;
 }
 
-function writeBoolean(slab: Slab, value: SqlValue): boolean {
+function writeBoolean(slab: ByteWriter, value: SqlValue): boolean {
   if (typeof value !== 'boolean') return false;
-  slab.bytes[slab.at++] = value ? 1 : 0;
+  slab.int8(value ? 1 : 0);
   return true;
 }
 
-function writeBytes(slab: Slab, value: SqlValue): boolean {
+function writeBytes(slab: ByteWriter, value: SqlValue): boolean {
   if (!(value instanceof Uint8Array)) return false;
   slab.ensure(value.length);
   slab.bytes.set(value, slab.at);
@@ -128,14 +93,14 @@ function writeBytes(slab: Slab, value: SqlValue): boolean {
   return true;
 }
 
-function writeInt16(slab: Slab, value: SqlValue): boolean {
+function writeInt16(slab: ByteWriter, value: SqlValue): boolean {
   const number = Number(value);
   if (!isNumber(value) || number !== (number << 16) >> 16) return false;
   slab.int16(number);
   return true;
 }
 
-function writeInt32(slab: Slab, value: SqlValue): boolean {
+function writeInt32(slab: ByteWriter, value: SqlValue): boolean {
   const number = Number(value);
   if (!isNumber(value) || number !== (number | 0)) return false;
   slab.int32(number);
@@ -146,38 +111,31 @@ function isNumber(value: SqlValue): boolean {
   return typeof value === 'bigint' || typeof value === 'number';
 }
 
-function writeInt64(slab: Slab, value: SqlValue): boolean {
+function writeInt64(slab: ByteWriter, value: SqlValue): boolean {
   if (typeof value === 'bigint') {
     if (BigInt.asIntN(64, value) !== value) return false;
     slab.at = slab.bytes.writeBigInt64BE(value, slab.at);
     return true;
   }
   if (typeof value !== 'number' || !Number.isSafeInteger(value)) return false;
-  slab.int64(value);
+  writeLong(slab, value);
   return true;
 }
 
-function writeText(slab: Slab, value: SqlValue): boolean {
+/** A whole number within ±2^53. */
+function writeLong(slab: ByteWriter, value: number): void {
+  slab.int32(Math.floor(value / TWO_TO_32));
+  slab.int32(value >>> 0);
+}
+
+function writeText(slab: ByteWriter, value: SqlValue): boolean {
   if (typeof value !== 'string') return false;
-  slab.ensure(value.length * 3);
-  if (value.length > SHORT_TEXT || !writeAscii(slab, value)) slab.at += slab.bytes.write(value, slab.at, 'utf8');
-  return true;
-}
-
-/** A call out of JavaScript costs more than a short text. */
-function writeAscii(slab: Slab, value: string): boolean {
-  const { bytes, at } = slab;
-  for (let index = 0; index < value.length; index += 1) {
-    const unit = value.charCodeAt(index);
-    if (unit > 127) return false;
-    bytes[at + index] = unit;
-  }
-  slab.at = at + value.length;
+  slab.text(value);
   return true;
 }
 
 /** Digits in groups of four, on either side of the point; the server drops the groups that are zero at the ends. */
-function writeNumeric(slab: Slab, value: SqlValue): boolean {
+function writeNumeric(slab: ByteWriter, value: SqlValue): boolean {
   if (typeof value !== 'string' || value.length > NUMERIC_DIGITS_MAX) return false;
   const first = value.charCodeAt(0) === MINUS ? 1 : 0;
   const dot = value.indexOf('.');
@@ -209,7 +167,7 @@ function groupOf(text: string, from: number, first: number): number {
   return digits;
 }
 
-function writeDate(slab: Slab, value: SqlValue): boolean {
+function writeDate(slab: ByteWriter, value: SqlValue): boolean {
   const days = typeof value === 'string' ? textToDays(value) : undefined;
   if (days === undefined) return false;
   slab.int32(days - EPOCH_DAYS);
@@ -217,7 +175,7 @@ function writeDate(slab: Slab, value: SqlValue): boolean {
 }
 
 /** `2017-01-31 08:15:30.123456` and the zone: what core/columns.ts makes of a time. */
-function writeTime(slab: Slab, value: SqlValue, zone: '' | '+00'): boolean {
+function writeTime(slab: ByteWriter, value: SqlValue, zone: '' | '+00'): boolean {
   if (typeof value !== 'string' || value.length !== TIME_LENGTH + zone.length || !value.endsWith(zone)) return false;
   const days = leadingDays(value);
   const [hours, minutes] = [digitsAt(value, 11, 13), digitsAt(value, 14, 16)];
@@ -226,7 +184,7 @@ function writeTime(slab: Slab, value: SqlValue, zone: '' | '+00'): boolean {
   if (hours > 23 || minutes > 59 || seconds > 59 || !hasTimeMarks(value)) return false;
   const total = ((((days - EPOCH_DAYS) * 24 + hours) * 60 + minutes) * 60 + seconds) * 1_000_000 + micros;
   if (!Number.isSafeInteger(total)) return false;
-  slab.int64(total);
+  writeLong(slab, total);
   return true;
 }
 
