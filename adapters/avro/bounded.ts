@@ -4,13 +4,10 @@
  */
 import avro from 'avsc';
 import type { Schema, Type } from 'avsc';
-
-/** What avsc reads from; its typings leave this out, as they do `_read` and `_skip`. */
-export type Tap = { readonly buf: Buffer; readonly pos: number; readLong(): number; readString(): string };
-export type Readable = Type & { _read(tap: Tap): unknown; _skip(tap: Tap): void };
+import type { Internals, Tap } from './tap.ts';
 
 export function readItems(tap: Tap, array: Type): unknown[] {
-  const itemsType = (array as unknown as { itemsType: Readable }).itemsType;
+  const itemsType = (array as unknown as { itemsType: Internals }).itemsType;
   const items: unknown[] = [];
   for (let count = readCount(tap); count > 0; count = readCount(tap)) {
     for (; count > 0; count -= 1) items.push(itemsType._read(tap));
@@ -19,7 +16,7 @@ export function readItems(tap: Tap, array: Type): unknown[] {
 }
 
 export function readEntries(tap: Tap, map: Type): Record<string, unknown> {
-  const valuesType = (map as unknown as { valuesType: Readable }).valuesType;
+  const valuesType = (map as unknown as { valuesType: Internals }).valuesType;
   const entries: Record<string, unknown> = {};
   for (let count = readCount(tap); count > 0; count = readCount(tap)) {
     for (; count > 0; count -= 1) entries[tap.readString()] = valuesType._read(tap);

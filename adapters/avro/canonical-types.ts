@@ -3,8 +3,10 @@ import avro from 'avsc';
 import type { Schema, Type } from 'avsc';
 import { BoundedArray } from './bounded.ts';
 import { daysToText, textToDays } from '../../core/calendar-date.ts';
-import { bytesToDecimal, decimalToBytes } from './decimal.ts';
+import { bytesNeeded, bytesToDecimal, decimalToBytes, placePoint, SMALL_BYTES_MAX, smallUnscaled } from './decimal.ts';
+import type { Internals, Tap } from './tap.ts';
 import { bigintLong } from './long.ts';
+import { rememberingString } from './text.ts';
 
 const { LogicalType } = avro.types;
 type LogicalSchema = { readonly precision?: number; readonly scale?: number };
@@ -20,6 +22,30 @@ class DecimalType extends LogicalType {
     if (!Number.isInteger(precision)) throw new Error('a decimal needs its precision');
     this.precision = precision as number;
     this.scale = scale ?? 0;
+  }
+
+  /** A short one without a Buffer of its own. */
+  _read(tap: Tap): string {
+    const start = tap.pos;
+    const length = tap.readLong();
+    if (length > 0 && length <= SMALL_BYTES_MAX && tap.pos + length <= tap.buf.length) {
+      tap.pos += length;
+      return placePoint(tap.buf.readIntBE(tap.pos - length, length).toString(), this.scale);
+    }
+    tap.pos = start;
+    return this._fromValue((this.underlyingType as unknown as Internals<Buffer>)._read(tap));
+  }
+
+  _write(tap: Tap, value: unknown): void {
+    const unscaled = typeof value === 'string' ? smallUnscaled(value, this.precision, this.scale) : Number.NaN;
+    if (Number.isNaN(unscaled)) {
+      (this.underlyingType as unknown as Internals<Buffer>)._write(tap, this._toValue(value));
+      return;
+    }
+    const length = bytesNeeded(unscaled);
+    tap.writeLong(length);
+    if (tap.pos + length <= tap.buf.length) tap.buf.writeIntBE(unscaled, tap.pos, length);
+    tap.pos += length;
   }
 
   protected override _fromValue(bytes: Buffer | undefined): string {
@@ -76,6 +102,7 @@ type HookedSchema = { readonly type?: unknown; readonly isUnderlying?: boolean }
 /** Every long is a bigint, with or without a logical type: timestamp-micros is its number of microseconds. */
 function hook(schema: Schema, options: unknown): Type | undefined {
   if (schema === 'long') return bigintLong;
+  if (schema === 'string') return rememberingString();
   if (typeof schema === 'string') return undefined;
   const { type, isUnderlying } = schema as HookedSchema;
   if (type === 'array' && isUnderlying !== true) return new BoundedArray(schema, options);

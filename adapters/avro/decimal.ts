@@ -6,7 +6,7 @@
 export const DECIMAL_RULE = 'not a decimal text with exactly the declared digits';
 
 /** Up to here plain numbers are exact and `Buffer` writes them: 48 bits, 14 digits. */
-const SMALL_BYTES_MAX = 6;
+export const SMALL_BYTES_MAX = 6;
 const SMALL_DIGITS_MAX = 14;
 
 const ZERO = 48;
@@ -22,6 +22,25 @@ export function decimalToBytes(text: string, precision: number, scale: number): 
   const magnitude = BigInt(digits);
   if (magnitude.toString().length > precision || (magnitude === 0n && isNegative)) return undefined;
   return bigToBytes(isNegative ? -magnitude : magnitude);
+}
+
+/**
+ * The unscaled number, for a text of at most 14 digits that is this decimal; NaN for any other: `decimalToBytes` looks closer.
+ */
+export function smallUnscaled(text: string, precision: number, scale: number): number {
+  const start = text.charCodeAt(0) === MINUS ? 1 : 0;
+  const point = scale === 0 ? text.length : text.length - scale - 1;
+  const isShort = point > start && text.length - start <= SMALL_DIGITS_MAX;
+  if (!isShort || (point - start > 1 && text.charCodeAt(start) === ZERO)) return Number.NaN;
+  let magnitude = 0;
+  for (let index = start; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    if (index === point && code === POINT) continue;
+    if (index === point || code < ZERO || code > ZERO + 9) return Number.NaN;
+    magnitude = magnitude * 10 + code - ZERO;
+  }
+  if (magnitude >= 10 ** precision || (start === 1 && magnitude === 0)) return Number.NaN;
+  return start === 1 ? -magnitude : magnitude;
 }
 
 /** Digits without sign and point; undefined where the shape is wrong. */
@@ -40,15 +59,20 @@ function digitsOf(text: string, scale: number): string | undefined {
 function smallToBytes(magnitude: number, isNegative: boolean, precision: number): Buffer | undefined {
   if (magnitude >= 10 ** precision || (magnitude === 0 && isNegative)) return undefined;
   const value = isNegative ? -magnitude : magnitude;
+  const bytes = Buffer.allocUnsafe(bytesNeeded(value));
+  bytes.writeIntBE(value, 0, bytes.length);
+  return bytes;
+}
+
+/** In two's complement. */
+export function bytesNeeded(value: number): number {
   let length = 1;
   let limit = 0x80;
   while (value >= limit || value < -limit) {
     length += 1;
     limit *= 0x100;
   }
-  const bytes = Buffer.allocUnsafe(length);
-  bytes.writeIntBE(value, 0, length);
-  return bytes;
+  return length;
 }
 
 function bigToBytes(value: bigint): Buffer {

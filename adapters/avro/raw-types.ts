@@ -7,9 +7,11 @@ import avro from 'avsc';
 import type { Schema, Type } from 'avsc';
 import type { ColumnValue } from '../../core/change-event.ts';
 import { UNAVAILABLE, Unreadable } from '../../core/change-event.ts';
-import { type Readable, readEntries, readItems, type Tap } from './bounded.ts';
+import { readEntries, readItems } from './bounded.ts';
 import { bytesToDecimal } from './decimal.ts';
 import { bigintLong } from './long.ts';
+import type { Internals, Tap } from './tap.ts';
+import { rememberingString } from './text.ts';
 
 /** Debezium's default for `unavailable.value.placeholder`; in an array of integers, the same byte by byte. */
 const PLACEHOLDER = '__debezium_unavailable_value';
@@ -217,11 +219,11 @@ class TextMapType extends SemanticType {
 
 /** A part of the envelope that nobody reads: passed over without making objects of it. */
 class PassedOver extends avro.types.LogicalType {
-  readonly #inner: Readable;
+  readonly #inner: Internals;
 
   constructor(inner: Type) {
     super({ type: 'null', logicalType: 'seam.passed-over' } as unknown as Schema);
-    this.#inner = inner as Readable;
+    this.#inner = inner as Internals;
   }
 
   _read(tap: Tap): undefined {
@@ -241,8 +243,10 @@ export function compileRaw(schema: unknown): Type {
   const logicalTypes = { ...semantic, [LIST]: ListType, [TEXT_MAP]: TextMapType };
   const hook = (part: HookedSchema | string, options: unknown): Type | undefined => {
     if (part === 'long') return bigintLong;
+    if (part === 'string') return rememberingString();
     if (typeof part === 'string') return undefined;
     if (part.passOver !== undefined) return new PassedOver(avro.Type.forSchema(part.passOver, options as object));
+    if (part.type === 'string' && part.isUnderlying) return rememberingString();
     return part.type === 'long' && (part.isUnderlying || !hasReader(part.logicalType)) ? bigintLong : undefined;
   };
   return avro.Type.forSchema(schema as Schema, {
