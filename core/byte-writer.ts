@@ -1,4 +1,6 @@
 const SHORT_TEXT = 48;
+/** One large value shall not hold its memory for ever. */
+const KEPT_BYTES_MAX = 4 * 1024 ** 2;
 
 /**
  * Bytes one after the other into memory that grows and is used again: hot loops make no garbage with it. `ensure` comes before
@@ -7,9 +9,17 @@ const SHORT_TEXT = 48;
 export class ByteWriter {
   bytes: Buffer;
   at = 0;
+  readonly #size: number;
 
   constructor(size = 1 << 12) {
+    this.#size = size;
     this.bytes = Buffer.allocUnsafe(size);
+  }
+
+  /** What was written is done with. */
+  begin(): void {
+    this.at = 0;
+    if (this.bytes.length > KEPT_BYTES_MAX) this.bytes = Buffer.allocUnsafe(this.#size);
   }
 
   ensure(count: number): void {

@@ -17,7 +17,7 @@ const input = new ByteWriter();
  * a value is written as its type letter and its UTF-8 text, length first, so no two contents share an input.
  */
 export function canonicalHash(fields: CanonicalFields, names: readonly string[]): Uint8Array {
-  input.at = 0;
+  input.begin();
   for (const name of names) write(fields[name] ?? null);
   // a text as the answer costs a third of what a Buffer or a hash object costs
   const digest = hash('sha256', input.bytes.subarray(0, input.at), 'binary');

@@ -50,6 +50,7 @@ export function binaryArray(sqlType: string, values: readonly SqlValue[]): Buffe
   const format = formatOf(sqlType);
   if (format === undefined) return undefined;
   const { oid, write } = format;
+  slab.begin();
   slab.at = HEADER_BYTES;
   let hasNull = 0;
   for (const value of values) {
