@@ -15,10 +15,11 @@ const MINUS = 45;
 
 /** undefined where the text isn't this decimal: the caller knows the place and says so. */
 export function decimalToBytes(text: string, precision: number, scale: number): Buffer | undefined {
+  const small = smallUnscaled(text, precision, scale);
+  if (!Number.isNaN(small)) return smallToBytes(small);
   const digits = digitsOf(text, scale);
   if (digits === undefined || digits.length > Math.max(precision, scale + 1)) return undefined;
   const isNegative = text.charCodeAt(0) === MINUS;
-  if (digits.length <= SMALL_DIGITS_MAX) return smallToBytes(Number(digits), isNegative, precision);
   const magnitude = BigInt(digits);
   if (magnitude.toString().length > precision || (magnitude === 0n && isNegative)) return undefined;
   return bigToBytes(isNegative ? -magnitude : magnitude);
@@ -56,9 +57,7 @@ function digitsOf(text: string, scale: number): string | undefined {
   return scale === 0 ? text.slice(start) : text.slice(start, point) + text.slice(point + 1);
 }
 
-function smallToBytes(magnitude: number, isNegative: boolean, precision: number): Buffer | undefined {
-  if (magnitude >= 10 ** precision || (magnitude === 0 && isNegative)) return undefined;
-  const value = isNegative ? -magnitude : magnitude;
+function smallToBytes(value: number): Buffer {
   const bytes = Buffer.allocUnsafe(bytesNeeded(value));
   bytes.writeIntBE(value, 0, bytes.length);
   return bytes;

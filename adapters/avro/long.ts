@@ -5,25 +5,9 @@
 import avro from 'avsc';
 import type { Internals } from './tap.ts';
 
-const LOW_BITS = 28;
-const LOW_RANGE = 2 ** LOW_BITS;
-const SAFE_HIGH = 2 ** (53 - LOW_BITS);
 const LONG_MIN = -(2n ** 63n);
 const LONG_MAX = 2n ** 63n - 1n;
 const SAFE = 2n ** 52n;
-
-function readZigzag(bytes: Buffer): bigint {
-  let low = 0;
-  let high = 0;
-  for (let index = Math.min(bytes.length, 8) - 1; index >= 0; index -= 1) {
-    const group = (bytes[index] as number) & 0x7f;
-    if (index >= 4) high = high * 128 + group;
-    else low = low * 128 + group;
-  }
-  if (bytes.length > 8 || high >= SAFE_HIGH) return readLarge(bytes);
-  const zigzag = high * LOW_RANGE + low;
-  return BigInt(zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2);
-}
 
 function readLarge(bytes: Buffer): bigint {
   let zigzag = 0n;
@@ -31,20 +15,6 @@ function readLarge(bytes: Buffer): bigint {
     zigzag = (zigzag << 7n) | BigInt((bytes[index] as number) & 0x7f);
   }
   return BigInt.asIntN(64, (zigzag >> 1n) ^ -(zigzag & 1n));
-}
-
-function writeZigzag(value: bigint): Buffer {
-  if (value >= SAFE || value < -SAFE) return writeLarge(value);
-  const plain = Number(value);
-  let rest = plain < 0 ? -plain * 2 - 1 : plain * 2;
-  const bytes = Buffer.allocUnsafe(8);
-  let length = 0;
-  while (rest >= 128) {
-    bytes[length++] = (rest % 128) | 0x80;
-    rest = Math.floor(rest / 128);
-  }
-  bytes[length++] = rest;
-  return bytes.subarray(0, length);
 }
 
 function writeLarge(value: bigint): Buffer {
@@ -60,8 +30,8 @@ function writeLarge(value: bigint): Buffer {
 
 const long = avro.types.LongType.__with(
   {
-    fromBuffer: readZigzag,
-    toBuffer: writeZigzag,
+    fromBuffer: readLarge,
+    toBuffer: writeLarge,
     fromJSON: (value: number | string) => BigInt(value),
     toJSON: (value: bigint) => value.toString(),
     isValid: (value: unknown) => typeof value === 'bigint' && value >= LONG_MIN && value <= LONG_MAX,
