@@ -15,7 +15,7 @@ export const ProcessorSettings = z.strictObject({
     .min(1_000)
     .default(16_000_000)
     .meta({ description: 'Most bytes read for one transaction; a single record may be larger.' }),
-  transactionEveryMs: z.int().min(0).max(10_000).default(50).meta({
+  transactionEveryMs: z.int().min(0).max(10_000).default(30).meta({
     description:
       'Shortest time between the starts of two transactions of a task. A change that comes alone never waits.',
   }),

@@ -7,7 +7,7 @@ export const SinkSettings = z.strictObject({
     .max(10_000)
     .default(2_000)
     .meta({ description: 'Records written in one transaction.' }),
-  batchEveryMs: z.int().min(0).max(10_000).default(30).meta({
+  batchEveryMs: z.int().min(0).max(10_000).default(20).meta({
     description: 'Shortest time between the starts of two transactions. A record that comes alone never waits.',
   }),
   retryDelayMsMax: z

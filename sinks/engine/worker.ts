@@ -23,7 +23,7 @@ import { addCounts, type Counts, noCounts } from './counts.ts';
 import { Decoder } from './decoder.ts';
 import { makeWork } from './make-work.ts';
 import { timeText } from './execute.ts';
-import { type Advance, LEASE_LOST, type Lease, partitionName, takeLease } from './leases.ts';
+import { LEASE_LOST, type Lease, partitionName, takeLease } from './leases.ts';
 import { type ParkedCounts, parkedCounts, warnOf } from './parking.ts';
 import { BatchQueue, type Chunk } from './queue.ts';
 import { type DecodeBatch, KEY_PARKED } from './record.ts';
@@ -61,7 +61,7 @@ export type WorkerOptions = {
   readonly signal: AbortSignal;
 };
 
-const COMMIT_EVERY_MS = 1_000;
+const SHOW_LAG_EVERY_MS = 1_000;
 const PRUNE_EVERY_MS = 600_000;
 const PRUNED_ROWS_MAX = 1_000;
 /** A retry on new rows takes at most about a tenth of the time. */
@@ -85,7 +85,8 @@ export class SinkWorker implements ConsumerCallbacks {
   #isDraining = false;
   #failure: unknown;
   #retryRestUntilMs = 0;
-  #committedAtMs = 0;
+  readonly #unshown = new Set<Lease>();
+  #shownAtMs = Number.NEGATIVE_INFINITY;
   #startedAtMs = 0;
 
   constructor(options: WorkerOptions) {
@@ -143,6 +144,7 @@ export class SinkWorker implements ConsumerCallbacks {
     const names = new Set(partitions.map(partitionName));
     this.#queue.drop(names);
     await this.#exclusive(async () => {
+      for (const lease of this.#unshown) if (names.has(partitionName(lease))) this.#unshown.delete(lease);
       for (const name of names) this.#leases.delete(name);
     });
     if (this.#leases.size === 0 && this.#state !== 'failed') this.#enter('paused', 'no partitions');
@@ -169,7 +171,8 @@ export class SinkWorker implements ConsumerCallbacks {
     const { clock, settings, signal } = this.#options;
     let prunedAtMs = clock.elapsedMs();
     while (!signal.aborted) {
-      await clock.pause(settings.parkedRetryMs, signal);
+      await clock.pause(Math.min(settings.parkedRetryMs, SHOW_LAG_EVERY_MS), signal);
+      this.#showLag();
       if (signal.aborted || this.#leases.size === 0 || this.#failure !== undefined) continue;
       const isPruneDue = clock.elapsedMs() - prunedAtMs >= PRUNE_EVERY_MS;
       if (isPruneDue) prunedAtMs = clock.elapsedMs();
@@ -272,7 +275,8 @@ export class SinkWorker implements ConsumerCallbacks {
     const written = await this.#using((writer) => writer.write(work, () => this.#lookAhead()));
     for (const { lease, nextOffset } of work.advances) lease.nextOffset = nextOffset;
     if (written !== undefined) this.#note(written);
-    this.#commit(work.advances);
+    for (const { lease } of work.advances) this.#unshown.add(lease);
+    this.#showLag();
     await this.#retryAfterWrites();
   }
 
@@ -352,16 +356,20 @@ export class SinkWorker implements ConsumerCallbacks {
     );
   }
 
-  /** For lag display only, so not awaited, and its failure changes nothing. */
-  #commit(advances: readonly Advance[]): void {
+  /**
+   * The group's offsets are for lag displays alone: sent at most once a second, the last ones by `keepUp`, not awaited, and a
+   * failure changes nothing.
+   */
+  #showLag(): void {
     const nowMs = this.#options.clock.elapsedMs();
-    if (nowMs - this.#committedAtMs < COMMIT_EVERY_MS && !this.#queue.isEmpty) return;
-    this.#committedAtMs = nowMs;
-    const offsets = advances.map(({ lease: { topic, partition }, nextOffset }) => ({
+    if (this.#unshown.size === 0 || nowMs - this.#shownAtMs < SHOW_LAG_EVERY_MS) return;
+    const offsets = [...this.#unshown].map(({ topic, partition, nextOffset }) => ({
       topic,
       partition,
       offset: nextOffset,
     }));
+    this.#unshown.clear();
+    this.#shownAtMs = nowMs;
     this.#consumer?.commit(offsets).catch((error: unknown) => {
       this.#options.logger.debug({ system: this.#options.system, error }, 'lag not shown');
     });

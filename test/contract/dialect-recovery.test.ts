@@ -66,6 +66,15 @@ describeDialects((suite) => {
     });
   });
 
+  it('shows lag displays its offsets once a second at most, and at last where it stands', async () => {
+    const startedMs = performance.now();
+    const bench = await suite.start([item]);
+    for (let at = 1; at <= 20; at += 1) await suite.write(bench, product({ description: `${at}` }, { at }));
+    const { shownOffsets } = bench.log;
+    await eventually(() => shownOffsets.at(-1)?.[0]?.offset === 20n, 'the last offset is shown');
+    expect(shownOffsets.length).toBeLessThanOrEqual(1 + (performance.now() - startedMs) / 1_000);
+  });
+
   describe('crashes', () => {
     const batch = () => [
       moved('a', '-2.000', { at: 1 }),

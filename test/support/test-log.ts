@@ -79,6 +79,8 @@ export class TestLog implements Log {
   readonly #partitions = new Map<string, Stored[]>();
   readonly #consumers = new Set<TestConsumer>();
   readonly #assigned = new Map<string, readonly number[]>();
+  /** What consumers committed to their group, call by call. */
+  readonly shownOffsets: (readonly (TopicPartition & { offset: bigint })[])[] = [];
 
   constructor(partitionsPerTopic = 2) {
     this.#partitionsPerTopic = partitionsPerTopic;
@@ -214,7 +216,9 @@ class TestConsumer implements LogConsumer {
     }
   }
 
-  async commit(): Promise<void> {}
+  async commit(offsets: readonly (TopicPartition & { offset: bigint })[]): Promise<void> {
+    this.#log.shownOffsets.push(offsets);
+  }
 
   async stop(): Promise<void> {
     this.#isStopped = true;
