@@ -1,6 +1,7 @@
 /** A target database of a sink comparison: Seam's side schema, a schema `shop`, and the sink's own user. */
 import { type AdminConnection, runScripts } from '../../adapters/sql-script.ts';
 import mariadb from 'mariadb';
+import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import type { DialectName } from '../../core/target.ts';
 import type { Connection } from '../../sinks/dialects/dialect.ts';
@@ -63,11 +64,30 @@ async function postgresSession({ host, port, database, user, password }: AdminCo
 
 async function mariadbSession({ host, port, database, user, password }: AdminConnection): Promise<Session> {
   const connection = await mariadb.createConnection({ host, port, database, user, password, timezone: 'Z' });
+  const once = async <T>(sql: string, values?: readonly unknown[]) =>
+    (await connection.query(sql, values === undefined ? undefined : [...values])) as T[];
   return {
-    query: async <T>(sql: string, values?: readonly unknown[]) =>
-      (await connection.query(sql, values === undefined ? undefined : [...values])) as T[],
+    query: (sql, values) => (OF_A_TABLE.test(sql) ? whenFree(() => once(sql, values)) : once(sql, values)),
     close: () => connection.end(),
   };
+}
+
+const OF_A_TABLE = /^(TRUNCATE|DROP) TABLE/;
+const LOCK_WAIT_TIMEOUT = 1205;
+const FREE_LIMIT_MS = 30_000;
+const RETRY_MS = 100;
+
+/** InnoDB gives a statement of this kind up at once, not after its limit, while its own statistics or purge hold the table. */
+async function whenFree<T>(action: () => Promise<T>): Promise<T> {
+  for (const endMs = performance.now() + FREE_LIMIT_MS; ; ) {
+    try {
+      return await action();
+    } catch (error) {
+      const isHeld = (error as { errno?: number }).errno === LOCK_WAIT_TIMEOUT;
+      if (!isHeld || performance.now() > endMs) throw error;
+    }
+    await pause(RETRY_MS);
+  }
 }
 
 function setup(kind: DialectName, database: string): string {

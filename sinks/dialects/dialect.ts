@@ -134,7 +134,8 @@ export interface Session {
   /**
    * Rows of the ledger that are not there, older by `position`, or of the same one with other contents (`hash`, `deleted`): the
    * guard in one step. All others are left as they are, and so is a deleted one that is deleted again: what lies under its key
-   * by now may be somebody else's. `added`: those of the written that were not there and aren't deleted.
+   * by now may be somebody else's; or there is a RecordError, and the transaction has to be rolled back. `added`: those of the
+   * written that were not there and aren't deleted.
    */
   advance(ledger: TableShape, request: Advance): Promise<{ readonly written: number; readonly added: number }>;
 

@@ -198,7 +198,7 @@ class Planner {
   }
 
   #write(outcome: Outcome, row: RowValues | NoRow, isOwn: boolean): void {
-    const { table, key, ledger, decided, isOverwritten } = outcome;
+    const { table, key, ledger, decided, isOverwritten, superseded } = outcome;
     const entity = table.entity.entity;
     const localKey = this.#state.identities.get(entityKey(entity, key));
     this.#effects.change(table, key, row.kind === 'row' ? row.shares : []);
@@ -211,7 +211,8 @@ class Planner {
       if (table.declaration.mode === 'upsert') this.#present.add(rowId(table.shape.table, table.key, row.key));
     } else {
       const isUnknown = ledger === undefined || ledger.deleted;
-      if (row.isForeign ? isUnknown : ledger?.deleted === true && !isOverwritten) return;
+      const isThereAgain = isOverwritten || superseded.some((one) => isOwnOfShared(table, one));
+      if (row.isForeign ? isUnknown : ledger?.deleted === true && !isThereAgain) return;
       this.#rows.takeAway(table, row.key, localKey);
       if (table.declaration.onDelete === 'delete') this.#present.delete(rowId(table.shape.table, table.key, row.key));
     }

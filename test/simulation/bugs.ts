@@ -11,8 +11,6 @@ export type Bug = {
   readonly file: string;
   readonly find: string;
   readonly replace: string;
-  /** A seed that finds it, where seeds that do are more than a hundred thousand apart. */
-  readonly from?: number;
 };
 
 const REDUCE = 'sinks/engine/reduce.ts';
@@ -89,13 +87,6 @@ export const BUGS: readonly Bug[] = [
     file: TASK,
     find: 'if (isOurs && offsets.every(({ topic, offset }) => stands(topic) === offset)) return true;',
     replace: 'if (isOurs) return false;',
-  },
-  {
-    name: 'id-taken-back-with-a-look-at-one-topic-only',
-    file: TASK,
-    find: 'stands(topic) !== committed);',
-    replace: 'stands(topic) !== committed && offsets.some((one) => one.topic === topic));',
-    from: 849_766_276,
   },
   {
     name: 'echo-hash-ignored',
@@ -243,7 +234,7 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'deletion-not-restored',
     file: 'sinks/engine/plan.ts',
-    find: 'ledger?.deleted === true && !isOverwritten',
+    find: 'ledger?.deleted === true && !isThereAgain',
     replace: 'ledger?.deleted === true',
   },
   {
@@ -272,9 +263,9 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: 'straight-way-without-the-guard',
-    file: 'sinks/dialects/advance.ts',
-    find: 'if (order !== 0) return order > 0;',
-    replace: 'if (order !== 0) return true;',
+    file: 'sinks/engine/straight.ts',
+    find: 'if (written !== countOf(ledger.key)) throw notAllNews();',
+    replace: 'void written;',
   },
 ];
 

@@ -8,8 +8,8 @@ export const PAGE = new URL('../../docs/simulation.md', import.meta.url);
 const FOUND = /^seed (\d+) failed: invariant (.+?):/;
 
 /** The first seed that finds the bug, and holds without it. */
-export async function findBug({ name, from = 1 }: Bug): Promise<{ seed: string; invariant: string }> {
-  const { output } = await runSimulation(['--seeds', String(SEEDS_MAX), '--from', String(from), '--bug', name]);
+export async function findBug({ name }: Bug): Promise<{ seed: string; invariant: string }> {
+  const { output } = await runSimulation(['--seeds', String(SEEDS_MAX), '--bug', name]);
   const [, seed = '', invariant = ''] = FOUND.exec(output) ?? [];
   const whole = await runSimulation(['--seeds', '1', '--from', seed === '' ? '1' : seed]);
   if (seed !== '' && whole.exitCode === 0) return { seed, invariant };

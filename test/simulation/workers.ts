@@ -102,6 +102,7 @@ export function startStage(world: World, process: SimProcess, name: string, sett
 }
 
 export function startSink(world: World, process: SimProcess, system: SystemName, settings: WorkerSettings): Worker {
+  const { isReadable } = world;
   const running = runSink({
     target: TARGETS[system],
     entities: ENTITIES,
@@ -116,7 +117,7 @@ export function startSink(world: World, process: SimProcess, system: SystemName,
     log: world.log.client(process),
     groupId: `sink-${system}`,
     owner: process.name,
-    decode: (batch) => decode(world, batch),
+    decode: (batch) => decode(isReadable, batch),
     settings: settings.sink,
     clock: world.scheduler.clock(process),
     logger,
@@ -128,10 +129,10 @@ export function startSink(world: World, process: SimProcess, system: SystemName,
   };
 }
 
-async function decode(world: World, { topic, records }: LogBatch): Promise<(CanonicalRecord | RecordError)[]> {
+async function decode(isReadable: boolean, { topic, records }: LogBatch): Promise<(CanonicalRecord | RecordError)[]> {
   return records.map((record) => {
     const canonical = canonicalOf(topic, record);
-    if (world.isReadable || !isGarbled(canonical)) return canonical;
+    if (isReadable || !isGarbled(canonical)) return canonical;
     return new RecordError({ code: 'AVRO_DECODE_FAILED', message: `${canonical.entity} record doesn't read` });
   });
 }

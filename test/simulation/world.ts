@@ -52,7 +52,7 @@ export class World {
   readonly #databases: ReadonlyMap<SystemName, MemoryDatabase>;
   readonly captures: ReadonlyMap<SourceName, Capture>;
   readonly #settings: WorkerSettings;
-  readonly #habits: Habits;
+  readonly habits: Habits;
   /** Added when there is a history: it comes in large batches. */
   readonly #areSinksLate: boolean;
   readonly slots: Slot[] = [];
@@ -96,7 +96,7 @@ export class World {
     );
     const isHostile = random.next() < 0.5;
     const isLooping = random.next() < (focus?.isShared ? 0.5 : 0.05);
-    this.#habits = {
+    this.habits = {
       renames,
       keys: focus === undefined ? random.pick([1, 2, 3]) : 1,
       badRate: isHostile ? (focus === undefined ? 0.2 : 0.4) : 0,
@@ -106,7 +106,7 @@ export class World {
       quarrels: random.next() < (focus?.isShared ? 0.5 : 0.2),
     };
     // whoever edits a phone once it has gone round must find it free again
-    this.#editsLeft = 2 + random.below(EDITS_MAX) * (this.#habits.loopRate > 0 ? LOOPING_EDITS_FACTOR : 1);
+    this.#editsLeft = 2 + random.below(EDITS_MAX) * (this.habits.loopRate > 0 ? LOOPING_EDITS_FACTOR : 1);
     this.#targets = focus?.targets ?? someOf(random, SYSTEMS);
     this.#editors = focus?.editors ?? someOf(random, SOURCES);
   }
@@ -276,14 +276,14 @@ export class World {
       await this.scheduler.gate(process, 'think');
       if (this.#editsLeft <= 0) break;
       this.#editsLeft -= 1;
-      const echoTag = system === 'erp' && this.scheduler.chance(this.#habits.deleteRate / 8) ? 'truncate' : 'people';
+      const echoTag = system === 'erp' && this.scheduler.chance(this.habits.deleteRate / 8) ? 'truncate' : 'people';
       const session = this.connect(system, process, { echoTag });
-      const desk = new Desk(this.random, this.#habits, this.database(system), session, this.#deletedMembers);
+      const desk = new Desk(this.random, this.habits, this.database(system), session, this.#deletedMembers);
       await (echoTag === 'truncate' ? desk.truncate() : desk.work(system)).catch((error: unknown) => {
         if (!(error instanceof TransientError) && !(error instanceof RecordError)) throw error;
       });
       await session.close();
-      await this.scheduler.clock(process).pause(this.random.below(this.#habits.restMs));
+      await this.scheduler.clock(process).pause(this.random.below(this.habits.restMs));
     }
     this.#desksOpen -= 1;
   }
@@ -300,7 +300,7 @@ export class World {
     for (let index = 0; index < rows; index += 1) {
       const system = this.random.pick(this.#editors);
       const session = this.connect(system, process, { echoTag: 'people' });
-      const work = new Desk(this.random, this.#habits, this.database(system), session, this.#deletedMembers).work(
+      const work = new Desk(this.random, this.habits, this.database(system), session, this.#deletedMembers).work(
         system,
       );
       let isDone = false;

@@ -2,10 +2,10 @@
 import { parseUnscaled } from '../../core/decimal.ts';
 import { TransientError } from '../../core/errors.ts';
 import type { SqlValue } from '../../core/target.ts';
-import { advanceInSteps } from '../../sinks/dialects/advance.ts';
 import type { Advance, FoundRow, Session, StatementName, TableShape, Values } from '../../sinks/dialects/dialect.ts';
 import { countOf } from '../../sinks/dialects/values.ts';
 import { addDecimals } from '../../sinks/engine/effects.ts';
+import { advanceInSteps } from './advance-in-steps.ts';
 import { at, copyOf, dueKeys, holds, lost, type Overlay, refused } from './memory-rows.ts';
 import {
   keyOf,

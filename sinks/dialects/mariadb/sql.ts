@@ -1,7 +1,7 @@
 /** SQL texts over any table: one `?` for each value of a row, run for all rows by the bulk protocol. */
 import { InvariantError } from '../../../core/errors.ts';
 import type { SqlValue } from '../../../core/target.ts';
-import type { ColumnShape, TableShape, Values } from '../dialect.ts';
+import type { Advance, ColumnShape, TableShape, Values } from '../dialect.ts';
 
 /** `columns`: which column each `?` stands for. */
 export type Built = { readonly text: string; readonly columns: readonly Values[] };
@@ -63,6 +63,23 @@ export function upsertSql(
   const first = quoted((key[0] as Values).column);
   const change = assignments.length === 0 ? `${first} = ${first}` : assignments.join(', ');
   return { text: `${insert.text}\nON DUPLICATE KEY UPDATE ${change}`, columns: insert.columns };
+}
+
+/**
+ * An upsert has no condition here, so a row that is no news makes the whole statement fail: NULL for a column that has none.
+ * The position comes first, since assignments are done in order and the guard needs what was there.
+ */
+export function advanceSql(shape: TableShape, { key, columns, clock }: Advance): Built {
+  const insert = insertSql(shape, [...key, ...columns], clock);
+  const t = quotedTable(shape.table);
+  const others = columns.filter(({ column }) => column !== 'position').map(({ column }) => quoted(column));
+  const assignments = [
+    `position = IF(NOT (${t}.deleted AND VALUES(deleted)) AND (${t}.position < VALUES(position)
+  OR (${t}.position = VALUES(position) AND NOT ((${t}.hash, ${t}.deleted) = (VALUES(hash), VALUES(deleted))))), VALUES(position), NULL)`,
+    ...others.map((name) => `${name} = VALUES(${name})`),
+    `${quoted(clock)} = NOW(6)`,
+  ];
+  return { text: `${insert.text}\nON DUPLICATE KEY UPDATE ${assignments.join(', ')}`, columns: insert.columns };
 }
 
 export function updateSql(

@@ -1,11 +1,11 @@
 import { comparePositions } from '../../core/position.ts';
 import type { SqlValue } from '../../core/target.ts';
-import type { Advance, Session, TableShape } from './dialect.ts';
-import { pick } from './values.ts';
+import type { Advance, Session, TableShape } from '../../sinks/dialects/dialect.ts';
+import { pick } from '../../sinks/dialects/values.ts';
 
 const GUARD = ['position', 'hash', 'deleted'];
 
-/** `Session.advance` in three steps, for databases whose upsert has no condition: look, then add and change what was seen. */
+/** `Session.advance` in three steps: look, then add and change what was seen. */
 export async function advanceInSteps(
   session: Pick<Session, 'lookup' | 'insert' | 'update'>,
   ledger: TableShape,

@@ -1,0 +1,96 @@
+/** Entities that several systems write: the newest commit wins, in every one of them. */
+import { describe, expect, it } from 'vitest';
+import { describeDialects } from '../support/dialect-suite.ts';
+import { memberOf, phone } from '../support/shop-records.ts';
+import { contact, member } from '../support/shop-tables.ts';
+
+describeDialects((suite) => {
+  const first = async (sql: string) => (await suite.rows(sql))[0];
+  const phoneHere = async () => (await first('SELECT tel FROM shop.cust'))?.tel;
+  const isMarked = async () =>
+    Boolean((await first("SELECT seam_wrote FROM seam.applied WHERE entity = 'member-contact'"))?.seam_wrote);
+  const edit = (text: string) => suite.execute(`UPDATE shop.cust SET tel = '${text}'`);
+
+  describe('a shared entity that Seam has written over', () => {
+    it('gets its own newer value back, which Seam had overwritten', async () => {
+      const bench = await suite.start([member, contact]);
+      await suite.write(bench, memberOf({}, { at: 1 }));
+      await edit('clerk 10');
+      await suite.write(bench, phone('7', 'tills 5', { at: 5, system: 'pos' }));
+      expect(await phoneHere()).toBe('tills 5');
+      await suite.write(bench, phone('7', 'clerk 10', { at: 10, system: 'shop' }));
+      expect(await phoneHere()).toBe('clerk 10');
+      expect(await isMarked()).toBe(true);
+      await edit('clerk 11');
+      await suite.write(bench, phone('7', 'clerk 11', { at: 11, system: 'shop' }));
+      expect(await isMarked()).toBe(false);
+    });
+
+    it('gets it back too where one before it equals what Seam wrote over it', async () => {
+      const bench = await suite.start([member, contact]);
+      await suite.write(bench, memberOf({}, { at: 1 }));
+      await edit('both');
+      await edit('clerk 11');
+      await suite.write(bench, phone('7', 'both', { at: 5, system: 'pos' }));
+      await suite.write(bench, phone('7', 'both', { at: 10, system: 'shop' }));
+      expect(await isMarked()).toBe(true);
+      await suite.write(bench, phone('7', 'clerk 11', { at: 11, system: 'shop' }));
+      expect(await phoneHere()).toBe('clerk 11');
+    });
+  });
+
+  describe('a shared entity', () => {
+    it('goes back to the winner where its own later edit counts as the older one', async () => {
+      const bench = await suite.start([member, contact]);
+      await suite.write(bench, memberOf({}, { at: 1 }));
+      await suite.write(bench, phone('7', 'tills 10', { at: 10, system: 'pos' }));
+      await edit('clerk, whose clock is late');
+      await suite.write(bench, phone('7', 'clerk, whose clock is late', { at: 9, system: 'shop' }));
+      expect(await phoneHere()).toBe('tills 10');
+      await edit('clerk 11');
+      await suite.write(bench, phone('7', 'clerk 11', { at: 11, system: 'shop' }));
+      expect(await phoneHere()).toBe('clerk 11');
+      await suite.write(bench, phone('7', null, { at: 13, system: 'pos', gone: true }));
+      await edit('clerk, whose clock is late');
+      await suite.write(bench, phone('7', 'clerk, whose clock is late', { at: 12, system: 'shop' }));
+      expect(await phoneHere()).toBe(null);
+    });
+
+    it('is deleted once more where it came back here meanwhile, told of in the same batch', async () => {
+      const bench = await suite.start([member, contact]);
+      await suite.write(bench, memberOf({}, { at: 1 }));
+      await suite.write(bench, phone('7', null, { at: 5, system: 'pos', gone: true }));
+      await edit('clerk 6');
+      await suite.write(
+        bench,
+        phone('7', 'clerk 6', { at: 6, system: 'shop' }),
+        phone('7', null, { at: 7, system: 'pos', gone: true }),
+      );
+      expect(await phoneHere()).toBe(null);
+    });
+
+    it('is left alone by its own records otherwise', async () => {
+      const bench = await suite.start([member, contact]);
+      await suite.write(bench, memberOf({}, { at: 1 }));
+      await edit('clerk 12');
+      await suite.write(bench, phone('7', 'clerk 10', { at: 10, system: 'shop' }));
+      expect(await phoneHere()).toBe('clerk 12');
+      expect(bench.counts).toMatchObject({ own: 1 });
+      await suite.write(bench, phone('7', 'tills 9', { at: 9, system: 'pos' }));
+      expect(await phoneHere()).toBe('clerk 12');
+    });
+
+    it('falls to the newest commit, ties to the system', async () => {
+      const bench = await suite.start([member, contact]);
+      await suite.write(bench, memberOf({}, { at: 1 }));
+      await suite.write(
+        bench,
+        phone('7', 'from pos', { at: 5, system: 'pos' }),
+        phone('7', 'from crm', { at: 5, system: 'crm' }),
+      );
+      expect(await phoneHere()).toBe('from pos');
+      await suite.write(bench, phone('7', null, { at: 6, system: 'crm', gone: true }));
+      expect(await phoneHere()).toBe(null);
+    });
+  });
+});
