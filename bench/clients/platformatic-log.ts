@@ -3,6 +3,7 @@
  * carry its offsets. No fencing of zombies, no truncated log, no leases' starts: it is measured here, not shipped.
  */
 import type { Readable } from 'node:stream';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Consumer, type Message, Producer } from '@platformatic/kafka';
 import type {
   ConsumerCallbacks,
@@ -43,6 +44,7 @@ class PlatformaticConsumer implements LogConsumer {
   readonly #joined: Joined;
   readonly #consumer: BytesConsumer;
   #isStopping = false;
+  #arrived = Promise.withResolvers<void>();
   #stream: Awaited<ReturnType<BytesConsumer['consume']>> | undefined;
 
   constructor(brokers: readonly string[], options: ConsumerOptions, joined: Joined) {
@@ -61,6 +63,8 @@ class PlatformaticConsumer implements LogConsumer {
       maxFetches: BATCH_RECORDS,
     });
     this.#stream = stream;
+    // one listener for good: while a stream has none it fetches nothing, and a fetch left out then is never made up for
+    stream.on('readable', () => this.#arrived.resolve());
     while (!this.#isStopping) {
       const messages = await this.#gather(stream);
       for (const [partition, own] of Map.groupBy(messages, (message) => message.partition)) {
@@ -77,9 +81,16 @@ class PlatformaticConsumer implements LogConsumer {
       take(stream, messages);
       const leftMs = endMs - performance.now();
       if (leftMs <= 0) break;
-      if (messages.length < BATCH_RECORDS) await readable(stream, leftMs);
+      if (messages.length < BATCH_RECORDS) await this.#readable(leftMs);
     }
     return messages;
+  }
+
+  async #readable(limitMs: number): Promise<void> {
+    const limit = new AbortController();
+    await Promise.race([this.#arrived.promise, pause(limitMs, undefined, limit).catch(() => undefined)]);
+    limit.abort();
+    this.#arrived = Promise.withResolvers<void>();
   }
 
   async commit(offsets: Parameters<LogConsumer['commit']>[0]): Promise<void> {
@@ -100,18 +111,6 @@ function take(stream: Readable, messages: BytesMessage[]): void {
     if (message === null) break;
     messages.push(message);
   }
-}
-
-function readable(stream: Readable, limitMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      stream.off('readable', done);
-      resolve();
-    };
-    const timer = setTimeout(done, limitMs);
-    stream.once('readable', done);
-  });
 }
 
 function batchOf(messages: readonly BytesMessage[]): LogBatch {

@@ -1,6 +1,14 @@
 /** The floor of the processor: the same client behind the same port, that counts, or that writes again what it reads. */
 import kafkajs from 'kafkajs';
-import type { ConsumerCallbacks, Log, LogBatch, TransactionalWriter } from '../../core/ports.ts';
+import { produceChunks } from '../../adapters/kafka/produce-chunks.ts';
+import type {
+  ConsumerCallbacks,
+  Log,
+  LogBatch,
+  LogRecord,
+  OutputRecord,
+  TransactionalWriter,
+} from '../../core/ports.ts';
 import { platformaticLog } from '../clients/platformatic-log.ts';
 import { openLog } from '../support/servers.ts';
 import { takeOrders, type Work } from './run-worker.ts';
@@ -30,13 +38,11 @@ takeOrders(async (order: FloorOrder): Promise<Work> => {
   const counted = { records: 0 };
   const commit = (batch: LogBatch) =>
     consumer.commit([{ topic: batch.topic, partition: batch.partition, offset: batch.nextOffset }]);
-  const { output } = order;
+  const { output, isExact = true, groupId } = order;
   const callbacks =
     output === undefined
       ? each(counted, commit)
-      : order.isExact === false
-        ? each(counted, await plainRepeater(order.brokers, output, commit))
-        : repeating(counted, log, { output, groupId: order.groupId });
+      : repeating(counted, output, isExact ? transactions(log, groupId) : await plain(order, commit));
   const done = consumer.run(callbacks);
   return { done, stop: () => consumer.stop(), report: () => ({ state: 'running', figures: { ...counted } }) };
 });
@@ -52,51 +58,27 @@ function each(counted: { records: number }, finish: (batch: LogBatch) => Promise
   };
 }
 
-/** Same client and same batches as in a transaction, so that the difference is the transaction. */
-async function plainRepeater(brokers: string, topic: string, commit: (batch: LogBatch) => Promise<void>) {
-  const client = new kafkajs.Kafka({ brokers: brokers.split(','), logLevel: kafkajs.logLevel.NOTHING });
-  const producer = client.producer({ allowAutoTopicCreation: false });
-  await producer.connect();
-  return async (batch: LogBatch) => {
-    const messages = batch.records.map(({ key, value, headers }) => ({
-      ...{ key: key as Buffer, value: value as Buffer, headers: headers as Record<string, Buffer> },
-      partition: batch.partition,
-    }));
-    await producer.send({ topic, messages, acks: -1 });
-    await commit(batch);
-  };
-}
+type Writing = {
+  /** Of one partition, whose last batch this is. */
+  write(records: readonly OutputRecord[], last: LogBatch): Promise<void>;
+  close(): Promise<void>;
+};
 
-type Repeat = { readonly output: string; readonly groupId: string };
-
-function repeating(counted: { records: number }, log: Log, order: Repeat): ConsumerCallbacks {
+/** In transactions, as the processor writes. */
+function transactions(log: Log, groupId: string): Writing {
   const writers = new Map<number, Promise<TransactionalWriter>>();
-  const pending = new Map<number, LogBatch[]>();
   const writerOf = (partition: number) => {
-    const opened = writers.get(partition) ?? openWriter(log, `${order.groupId}-${partition}`);
+    const opened = writers.get(partition) ?? openWriter(log, `${groupId}-${partition}`);
     writers.set(partition, opened);
     return opened;
   };
   return {
-    assigned: async () => [],
-    async revoked() {
-      for (const writer of writers.values()) await (await writer).close();
-      writers.clear();
-    },
-    async batch(batch) {
-      const batches = [...(pending.get(batch.partition) ?? []), batch];
-      const count = batches.reduce((sum, { records }) => sum + records.length, 0);
-      const isAtEnd = batch.nextOffset >= batch.highWatermark;
-      pending.set(batch.partition, count < TRANSACTION_RECORDS && !isAtEnd ? batches : []);
-      if (count < TRANSACTION_RECORDS && !isAtEnd) return;
-      const { topic, partition, nextOffset } = batch;
+    async write(records, { topic, partition, nextOffset }) {
       const writer = await writerOf(partition);
-      await writer.commit({
-        records: batches.flatMap(({ records }) => records.map((record) => repeated(record, order.output))),
-        groupId: order.groupId,
-        offsets: [{ topic, partition, offset: nextOffset }],
-      });
-      counted.records += count;
+      await writer.commit({ records, groupId, offsets: [{ topic, partition, offset: nextOffset }] });
+    },
+    async close() {
+      for (const writer of writers.values()) await (await writer).close();
     },
   };
 }
@@ -107,6 +89,45 @@ async function openWriter(log: Log, transactionalId: string): Promise<Transactio
   return writer;
 }
 
-function repeated({ key, value, headers }: LogBatch['records'][number], topic: string) {
-  return { topic, key: key === null ? null : Buffer.from(key).toString('utf8'), value, headers };
+/** Same client, same requests, same number of records: the difference is the transaction. */
+async function plain(
+  { brokers, partitions = 1 }: FloorOrder,
+  commit: (batch: LogBatch) => Promise<void>,
+): Promise<Writing> {
+  const client = new kafkajs.Kafka({ brokers: brokers.split(','), logLevel: kafkajs.logLevel.NOTHING });
+  const producer = client.producer({ allowAutoTopicCreation: false });
+  await producer.connect();
+  return {
+    async write(records, last) {
+      for (const topicMessages of produceChunks(records, () => partitions)) {
+        await producer.sendBatch({ acks: -1, topicMessages });
+      }
+      await commit(last);
+    },
+    close: () => producer.disconnect(),
+  };
+}
+
+function repeating(counted: { records: number }, output: string, { write, close }: Writing): ConsumerCallbacks {
+  const pending = new Map<number, LogBatch[]>();
+  return {
+    assigned: async () => [],
+    revoked: close,
+    async batch(batch) {
+      const batches = [...(pending.get(batch.partition) ?? []), batch];
+      const count = batches.reduce((sum, { records }) => sum + records.length, 0);
+      const isAtEnd = batch.nextOffset >= batch.highWatermark;
+      pending.set(batch.partition, count < TRANSACTION_RECORDS && !isAtEnd ? batches : []);
+      if (count < TRANSACTION_RECORDS && !isAtEnd) return;
+      await write(
+        batches.flatMap(({ records }) => records.map((record) => repeated(record, output))),
+        batch,
+      );
+      counted.records += count;
+    },
+  };
+}
+
+function repeated({ key, value, headers }: LogRecord, topic: string): OutputRecord {
+  return { topic, key, value, headers };
 }
