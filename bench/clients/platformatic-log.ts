@@ -88,7 +88,10 @@ class PlatformaticConsumer implements LogConsumer {
 
   async #readable(limitMs: number): Promise<void> {
     const limit = new AbortController();
-    await Promise.race([this.#arrived.promise, pause(limitMs, undefined, limit).catch(() => undefined)]);
+    await Promise.race([
+      this.#arrived.promise,
+      pause(limitMs, undefined, { signal: limit.signal }).catch(() => undefined),
+    ]);
     limit.abort();
     this.#arrived = Promise.withResolvers<void>();
   }

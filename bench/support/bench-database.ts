@@ -1,13 +1,13 @@
 /** A target database of a sink comparison: Seam's side schema, a schema `shop`, and the sink's own user. */
 import { type AdminConnection, runScripts } from '../../adapters/sql-script.ts';
 import mariadb from 'mariadb';
-import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import type { DialectName } from '../../core/target.ts';
 import type { Connection } from '../../sinks/dialects/dialect.ts';
 import { dialects } from '../../sinks/dialects/index.ts';
 import { cpuUsOf } from './cpu.ts';
 import type { Servers } from './servers.ts';
+import { until } from './until.ts';
 
 const SINK_USER = 'seam_sink';
 const SINK_PASSWORD = 'sink';
@@ -78,16 +78,13 @@ const FREE_LIMIT_MS = 30_000;
 const RETRY_MS = 100;
 
 /** InnoDB gives a statement of this kind up at once, not after its limit, while its own statistics or purge hold the table. */
-async function whenFree<T>(action: () => Promise<T>): Promise<T> {
-  for (const endMs = performance.now() + FREE_LIMIT_MS; ; ) {
-    try {
-      return await action();
-    } catch (error) {
-      const isHeld = (error as { errno?: number }).errno === LOCK_WAIT_TIMEOUT;
-      if (!isHeld || performance.now() > endMs) throw error;
-    }
-    await pause(RETRY_MS);
-  }
+function whenFree<T>(action: () => Promise<T>): Promise<T> {
+  const attempt = () =>
+    action().catch((error: { errno?: number }) => {
+      if (error.errno !== LOCK_WAIT_TIMEOUT) throw error;
+      return undefined;
+    });
+  return until(attempt, 'a table that InnoDB does not hold itself', { limitMs: FREE_LIMIT_MS, everyMs: RETRY_MS });
 }
 
 function setup(kind: DialectName, database: string): string {

@@ -6,11 +6,11 @@ export const POLL_MS = 20;
 export async function until<T>(
   ask: () => Promise<T | undefined> | T | undefined,
   what: string,
-  { limitMs, signal, everyMs = POLL_MS }: { limitMs: number; signal: AbortSignal; everyMs?: number },
+  { limitMs, signal, everyMs = POLL_MS }: { limitMs: number; signal?: AbortSignal; everyMs?: number },
 ): Promise<T> {
   const endMs = Date.now() + limitMs;
   for (;;) {
-    signal.throwIfAborted();
+    signal?.throwIfAborted();
     const answer = await ask();
     if (answer !== undefined) return answer;
     if (Date.now() > endMs) throw new Error(`after ${limitMs / 1_000} s still not: ${what}`);

@@ -79,6 +79,7 @@ function transactions(log: Log, groupId: string): Writing {
     },
     async close() {
       for (const writer of writers.values()) await (await writer).close();
+      writers.clear();
     },
   };
 }

@@ -34,13 +34,17 @@ const CASES: readonly Case[] = [
 
 describeDialects((suite) => {
   const sessions: Session[] = [];
+  const open = async () => {
+    const [session, ledger] = await opened(suite);
+    sessions.push(session);
+    return { session, ledger };
+  };
   afterEach(async () => {
     for (const session of sessions.splice(0)) await session.close();
   });
 
   it.each(CASES)('%s', async (_, before, now, isNews) => {
-    const [session, ledger] = await opened(suite);
-    sessions.push(session);
+    const { session, ledger } = await open();
     if (before !== undefined) await advance(session, ledger, { key: before });
     const was = await ledgerOf(suite);
     const written = await advance(session, ledger, { beside: { at: 1 }, key: now });
@@ -53,8 +57,7 @@ describeDialects((suite) => {
 
   describe('of several rows', () => {
     it('counts those added that were not there and are not deleted', async () => {
-      const [session, ledger] = await opened(suite);
-      sessions.push(session);
+      const { session, ledger } = await open();
       await advance(session, ledger, { a: { at: 1 }, b: { at: 1 }, c: { at: 1, deleted: true } });
       const now = {
         a: { at: 2 },

@@ -1,20 +1,36 @@
 /** Entities that several systems write: the newest commit wins, in every one of them. */
 import { describe, expect, it } from 'vitest';
-import { describeDialects } from '../support/dialect-suite.ts';
+import { type DialectSuite, describeDialects } from '../support/dialect-suite.ts';
 import { memberOf, phone } from '../support/shop-records.ts';
 import { contact, member } from '../support/shop-tables.ts';
 
 describeDialects((suite) => {
+  defineWrittenOver(suite);
+  defineNewest(suite);
+});
+
+/** A member without a phone, and what becomes of it. */
+function phoneOf(suite: DialectSuite) {
   const first = async (sql: string) => (await suite.rows(sql))[0];
-  const phoneHere = async () => (await first('SELECT tel FROM shop.cust'))?.tel;
-  const isMarked = async () =>
-    Boolean((await first("SELECT seam_wrote FROM seam.applied WHERE entity = 'member-contact'"))?.seam_wrote);
-  const edit = (text: string) => suite.execute(`UPDATE shop.cust SET tel = '${text}'`);
+  return {
+    start: async () => {
+      const bench = await suite.start([member, contact]);
+      await suite.write(bench, memberOf({}, { at: 1 }));
+      return bench;
+    },
+    phoneHere: async () => (await first('SELECT tel FROM shop.cust'))?.tel,
+    isMarked: async () =>
+      Boolean((await first("SELECT seam_wrote FROM seam.applied WHERE entity = 'member-contact'"))?.seam_wrote),
+    edit: (text: string) => suite.execute(`UPDATE shop.cust SET tel = '${text}'`),
+  };
+}
+
+function defineWrittenOver(suite: DialectSuite): void {
+  const { start, phoneHere, isMarked, edit } = phoneOf(suite);
 
   describe('a shared entity that Seam has written over', () => {
     it('gets its own newer value back, which Seam had overwritten', async () => {
-      const bench = await suite.start([member, contact]);
-      await suite.write(bench, memberOf({}, { at: 1 }));
+      const bench = await start();
       await edit('clerk 10');
       await suite.write(bench, phone('7', 'tills 5', { at: 5, system: 'pos' }));
       expect(await phoneHere()).toBe('tills 5');
@@ -27,8 +43,7 @@ describeDialects((suite) => {
     });
 
     it('gets it back too where one before it equals what Seam wrote over it', async () => {
-      const bench = await suite.start([member, contact]);
-      await suite.write(bench, memberOf({}, { at: 1 }));
+      const bench = await start();
       await edit('both');
       await edit('clerk 11');
       await suite.write(bench, phone('7', 'both', { at: 5, system: 'pos' }));
@@ -38,11 +53,14 @@ describeDialects((suite) => {
       expect(await phoneHere()).toBe('clerk 11');
     });
   });
+}
+
+function defineNewest(suite: DialectSuite): void {
+  const { start, phoneHere, edit } = phoneOf(suite);
 
   describe('a shared entity', () => {
     it('goes back to the winner where its own later edit counts as the older one', async () => {
-      const bench = await suite.start([member, contact]);
-      await suite.write(bench, memberOf({}, { at: 1 }));
+      const bench = await start();
       await suite.write(bench, phone('7', 'tills 10', { at: 10, system: 'pos' }));
       await edit('clerk, whose clock is late');
       await suite.write(bench, phone('7', 'clerk, whose clock is late', { at: 9, system: 'shop' }));
@@ -57,8 +75,7 @@ describeDialects((suite) => {
     });
 
     it('is deleted once more where it came back here meanwhile, told of in the same batch', async () => {
-      const bench = await suite.start([member, contact]);
-      await suite.write(bench, memberOf({}, { at: 1 }));
+      const bench = await start();
       await suite.write(bench, phone('7', null, { at: 5, system: 'pos', gone: true }));
       await edit('clerk 6');
       await suite.write(
@@ -70,8 +87,7 @@ describeDialects((suite) => {
     });
 
     it('is left alone by its own records otherwise', async () => {
-      const bench = await suite.start([member, contact]);
-      await suite.write(bench, memberOf({}, { at: 1 }));
+      const bench = await start();
       await edit('clerk 12');
       await suite.write(bench, phone('7', 'clerk 10', { at: 10, system: 'shop' }));
       expect(await phoneHere()).toBe('clerk 12');
@@ -81,8 +97,7 @@ describeDialects((suite) => {
     });
 
     it('falls to the newest commit, ties to the system', async () => {
-      const bench = await suite.start([member, contact]);
-      await suite.write(bench, memberOf({}, { at: 1 }));
+      const bench = await start();
       await suite.write(
         bench,
         phone('7', 'from pos', { at: 5, system: 'pos' }),
@@ -93,4 +108,4 @@ describeDialects((suite) => {
       expect(await phoneHere()).toBe(null);
     });
   });
-});
+}

@@ -110,7 +110,7 @@ function opened(code: string, at: number, parent: Frame): Frame {
   const arrow = /=>\s*$/.test(code.slice(Math.max(0, at - 40), at));
   if (arrow) {
     const line = code.slice(code.lastIndexOf('\n', parent.start) + 1, parent.start + 1);
-    return { ...plain, isFunction: !/^\s*describe(Dialects)?\b/.test(line) };
+    return { ...plain, isFunction: !/^\s*describe\b/.test(line) };
   }
   if (parent.paren === null) return plain;
   const gap = code.slice(parent.paren.to + 1, at).trim();
