@@ -87,13 +87,18 @@ export function toChangeEvent(envelope: Envelope, context: EventContext): Change
 }
 
 const SECOND_US = 1_000_000n;
+let lastSecond = { timeUs: 0n, endUs: SECOND_US - 1n };
 
 /**
  * MariaDB's log says in which second: its end is taken. Its beginning would make what a trigger does with a record older than
  * that record, and a system's own changes of one second fall to their places in its log either way.
  */
 function orderTimeUs(connector: string, commitTimeUs: bigint): bigint {
-  return connector === 'mariadb' ? commitTimeUs - (commitTimeUs % SECOND_US) + SECOND_US - 1n : commitTimeUs;
+  if (connector !== 'mariadb') return commitTimeUs;
+  if (lastSecond.timeUs !== commitTimeUs) {
+    lastSecond = { timeUs: commitTimeUs, endUs: commitTimeUs - (commitTimeUs % SECOND_US) + SECOND_US - 1n };
+  }
+  return lastSecond.endUs;
 }
 
 function operationOf(word: string, context: EventContext): Operation {
@@ -141,12 +146,25 @@ function positionOf(source: DebeziumSource, common: PositionContext, context: Ev
   }
 }
 
-function isTagged(source: DebeziumSource): boolean {
-  if (source.connector === 'postgresql') return source.origin?.startsWith(ORIGIN_PREFIX) ?? false;
-  const gtid = source.gtid ?? null;
+function isTagged({ connector, origin, gtid = null, server_id: serverId = 0n }: DebeziumSource): boolean {
+  if (connector === 'postgresql') return origin?.startsWith(ORIGIN_PREFIX) ?? false;
+  if (lastWriter.gtid !== gtid || lastWriter.serverId !== serverId) {
+    lastWriter = { gtid, serverId, isOurs: isOurWriter(gtid, serverId) };
+  }
+  return lastWriter.isOurs;
+}
+
+/** All rows of one transaction have one. */
+let lastWriter: { readonly gtid: string | null; readonly serverId: bigint; readonly isOurs: boolean } = {
+  gtid: null,
+  serverId: 0n,
+  isOurs: false,
+};
+
+function isOurWriter(gtid: string | null, serverId: bigint): boolean {
   // MySQL's GTID starts with a uuid: its sessions are known by their server id, like those without a GTID
   const domain = gtid === null ? undefined : MARIADB_GTID.exec(gtid)?.[1];
-  const tag = Number(domain ?? source.server_id ?? 0);
+  const tag = Number(domain ?? serverId);
   return tag >= TAG_FIRST && tag <= TAG_LAST;
 }
 

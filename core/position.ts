@@ -37,13 +37,34 @@ export type PositionParts = {
 };
 
 export function encodePosition(parts: PositionParts): Position {
-  const bytes = Buffer.allocUnsafe(POSITION_BYTES);
-  bytes.writeUInt16BE(parts.epoch, 0);
+  // small enough for the JavaScript heap: a third of what a Buffer costs
+  const bytes = new Uint8Array(POSITION_BYTES);
+  bytes[0] = parts.epoch >>> 8;
+  bytes[1] = parts.epoch;
   bytes[2] = parts.phase === 'snapshot' ? 0 : 1;
-  bytes.writeBigUInt64BE(parts.major, 3);
-  bytes.writeBigUInt64BE(parts.minor, 11);
+  writeUInt64(bytes, 3, parts.major);
+  writeUInt64(bytes, 11, parts.minor);
   bytes[19] = parts.isDelete ? 0 : 1;
   return bytes;
+}
+
+const WORD = 2 ** 32;
+const WORD_BITS = 32n;
+const WORD_MAX = 2n ** WORD_BITS - 1n;
+
+/** By halves, and without bigint arithmetic below 2^53. */
+function writeUInt64(bytes: Uint8Array, at: number, value: bigint): void {
+  const plain = Number(value);
+  const isExact = plain <= Number.MAX_SAFE_INTEGER;
+  writeUInt32(bytes, at, isExact ? Math.floor(plain / WORD) : Number(value >> WORD_BITS));
+  writeUInt32(bytes, at + 4, isExact ? plain % WORD : Number(value & WORD_MAX));
+}
+
+function writeUInt32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
 }
 
 export function decodePosition(position: Position): PositionParts {
@@ -80,14 +101,23 @@ function parseSequence(sequence: string | null): [bigint | null, bigint | null] 
 
 /** `file` ends in the number of the binlog file, as in `mysql-bin.000412`. */
 export function mariadbPosition(source: Common & { file: string | null; pos: bigint; row: number }): Position {
-  const fileNumber = source.file === null ? 0n : BigInt(source.file.slice(source.file.lastIndexOf('.') + 1));
   return encodePosition({
     epoch: source.epoch,
     phase: source.snapshot ? 'snapshot' : 'stream',
-    major: fileNumber,
+    major: fileNumber(source.file),
     minor: (source.pos << ROW_BITS) | BigInt(source.row),
     isDelete: source.isDelete,
   });
+}
+
+let lastFile: { readonly name: string | null; readonly number: bigint } = { name: null, number: 0n };
+
+/** What comes together is of one file. */
+function fileNumber(name: string | null): bigint {
+  if (lastFile.name !== name) {
+    lastFile = { name, number: name === null ? 0n : BigInt(name.slice(name.lastIndexOf('.') + 1)) };
+  }
+  return lastFile.number;
 }
 
 /** Order over several systems: newest commit wins, then the system's name. A snapshot row says what was, not when: time 0. */

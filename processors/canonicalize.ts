@@ -1,6 +1,7 @@
 /**
- * The first stage: raw change events → canonical records. One slice goes through in four passes, so that questions to the
- * source's database are asked once for all of its records: read, ask for assigned ids, map, ask for echoes, write.
+ * The first stage: raw change events → canonical records. Nearly every record goes its whole way at once: read, map, write. Where
+ * the source's database is to be asked, it is asked once for all records of a slice: for assigned ids before the first is
+ * mapped, and for echoes before the first that may be one is written, with all behind it, so that none overtakes another.
  */
 import { canonicalHash } from '../core/canonical-hash.ts';
 import type { RecordMeta } from '../core/canonical-record.ts';
@@ -66,8 +67,6 @@ export function canonicalizeStage(parts: CanonicalizeParts): Stage {
   };
 }
 
-/** A record of the log makes its parts anew each time it is asked. */
-type Bytes = Pick<LogRecord, 'key' | 'value'>;
 type Read = { readonly record: LogRecord; readonly event: ChangeEvent; readonly keyRow: Row | null };
 type Said = { readonly read: Read; readonly mapped: Mapped; readonly question: Question | undefined };
 /** Asked of a record that may be an echo. `isWritten`: a target of this system writes the entity, so the ledger knows. */
@@ -80,6 +79,8 @@ class SliceWork {
   readonly #schemas: TableSchemas;
   readonly #held: ReadonlyMap<string, readonly string[]> | undefined;
   readonly #outputs: OutputRecord[] = [];
+  /** What is written when the ledger has answered: from the first record that may be an echo. */
+  readonly #waiting: Said[] = [];
   readonly #rejected: Rejected[] = [];
   readonly #counter = new Counter();
   #stop: Transformed['stop'];
@@ -98,11 +99,29 @@ class SliceWork {
       this.#counter.add('ignored', records.length);
       return this.#answer();
     }
-    const bytes = records.map(({ key, value }): Bytes => ({ key, value }));
-    await this.#parts.codecs.loadSchemas(bytesOf(bytes));
-    const read = this.#read(bytes);
-    const said = this.#map(read, await this.#loadIdentities(read));
-    this.#write(said, await this.#loadLedger(said));
+    const asksForIds = this.#table.identities.length > 0;
+    const read: Read[] = [];
+    let areLoaded = false;
+    for (let index = 0; index < records.length && this.#stop === undefined; index += 1) {
+      // a record of the log makes its parts anew each time it is asked
+      const record = records[index] as LogRecord;
+      const { key, value } = record;
+      if (value === null) {
+        // follows a delete, which said it already
+        this.#counter.add('passedOver', 1);
+        continue;
+      }
+      if (!areLoaded && !this.#schemas.areKnown(this.#slice.topic, key, value)) {
+        await this.#parts.codecs.loadSchemas(bytesOf(records));
+        areLoaded = true;
+      }
+      const one = this.#read(record, key, value);
+      if (one === undefined) continue;
+      if (asksForIds) read.push(one);
+      else this.#map(one, NO_LOOKUPS);
+    }
+    if (asksForIds) await this.#mapAll(read);
+    if (this.#waiting.length > 0) this.#judge(await this.#loadLedger());
     return this.#answer();
   }
 
@@ -116,29 +135,19 @@ class SliceWork {
 
   // ---- bytes → events ----------------------------------------------------------------------------------------------
 
-  #read(bytes: readonly Bytes[]): Read[] {
+  /** undefined: it is set aside. */
+  #read(record: LogRecord, key: Uint8Array | null, value: Uint8Array): Read | undefined {
     const { system, table } = this.#table;
-    const epochMin = this.#parts.epochs[system] ?? 0;
-    const read: Read[] = [];
-    for (let index = 0; index < this.#slice.records.length; index += 1) {
-      const record = this.#slice.records[index] as LogRecord;
-      const { key, value } = bytes[index] as Bytes;
-      if (value === null) {
-        // follows a delete, which said it already
-        this.#counter.add('passedOver', 1);
-        continue;
-      }
-      try {
-        this.#schemas.check(this.#slice.topic, this.#table, { key, value });
-        const context = { system, table, epoch: Math.max(epochMin, epochOf(record.headers)) };
-        const event = toChangeEvent(this.#parts.codecs.rawValue(value), context);
-        if (key === null) checkKeyless(this.#table, event.operation);
-        read.push({ record, event, keyRow: this.#keyRow(key, event) });
-      } catch (error) {
-        if (!this.#setAside(record, error, index)) break;
-      }
+    try {
+      this.#schemas.check(this.#slice.topic, this.#table, { key, value });
+      const epoch = Math.max(this.#parts.epochs[system] ?? 0, epochOf(record.headers));
+      const event = toChangeEvent(this.#parts.codecs.rawValue(value), { system, table, epoch });
+      if (key === null) checkKeyless(this.#table, event.operation);
+      return { record, event, keyRow: this.#keyRow(key, event) };
+    } catch (error) {
+      this.#setAside(record, error);
+      return undefined;
     }
-    return read;
   }
 
   /** Read only where it is needed: by deletes, and where an id may have been assigned by the database. */
@@ -146,18 +155,26 @@ class SliceWork {
     return key === null || event.operation !== 'd' ? null : this.#parts.codecs.rawKey(key);
   }
 
-  /** False: this record and all behind it stay in the log. */
-  #setAside(record: LogRecord, error: unknown, index: number): boolean {
-    if (error instanceof RecordError) {
-      this.#rejected.push({ record, error });
-      return true;
-    }
-    if (!(error instanceof ContractError)) throw error;
-    this.#stop = { at: index, reason: error };
-    return false;
+  /** A broken contract stops the slice: this record and all behind it stay in the log. */
+  #setAside(record: LogRecord, error: unknown): void {
+    if (error instanceof RecordError) this.#rejected.push({ record, error });
+    else if (error instanceof ContractError) this.#stop = { at: this.#slice.records.indexOf(record), reason: error };
+    else throw error;
   }
 
   // ---- events → canonical records ----------------------------------------------------------------------------------
+
+  /** A record that stops the slice while it is read stops those before it as little as one that stops while it is mapped. */
+  async #mapAll(read: readonly Read[]): Promise<void> {
+    const lookups = await this.#loadIdentities(read);
+    const stop = this.#stop;
+    this.#stop = undefined;
+    for (const one of read) {
+      this.#map(one, lookups);
+      if (this.#stop !== undefined) return;
+    }
+    this.#stop = stop;
+  }
 
   async #loadIdentities(read: readonly Read[]): Promise<Lookups> {
     const { identities, system } = this.#table;
@@ -176,20 +193,20 @@ class SliceWork {
     return { canonicalId: (entity, localKey) => ids.get(ledgerKey(entity, localKey)) };
   }
 
-  #map(read: readonly Read[], lookups: Lookups): Said[] {
-    const said: Said[] = [];
-    for (const one of read) {
-      try {
-        const { mapped, refused, unchanged } = mapEvent(one.event, one.keyRow, this.#table, lookups);
-        if (unchanged > 0) this.#counter.add('unchanged', unchanged);
-        for (const each of mapped) said.push({ read: one, mapped: each, question: this.#question(one.event, each) });
-        if (refused[0] !== undefined) this.#rejected.push({ record: one.record, error: refusalError(refused) });
-      } catch (error) {
-        const index = this.#slice.records.indexOf(one.record);
-        if (!this.#setAside(one.record, error, index)) break;
-      }
+  #map(read: Read, lookups: Lookups): void {
+    try {
+      const { mapped, refused, unchanged } = mapEvent(read.event, read.keyRow, this.#table, lookups);
+      if (unchanged > 0) this.#counter.add('unchanged', unchanged);
+      for (const one of mapped) this.#say({ read, mapped: one, question: this.#question(read.event, one) });
+      if (refused[0] !== undefined) this.#rejected.push({ record: read.record, error: refusalError(refused) });
+    } catch (error) {
+      this.#setAside(read.record, error);
     }
-    return said;
+  }
+
+  #say(said: Said): void {
+    if (said.question === undefined && this.#waiting.length === 0) this.#emit(said, 0);
+    else this.#waiting.push(said);
   }
 
   /** Untagged streamed changes, which nearly all are, are news without a question. */
@@ -201,9 +218,9 @@ class SliceWork {
     return { isWritten: true, hash: Buffer.from(canonicalHash(value, heldFields)).toString('hex') };
   }
 
-  async #loadLedger(said: readonly Said[]): Promise<ReadonlyMap<string, LedgerEntry>> {
+  async #loadLedger(): Promise<ReadonlyMap<string, LedgerEntry>> {
     const requests = new Map<string, LedgerRequest>();
-    for (const { mapped, question } of said) {
+    for (const { mapped, question } of this.#waiting) {
       if (!question?.isWritten) continue;
       const { entity } = mapped.compiled.description;
       requests.set(ledgerKey(entity, mapped.key), { entity, key: mapped.key });
@@ -214,8 +231,8 @@ class SliceWork {
 
   // ---- canonical records → bytes -----------------------------------------------------------------------------------
 
-  #write(said: readonly Said[], entries: ReadonlyMap<string, LedgerEntry>): void {
-    for (const one of said) {
+  #judge(entries: ReadonlyMap<string, LedgerEntry>): void {
+    for (const one of this.#waiting) {
       if (one.question === undefined) {
         this.#emit(one, 0);
         continue;
@@ -283,7 +300,7 @@ function inOrder(rejected: readonly Rejected[]): Rejected[] {
   return [...byOffset.values()].sort((left, right) => (left.record.offset < right.record.offset ? -1 : 1));
 }
 
-function* bytesOf(records: readonly Bytes[]): Generator<Uint8Array | null> {
+function* bytesOf(records: readonly LogRecord[]): Generator<Uint8Array | null> {
   for (const { key, value } of records) {
     yield value;
     yield key;

@@ -49,6 +49,11 @@ export class TableSchemas {
     this.#codecs = codecs;
   }
 
+  /** Are the schemas of this record those of the last one checked? Those are loaded. */
+  areKnown(topic: string, key: Uint8Array | null, value: Uint8Array | null): boolean {
+    return schemaOf(value) === this.#lastValue && schemaOf(key) === this.#lastKey && topic === this.#lastTopic;
+  }
+
   /** ContractError SCHEMA_ID_MOVED, SCHEMA_CHANGED, KEY_CHANGED, or of a column not to be trusted. `value` is not null. */
   check(topic: string, table: CompiledTable, { key, value }: Pick<LogRecord, 'key' | 'value'>): void {
     const valueSchema = schemaOf(value);

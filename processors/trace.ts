@@ -1,7 +1,5 @@
 import type { ChangeEvent } from '../core/change-event.ts';
 
-const HEX_DIGITS = 8;
-
 /**
  * 16 hexadecimal digits, the same for one change in every run, so that a replay is recognised as what it repeats. Two plain
  * 32-bit hashes: it names a change among those one person looks at, and every record pays for it.
@@ -30,10 +28,17 @@ function seedOf(name: string): number {
   return seed;
 }
 
+/** Of a byte, as people read it. */
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
 /** Spread first: the last byte alone would show in few digits. */
 function hexOf(hash: number): string {
   let mixed = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-  const text = ((mixed ^ (mixed >>> 16)) >>> 0).toString(16);
-  return text.length === HEX_DIGITS ? text : text.padStart(HEX_DIGITS, '0');
+  mixed ^= mixed >>> 16;
+  return digits(mixed >>> 24) + digits(mixed >>> 16) + digits(mixed >>> 8) + digits(mixed);
+}
+
+function digits(bits: number): string {
+  return HEX[bits & 0xff] as string;
 }

@@ -31,14 +31,15 @@ export function createCanonicalCodec(
 ): CanonicalCodec {
   const type = compileCanonical(schemaText);
   const slab = new Slab();
-  const prepare = preparation(entity, schemaText);
+  const refusal = refusalOf(entity, type, schemaText);
   /** null: written with this very schema. */
   const resolvers = new Map<number, Resolver | null>();
 
   return {
     entity,
     encode(value, schemaId) {
-      const bytes = encodeOrRefuse(entity, type, slab, prepare(value));
+      const bytes = encoded(type, slab, value);
+      if (bytes === undefined) throw refusal(value);
       writeWireHeader(bytes, 0, schemaId);
       return bytes;
     },
@@ -54,12 +55,12 @@ export function createCanonicalCodec(
   };
 }
 
-function encodeOrRefuse(entity: EntityName, type: Type, slab: Slab, value: CanonicalFields): Buffer {
+/** undefined where a value isn't what its Avro type holds: avsc's own text, which would hold the value, ends here. */
+function encoded(type: Type, slab: Slab, value: CanonicalFields): Buffer | undefined {
   try {
     return slab.encode(type, value, WIRE_HEADER_BYTES);
   } catch {
-    // avsc's own text holds the value: only the path leaves this function
-    throw encodeError(entity, firstInvalidField(type, value), 'has a value that its Avro type does not hold');
+    return undefined;
   }
 }
 
@@ -81,8 +82,8 @@ function encodeError(entity: EntityName, field: string, reason: string): RecordE
   });
 }
 
-/** avsc writes half a surrogate pair as bytes that come back as something else, and takes only Buffers for bytes. */
-function preparation(entity: EntityName, schemaText: string): (value: CanonicalFields) => CanonicalFields {
+/** Why a value can't be written: asked only where it couldn't. */
+function refusalOf(entity: EntityName, type: Type, schemaText: string): (value: CanonicalFields) => RecordError {
   const { fields } = JSON.parse(schemaText) as { fields: { name: string; type: unknown }[] };
   const of = (wanted: string) =>
     fields
@@ -93,13 +94,16 @@ function preparation(entity: EntityName, schemaText: string): (value: CanonicalF
   return (value) => {
     for (const name of texts) {
       const text = value[name];
-      if (typeof text === 'string' && !text.isWellFormed())
-        throw encodeError(entity, name, 'is not well-formed Unicode');
+      if (typeof text === 'string' && !text.isWellFormed()) {
+        return encodeError(entity, name, 'is not well-formed Unicode');
+      }
     }
-    return binaries.length === 0 ? value : withBuffers(value, binaries);
+    const field = firstInvalidField(type, withBuffers(value, binaries));
+    return encodeError(entity, field, 'has a value that its Avro type does not hold');
   };
 }
 
+/** avsc's own check knows no other bytes. */
 function withBuffers(value: CanonicalFields, names: readonly string[]): CanonicalFields {
   const copy: Record<string, CanonicalValue> = { ...value };
   for (const name of names) {

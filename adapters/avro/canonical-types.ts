@@ -4,8 +4,10 @@ import type { Schema, Type } from 'avsc';
 import { BoundedArray } from './bounded.ts';
 import { daysToText, textToDays } from '../../core/calendar-date.ts';
 import { bytesNeeded, bytesToDecimal, decimalToBytes, placePoint, SMALL_BYTES_MAX, smallUnscaled } from './decimal.ts';
-import type { Internals, Tap } from './tap.ts';
 import { bigintLong } from './long.ts';
+import { isNullable, nullable } from './nullable.ts';
+import { octets } from './octets.ts';
+import type { Internals, Tap } from './tap.ts';
 import { rememberingString } from './text.ts';
 
 const { LogicalType } = avro.types;
@@ -103,7 +105,9 @@ type HookedSchema = { readonly type?: unknown; readonly isUnderlying?: boolean }
 function hook(schema: Schema, options: unknown): Type | undefined {
   if (schema === 'long') return bigintLong;
   if (schema === 'string') return rememberingString();
+  if (schema === 'bytes') return octets;
   if (typeof schema === 'string') return undefined;
+  if (isNullable(schema)) return nullable(schema, options);
   const { type, isUnderlying } = schema as HookedSchema;
   if (type === 'array' && isUnderlying !== true) return new BoundedArray(schema, options);
   return type === 'long' ? bigintLong : undefined;

@@ -15,7 +15,7 @@ const VERSION_BYTES = 1;
 /** avro/record-meta.avsc as avsc reads and writes it. */
 type WireMeta = {
   readonly system: string;
-  readonly position: Buffer;
+  readonly position: Uint8Array;
   readonly operation: Operation;
   readonly commitTime: bigint;
   readonly hops: number;
@@ -45,7 +45,7 @@ export function createMetaCodec(): MetaCodec {
 function toWire(meta: RecordMeta): WireMeta {
   return {
     system: meta.system,
-    position: asBuffer(meta.position),
+    position: meta.position,
     operation: meta.operation,
     commitTime: meta.commitTimeUs,
     hops: meta.hops,

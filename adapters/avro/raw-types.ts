@@ -10,6 +10,7 @@ import { UNAVAILABLE, Unreadable } from '../../core/change-event.ts';
 import { readEntries, readItems } from './bounded.ts';
 import { bytesToDecimal } from './decimal.ts';
 import { bigintLong } from './long.ts';
+import { isNullable, nullable } from './nullable.ts';
 import type { Internals, Tap } from './tap.ts';
 import { rememberingString } from './text.ts';
 
@@ -38,8 +39,6 @@ type Read = (value: never) => ColumnValue;
 
 /** By semantic type: given the schema once, reads each value. A type not listed is read as its Avro type. */
 const readers: Readonly<Record<string, (schema: ConnectSchema) => Read>> = {
-  [PLAIN_TEXT]: () => (text: string) => (text === PLACEHOLDER ? UNAVAILABLE : text),
-  [DECODED_TEXT]: () => decodedText,
   [PLAIN_BYTES]: () => (bytes: Buffer | undefined) =>
     bytes?.equals(PLACEHOLDER_BYTES) ? UNAVAILABLE : (bytes ?? null),
   [LIST]: () => listValue,
@@ -64,6 +63,12 @@ const readers: Readonly<Record<string, (schema: ConnectSchema) => Read>> = {
   'postgresql:io.debezium.data.geometry.Geometry': () => postgresShape,
   'io.debezium.data.geometry.Geometry': () => extendedWkb,
   'io.debezium.data.geometry.Geography': () => extendedWkb,
+};
+
+/** Of columns that hold text and nothing more. */
+const texts: Readonly<Record<string, (text: string) => ColumnValue>> = {
+  [PLAIN_TEXT]: (text) => (text === PLACEHOLDER ? UNAVAILABLE : text),
+  [DECODED_TEXT]: decodedText,
 };
 
 /** For a column that can't be NULL: the reader that refuses what may stand for a zero date. */
@@ -191,6 +196,7 @@ function nameUuid(name: Buffer): string {
 
 class SemanticType extends avro.types.LogicalType {
   readonly #read: (value: unknown) => ColumnValue;
+  readonly #inner: Internals;
 
   constructor(schema: ConnectSchema, options: unknown) {
     // `isUnderlying` keeps the hook below from making the type inside this one a SemanticType again
@@ -198,6 +204,11 @@ class SemanticType extends avro.types.LogicalType {
     const reader = readers[schema.logicalType ?? ''];
     if (reader === undefined) throw new Error(`no reader for ${schema.logicalType}`);
     this.#read = reader(schema) as (value: unknown) => ColumnValue;
+    this.#inner = this.underlyingType as Internals;
+  }
+
+  _read(tap: Tap): ColumnValue {
+    return this.#read(this.#inner._read(tap));
   }
 
   protected override _fromValue(value: unknown): ColumnValue {
@@ -206,13 +217,13 @@ class SemanticType extends avro.types.LogicalType {
 }
 
 class ListType extends SemanticType {
-  _read(tap: Tap): ColumnValue {
+  override _read(tap: Tap): ColumnValue {
     return this._fromValue(readItems(tap, this.underlyingType));
   }
 }
 
 class TextMapType extends SemanticType {
-  _read(tap: Tap): ColumnValue {
+  override _read(tap: Tap): ColumnValue {
     return this._fromValue(readEntries(tap, this.underlyingType));
   }
 }
@@ -245,6 +256,9 @@ export function compileRaw(schema: unknown): Type {
     if (part === 'long') return bigintLong;
     if (part === 'string') return rememberingString();
     if (typeof part === 'string') return undefined;
+    if (isNullable(part)) return nullable(part, options);
+    const ofText = texts[part.logicalType ?? ''];
+    if (ofText !== undefined) return rememberingString(ofText);
     if (part.passOver !== undefined) return new PassedOver(avro.Type.forSchema(part.passOver, options as object));
     if (part.type === 'string' && part.isUnderlying) return rememberingString();
     return part.type === 'long' && (part.isUnderlying || !hasReader(part.logicalType)) ? bigintLong : undefined;

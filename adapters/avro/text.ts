@@ -1,29 +1,71 @@
 import avro, { type Type } from 'avsc';
+import { SHORT_ASCII_MAX, shortAscii } from './short-ascii.ts';
 import type { Internals, Tap } from './tap.ts';
 
 const REMEMBERED_LENGTH_MAX = 64;
 const plain = avro.Type.forSchema('string') as unknown as Internals<string>;
 
+const asItIs = (text: string): unknown => text;
+
 /**
  * Avro's string, one for each place in a schema: much of what is read there (a table's name, a store, a code) is what was read
- * before, and is found to be without making it anew. See `npm run bench -- --only translate`.
+ * before, and is found to be without making it anew. `convert` answers the same for the same text, or it would be remembered
+ * wrongly. See `npm run bench -- --only translate`.
  */
-export function rememberingString(): Type {
+export function rememberingString(convert: (text: string) => unknown = asItIs): Type {
   let last = '';
-  const read = (tap: Tap): string | undefined => {
+  let lastValue = convert(last);
+  const read = (tap: Tap): unknown => {
     const start = tap.pos;
     const length = tap.readLong();
     if (length === last.length && isAt(tap, last)) {
       tap.pos += length;
-      return last;
+      return lastValue;
+    }
+    const short = length > 0 && length <= SHORT_ASCII_MAX ? shortAscii(tap.buf, tap.pos, length) : undefined;
+    if (short !== undefined) {
+      tap.pos += length;
+      last = short;
+      lastValue = convert(short);
+      return lastValue;
     }
     tap.pos = start;
     const text = plain._read(tap);
-    if (length <= REMEMBERED_LENGTH_MAX && text !== undefined) last = text;
-    return text;
+    if (text === undefined) return undefined;
+    if (length > REMEMBERED_LENGTH_MAX) return convert(text);
+    last = text;
+    lastValue = convert(text);
+    return lastValue;
   };
   // avsc freezes its types
-  return Object.create(plain, { _read: { value: read } }) as Type;
+  return Object.create(plain, { _read: { value: read }, _write: { value: write } }) as Type;
+}
+
+/** So that its length takes one byte. */
+const SHORT_MAX = 63;
+const ASCII_MAX = 127;
+
+/** avsc asks for the length in bytes first, which for a short text costs more than to write it. Throws for half a surrogate pair. */
+function write(tap: Tap, value: unknown): void {
+  if (typeof value !== 'string') {
+    plain._write(tap, value);
+    return;
+  }
+  const { buf, pos } = tap;
+  const { length } = value;
+  let index = 0;
+  for (; index < length && length <= SHORT_MAX; index += 1) {
+    const unit = value.charCodeAt(index);
+    if (unit > ASCII_MAX) break;
+    buf[pos + 1 + index] = unit;
+  }
+  if (index === length) {
+    buf[pos] = length * 2;
+    tap.pos = pos + 1 + length;
+    return;
+  }
+  if (!value.isWellFormed()) throw new Error('half a surrogate pair would come back as something else');
+  plain._write(tap, value);
 }
 
 /** Only ASCII is ever found: of any other text the units differ from the bytes. */

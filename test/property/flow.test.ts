@@ -26,7 +26,7 @@ const codecs = {
 
 const meta = (changes: Partial<RecordMeta> = {}): RecordMeta => ({
   system: 'pos',
-  position: encodePosition({ epoch: 0, phase: 'stream', major: 3n, minor: 4n, isDelete: false }),
+  position: Buffer.from(encodePosition({ epoch: 0, phase: 'stream', major: 3n, minor: 4n, isDelete: false })),
   operation: 'c',
   commitTimeUs: 5n,
   hops: 2,
