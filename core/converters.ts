@@ -34,7 +34,7 @@ const LAST_DAY = 2_932_896;
 /** 1582-10-05 to 1582-10-24: a snapshot of PostgreSQL moves the first ten days, which no Julian calendar has, onto the others. */
 const SHIFTED_FIRST_DAY = -141_437;
 const SHIFTED_LAST_DAY = -141_418;
-const DIGITS = /^\d+$/;
+const [SPACE, ZERO, NINE] = [32, 48, 57];
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export function text(value: Value): string {
@@ -44,7 +44,8 @@ export function text(value: Value): string {
 
 /** CHAR padding taken off. Spaces in front belong to the value. */
 export function trimmed(value: Value): string {
-  return text(value).replace(/ +$/, '');
+  const whole = text(value);
+  return whole.charCodeAt(whole.length - 1) === SPACE ? whole.replace(/ +$/, '') : whole;
 }
 
 /** A text that says something. */
@@ -225,14 +226,14 @@ export function bytes(value: Value): Uint8Array {
 /** An id made of digits, without the zeros in front: `0000000900`, 900 and 900n are all `900`. */
 export function digits(value: Value): string {
   const id = typeof value === 'number' || typeof value === 'bigint' ? String(value) : trimmed(value);
-  if (!DIGITS.test(id)) throw new Refusal('DIGITS_EXPECTED', 'is not made of digits');
+  if (!isDigits(id)) throw new Refusal('DIGITS_EXPECTED', 'is not made of digits');
   return withoutLeadingZeros(id);
 }
 
 /** As `digits`, but a code with letters is kept as it is: `000330` → `330`, `W001` → `W001`. */
 export function codeDigits(value: Value): string {
   const code = filled(value);
-  return DIGITS.test(code) ? withoutLeadingZeros(code) : code;
+  return isDigits(code) ? withoutLeadingZeros(code) : code;
 }
 
 /** `prefixed('FI-', digits)` */
@@ -240,8 +241,18 @@ export function prefixed(prefix: string, convert: Converter<string>): Converter<
   return (value) => prefix + convert(value);
 }
 
+function isDigits(code: string): boolean {
+  for (let index = 0; index < code.length; index += 1) {
+    const unit = code.charCodeAt(index);
+    if (unit < ZERO || unit > NINE) return false;
+  }
+  return code !== '';
+}
+
 function withoutLeadingZeros(id: string): string {
-  return id.replace(/^0+(?=\d)/, '');
+  let first = 0;
+  while (first < id.length - 1 && id.charCodeAt(first) === ZERO) first += 1;
+  return first === 0 ? id : id.slice(first);
 }
 
 function unexpected(value: Value, expected: string): Refusal {

@@ -77,7 +77,7 @@ export function toChangeEvent(envelope: Envelope, context: EventContext): Change
     operation,
     before: envelope.before,
     after: envelope.after,
-    position: positionOf(source, { epoch: context.epoch, snapshot: isSnapshot, isDelete: operation === 'd' }, context),
+    position: positionOf(source, context, isSnapshot, operation === 'd'),
     commitTimeUs,
     orderTimeUs: orderTimeUs(source.connector, commitTimeUs),
     isSnapshot,
@@ -132,15 +132,22 @@ function isSnapshotRow(word: string | null, context: EventContext): boolean {
   }
 }
 
-type PositionContext = { readonly epoch: number; readonly snapshot: boolean; readonly isDelete: boolean };
-
-function positionOf(source: DebeziumSource, common: PositionContext, context: EventContext): Position {
+function positionOf(source: DebeziumSource, context: EventContext, snapshot: boolean, isDelete: boolean): Position {
+  const { epoch } = context;
   switch (source.connector) {
     case 'postgresql':
-      return postgresPosition({ ...common, sequence: source.sequence ?? null, lsn: source.lsn ?? null });
+      return postgresPosition({
+        epoch,
+        snapshot,
+        isDelete,
+        sequence: source.sequence ?? null,
+        lsn: source.lsn ?? null,
+      });
     case 'mariadb':
-    case 'mysql':
-      return mariadbPosition({ ...common, file: source.file ?? null, pos: source.pos ?? 0n, row: source.row ?? 0 });
+    case 'mysql': {
+      const { file = null, pos = 0n, row = 0 } = source;
+      return mariadbPosition({ epoch, snapshot, isDelete, file, pos, row });
+    }
     default:
       throw unknownWord('connector', source.connector, context);
   }

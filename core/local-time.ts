@@ -12,6 +12,7 @@ import { IANAZone } from 'luxon';
 import { Refusal } from './mapping.ts';
 
 const HOUR_US = 3_600_000_000n;
+const HOUR_PLAIN_US = Number(HOUR_US);
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 export const DAY_US = 24n * HOUR_US;
@@ -97,11 +98,16 @@ function cached(cache: Map<number, HourOffset>, hour: number, compute: (hour: nu
 }
 
 function assertInRange(timeUs: bigint): void {
+  // what is exact as a number lies between the years 1684 and 2255
+  if (Number.isSafeInteger(Number(timeUs))) return;
   if (timeUs < EARLIEST_US || timeUs > LATEST_US) throw new Refusal('TIME_RANGE', 'is outside the years 1 to 9999');
 }
 
 function hourOf(timeUs: bigint): number {
-  return Number(floorDivide(timeUs, HOUR_US));
+  const plain = Number(timeUs);
+  if (!Number.isSafeInteger(plain)) return Number(floorDivide(timeUs, HOUR_US));
+  const rest = plain % HOUR_PLAIN_US;
+  return (plain - rest) / HOUR_PLAIN_US - (rest < 0 ? 1 : 0);
 }
 
 function floorMs(timeUs: bigint): number {

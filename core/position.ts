@@ -27,6 +27,7 @@ export type Position = Uint8Array;
 export const POSITION_BYTES = 20;
 const SYSTEM_NAME_BYTES = 8;
 const ROW_BITS = 20n;
+const ROWS = 2 ** 20;
 
 export type PositionParts = {
   readonly epoch: number;
@@ -36,15 +37,25 @@ export type PositionParts = {
   readonly isDelete: boolean;
 };
 
-export function encodePosition(parts: PositionParts): Position {
+export function encodePosition({ epoch, phase, major, minor, isDelete }: PositionParts): Position {
+  return write(epoch, phase === 'snapshot', major, minor, isDelete);
+}
+
+function write(
+  epoch: number,
+  isSnapshot: boolean,
+  major: bigint | number,
+  minor: bigint | number,
+  isDelete: boolean,
+): Position {
   // small enough for the JavaScript heap: a third of what a Buffer costs
   const bytes = new Uint8Array(POSITION_BYTES);
-  bytes[0] = parts.epoch >>> 8;
-  bytes[1] = parts.epoch;
-  bytes[2] = parts.phase === 'snapshot' ? 0 : 1;
-  writeUInt64(bytes, 3, parts.major);
-  writeUInt64(bytes, 11, parts.minor);
-  bytes[19] = parts.isDelete ? 0 : 1;
+  bytes[0] = epoch >>> 8;
+  bytes[1] = epoch;
+  bytes[2] = isSnapshot ? 0 : 1;
+  writeUInt64(bytes, 3, major);
+  writeUInt64(bytes, 11, minor);
+  bytes[19] = isDelete ? 0 : 1;
   return bytes;
 }
 
@@ -53,11 +64,11 @@ const WORD_BITS = 32n;
 const WORD_MAX = 2n ** WORD_BITS - 1n;
 
 /** By halves, and without bigint arithmetic below 2^53. */
-function writeUInt64(bytes: Uint8Array, at: number, value: bigint): void {
+function writeUInt64(bytes: Uint8Array, at: number, value: bigint | number): void {
   const plain = Number(value);
   const isExact = plain <= Number.MAX_SAFE_INTEGER;
-  writeUInt32(bytes, at, isExact ? Math.floor(plain / WORD) : Number(value >> WORD_BITS));
-  writeUInt32(bytes, at + 4, isExact ? plain % WORD : Number(value & WORD_MAX));
+  writeUInt32(bytes, at, isExact ? Math.floor(plain / WORD) : Number(BigInt(value) >> WORD_BITS));
+  writeUInt32(bytes, at + 4, isExact ? plain % WORD : Number(BigInt(value) & WORD_MAX));
 }
 
 function writeUInt32(bytes: Uint8Array, at: number, value: number): void {
@@ -84,13 +95,8 @@ type Common = { readonly epoch: number; readonly snapshot: boolean; readonly isD
 export function postgresPosition(source: Common & { sequence: string | null; lsn: bigint | null }): Position {
   const [lastCommit, ownLsn] = parseSequence(source.sequence);
   const lsn = ownLsn ?? source.lsn ?? 0n;
-  return encodePosition({
-    epoch: source.epoch,
-    phase: source.snapshot ? 'snapshot' : 'stream',
-    major: source.snapshot ? 0n : (lastCommit ?? lsn),
-    minor: lsn,
-    isDelete: source.isDelete,
-  });
+  const major = source.snapshot ? 0n : (lastCommit ?? lsn);
+  return write(source.epoch, source.snapshot, major, lsn, source.isDelete);
 }
 
 function parseSequence(sequence: string | null): [bigint | null, bigint | null] {
@@ -101,13 +107,10 @@ function parseSequence(sequence: string | null): [bigint | null, bigint | null] 
 
 /** `file` ends in the number of the binlog file, as in `mysql-bin.000412`. */
 export function mariadbPosition(source: Common & { file: string | null; pos: bigint; row: number }): Position {
-  return encodePosition({
-    epoch: source.epoch,
-    phase: source.snapshot ? 'snapshot' : 'stream',
-    major: fileNumber(source.file),
-    minor: (source.pos << ROW_BITS) | BigInt(source.row),
-    isDelete: source.isDelete,
-  });
+  const address = Number(source.pos);
+  const isSmall = address < WORD && source.row < ROWS;
+  const minor = isSmall ? address * ROWS + source.row : (source.pos << ROW_BITS) | BigInt(source.row);
+  return write(source.epoch, source.snapshot, fileNumber(source.file), minor, source.isDelete);
 }
 
 let lastFile: { readonly name: string | null; readonly number: bigint } = { name: null, number: 0n };

@@ -39,6 +39,8 @@ export type MapResult = {
 };
 
 const NONE_ABSENT: readonly string[] = [];
+const NONE_MAPPED: readonly Mapped[] = [];
+const NONE_REFUSED: MapResult['refused'] = [];
 
 /**
  * `keyRow`: the record's own key, where a delete's row holds nothing else. ContractError BEFORE_IMAGE_MISSING where a
@@ -51,7 +53,7 @@ export function mapEvent(event: ChangeEvent, keyRow: Row | null, table: Compiled
       sink.take(compiled);
     } catch (error) {
       if (error instanceof ContractError) throw error;
-      sink.refused.push({ compiled, refusal: refusalOf(error) });
+      sink.refused = [...sink.refused, { compiled, refusal: refusalOf(error) }];
     }
   }
   return sink;
@@ -64,8 +66,8 @@ function refusalOf(error: unknown): Refusal {
 }
 
 class Sink implements MapResult {
-  readonly mapped: Mapped[] = [];
-  readonly refused: { compiled: CompiledEntity; refusal: Refusal }[] = [];
+  mapped: readonly Mapped[] = NONE_MAPPED;
+  refused: MapResult['refused'] = NONE_REFUSED;
   unchanged = 0;
   readonly #event: ChangeEvent;
   readonly #keyRow: Row | null;
@@ -144,11 +146,16 @@ class Sink implements MapResult {
   }
 
   #say(compiled: CompiledEntity, { value, absent }: Fields, operation: Operation): void {
-    this.mapped.push({ compiled, key: keyOf(compiled, value), value, absent, operation });
+    this.#add({ compiled, key: keyOf(compiled, value), value, absent, operation });
   }
 
   #gone(compiled: CompiledEntity, key: string, operation: Operation): void {
-    this.mapped.push({ compiled, key, value: null, absent: NONE_ABSENT, operation });
+    this.#add({ compiled, key, value: null, absent: NONE_ABSENT, operation });
+  }
+
+  /** Nearly always one: an array that is pushed to has room for sixteen more. */
+  #add(one: Mapped): void {
+    this.mapped = this.mapped.length === 0 ? [one] : [...this.mapped, one];
   }
 
   /** A row that is another entity's may well have no key for this one. */

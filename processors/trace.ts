@@ -28,17 +28,28 @@ function seedOf(name: string): number {
   return seed;
 }
 
-/** Of a byte, as people read it. */
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
-
 /** Spread first: the last byte alone would show in few digits. */
 function hexOf(hash: number): string {
   let mixed = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
   mixed ^= mixed >>> 16;
-  return digits(mixed >>> 24) + digits(mixed >>> 16) + digits(mixed >>> 8) + digits(mixed);
+  // at once: digit by digit it would be seven texts on the way
+  return String.fromCharCode(
+    digit(mixed >>> 28),
+    digit(mixed >>> 24),
+    digit(mixed >>> 20),
+    digit(mixed >>> 16),
+    digit(mixed >>> 12),
+    digit(mixed >>> 8),
+    digit(mixed >>> 4),
+    digit(mixed),
+  );
 }
 
-function digits(bits: number): string {
-  return HEX[bits & 0xff] as string;
+const [ZERO, LETTER_A] = [48, 97];
+
+/** The code of the hexadecimal digit of the lowest four bits. */
+function digit(bits: number): number {
+  const value = bits & 0xf;
+  return value < 10 ? ZERO + value : LETTER_A + value - 10;
 }

@@ -3,7 +3,7 @@
  * An Avro long is a zigzag number in groups of 7 bits, lowest first. Below 2^53 plain arithmetic does it, above bigint.
  */
 import avro from 'avsc';
-import type { Internals } from './tap.ts';
+import type { Internals, Tap } from './tap.ts';
 
 const LONG_MIN = -(2n ** 63n);
 const LONG_MAX = 2n ** 63n - 1n;
@@ -43,6 +43,22 @@ const long = avro.types.LongType.__with(
 const SAFE_GROUPS = 8;
 const SAFE_ZIGZAG = 2 ** 53;
 
+/** The next number where plain arithmetic is exact, below 2^52; NaN for any other, which is still the next then. */
+export function readPlain(tap: Tap): number {
+  const start = tap.pos;
+  let zigzag = 0;
+  let factor = 1;
+  let byte = 0;
+  do {
+    byte = tap.buf[tap.pos++] as number;
+    zigzag += (byte & 0x7f) * factor;
+    factor *= 128;
+  } while (byte >= 0x80 && tap.pos - start < SAFE_GROUPS);
+  if (byte < 0x80 && zigzag < SAFE_ZIGZAG) return zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2;
+  tap.pos = start;
+  return Number.NaN;
+}
+
 /**
  * avsc hands each number over in a Buffer of its own, which costs more than the number. Read and written in place below 2^53;
  * the rest, and what is refused, is left to avsc. See `npm run bench -- --only translate`.
@@ -51,17 +67,8 @@ function inPlace(type: avro.Type): avro.Type {
   const { _read, _write } = type as unknown as Internals<bigint>;
   const own: Pick<Internals<bigint>, '_read' | '_write'> = {
     _read(tap) {
-      const start = tap.pos;
-      let zigzag = 0;
-      let factor = 1;
-      let byte = 0;
-      do {
-        byte = tap.buf[tap.pos++] as number;
-        zigzag += (byte & 0x7f) * factor;
-        factor *= 128;
-      } while (byte >= 0x80 && tap.pos - start < SAFE_GROUPS);
-      if (byte < 0x80 && zigzag < SAFE_ZIGZAG) return BigInt(zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2);
-      tap.pos = start;
+      const plain = readPlain(tap);
+      if (!Number.isNaN(plain)) return BigInt(plain);
       return _read.call(type, tap);
     },
     _write(tap, value) {

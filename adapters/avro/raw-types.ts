@@ -9,7 +9,7 @@ import type { ColumnValue } from '../../core/change-event.ts';
 import { UNAVAILABLE, Unreadable } from '../../core/change-event.ts';
 import { readEntries, readItems } from './bounded.ts';
 import { bytesToDecimal } from './decimal.ts';
-import { bigintLong } from './long.ts';
+import { bigintLong, readPlain } from './long.ts';
 import { isNullable, nullable } from './nullable.ts';
 import type { Internals, Tap } from './tap.ts';
 import { rememberingString } from './text.ts';
@@ -23,6 +23,7 @@ export const PLAIN_TEXT = 'seam.text';
 /** Text that the connector decoded from the column's character set itself. */
 export const DECODED_TEXT = 'seam.decoded-text';
 export const PLAIN_BYTES = 'seam.bytes';
+const TIMESTAMP = 'io.debezium.time.Timestamp';
 export const LIST = 'seam.list';
 export const TEXT_MAP = 'seam.map';
 
@@ -48,7 +49,7 @@ const readers: Readonly<Record<string, (schema: ConnectSchema) => Read>> = {
     bytesToDecimal(value.value, value.scale),
   'org.apache.kafka.connect.data.Timestamp': () => millisToMicros,
   'org.apache.kafka.connect.data.Time': () => millisToMicros,
-  'io.debezium.time.Timestamp': () => millisToMicros,
+  [TIMESTAMP]: () => millisToMicros,
   'io.debezium.time.Time': () => millisToMicros,
   'io.debezium.time.NanoTimestamp': () => nanosToMicros,
   'io.debezium.time.NanoTime': () => nanosToMicros,
@@ -216,6 +217,19 @@ class SemanticType extends avro.types.LogicalType {
   }
 }
 
+const MILLIS_MAX = Number.MAX_SAFE_INTEGER / 1_000;
+
+/** Without a number in between that is thrown away. */
+class MillisType extends SemanticType {
+  override _read(tap: Tap): ColumnValue {
+    const start = tap.pos;
+    const millis = readPlain(tap);
+    if (Math.abs(millis) <= MILLIS_MAX) return BigInt(millis * 1_000);
+    tap.pos = start;
+    return super._read(tap);
+  }
+}
+
 class ListType extends SemanticType {
   override _read(tap: Tap): ColumnValue {
     return this._fromValue(readItems(tap, this.underlyingType));
@@ -251,7 +265,7 @@ type HookedSchema = ConnectSchema & { readonly isUnderlying?: boolean; readonly 
 
 export function compileRaw(schema: unknown): Type {
   const semantic = Object.fromEntries(Object.keys(readers).map((name) => [name, SemanticType]));
-  const logicalTypes = { ...semantic, [LIST]: ListType, [TEXT_MAP]: TextMapType };
+  const logicalTypes = { ...semantic, [TIMESTAMP]: MillisType, [LIST]: ListType, [TEXT_MAP]: TextMapType };
   const hook = (part: HookedSchema | string, options: unknown): Type | undefined => {
     if (part === 'long') return bigintLong;
     if (part === 'string') return rememberingString();

@@ -4,48 +4,52 @@ export const SHORT_ASCII_MAX = 15;
 const ASCII_MAX = 127;
 const of = String.fromCharCode;
 
-/** Asked for what lies within only. */
-type Octets = { readonly length: number; readonly [index: number]: number };
-
 /**
- * These bytes as text, in a third to two thirds of the time that `Buffer` takes for a text that short: units by eights and fours,
- * then the rest. undefined where they aren't ASCII alone, or end too early. See `npm run bench -- --only translate`.
+ * These bytes as text, in a third to two thirds of the time that `Buffer` takes for a text that short: by eights and fours, then
+ * the rest. undefined where they aren't ASCII alone, or end too early. See `npm run bench -- --only translate`.
  */
-export function shortAscii(bytes: Octets, start: number, length: number): string | undefined {
-  if (start + length > bytes.length) return undefined;
+export function shortAscii(bytes: Uint8Array, start: number, length: number): string | undefined {
+  if (start + length > bytes.length || !isAscii(bytes, start, length)) return undefined;
   const at = start + (length & 12);
   let text = '';
-  let all = 0;
-  if ((length & 8) !== 0) {
-    const [a, b, c, d] = [bytes[start], bytes[start + 1], bytes[start + 2], bytes[start + 3]] as Four;
-    const [e, f, g, h] = [bytes[start + 4], bytes[start + 5], bytes[start + 6], bytes[start + 7]] as Four;
-    all = a | b | c | d | e | f | g | h;
-    text = of(a, b, c, d, e, f, g, h);
-  }
-  if ((length & 4) !== 0) {
-    const [a, b, c, d] = [bytes[at - 4], bytes[at - 3], bytes[at - 2], bytes[at - 1]] as Four;
-    all |= a | b | c | d;
-    text = joined(text, of(a, b, c, d));
-  }
-  const [a, b, c] = [bytes[at], bytes[at + 1], bytes[at + 2]] as Three;
+  if ((length & 8) !== 0) text = eight(bytes, start);
+  if ((length & 4) !== 0)
+    text = joined(text, of(unit(bytes, at - 4), unit(bytes, at - 3), unit(bytes, at - 2), unit(bytes, at - 1)));
   switch (length & 3) {
     case 1:
-      all |= a;
-      text = joined(text, of(a));
-      break;
+      return joined(text, of(unit(bytes, at)));
     case 2:
-      all |= a | b;
-      text = joined(text, of(a, b));
-      break;
+      return joined(text, of(unit(bytes, at), unit(bytes, at + 1)));
     case 3:
-      all |= a | b | c;
-      text = joined(text, of(a, b, c));
+      return joined(text, of(unit(bytes, at), unit(bytes, at + 1), unit(bytes, at + 2)));
+    default:
+      return text;
   }
-  return all <= ASCII_MAX ? text : undefined;
 }
 
-type Four = [number, number, number, number];
-type Three = [number, number, number];
+function isAscii(bytes: Uint8Array, start: number, length: number): boolean {
+  let all = 0;
+  for (let index = start; index < start + length; index += 1) all |= unit(bytes, index);
+  return all <= ASCII_MAX;
+}
+
+function eight(bytes: Uint8Array, at: number): string {
+  return of(
+    unit(bytes, at),
+    unit(bytes, at + 1),
+    unit(bytes, at + 2),
+    unit(bytes, at + 3),
+    unit(bytes, at + 4),
+    unit(bytes, at + 5),
+    unit(bytes, at + 6),
+    unit(bytes, at + 7),
+  );
+}
+
+/** Within its bounds. */
+function unit(bytes: Uint8Array, at: number): number {
+  return bytes[at] as number;
+}
 
 /** Nothing is joined to nothing: that alone would cost as much as the text. */
 function joined(text: string, more: string): string {

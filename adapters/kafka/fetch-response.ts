@@ -11,9 +11,8 @@
  * The end of what was read is told to kafkajs as a control record at the last offset: it never hands those out, yet moves on
  * to behind them.
  */
-import { gunzipSync, zstdDecompressSync } from 'node:zlib';
-import { ContractError } from '../../core/errors.ts';
 import type { LogRecord } from '../../core/ports.ts';
+import { decompress, forgetDecompression } from './decompress.ts';
 import { RecordView, type Source } from './record-view.ts';
 import { WireReader } from './wire-reader.ts';
 
@@ -47,6 +46,15 @@ const CONTROL = 0x20;
 const ABORT_MARKER = 0;
 
 export function readFetchResponse(bytes: Buffer): FetchResponse {
+  try {
+    return read(bytes);
+  } catch (error) {
+    forgetDecompression();
+    throw error;
+  }
+}
+
+function read(bytes: Buffer): FetchResponse {
   const reader = new WireReader(bytes);
   const clientSideThrottleTime = reader.int32();
   const errorCode = reader.int16();
@@ -131,23 +139,5 @@ function readRecords(batch: Buffer, attributes: number, records: FetchedRecord[]
     if (end > bytes.length) throw new RangeError('the answer of the broker ends too early');
     records.push(new RecordView(source, reader));
     reader.at = end;
-  }
-}
-
-function decompress(bytes: Buffer, codec: number, place: string): Buffer {
-  switch (codec) {
-    case 0:
-      return bytes;
-    case 1:
-      return gunzipSync(bytes);
-    case 4:
-      return zstdDecompressSync(bytes);
-    default:
-      throw new ContractError({
-        code: 'CODEC_UNSUPPORTED',
-        message: `records are compressed with ${codec === 2 ? 'snappy' : codec === 3 ? 'lz4' : `codec ${codec}`}`,
-        where: place,
-        hint: 'set compression.type of the producer (for Connect: producer.override.compression.type) to none, gzip or zstd',
-      });
   }
 }

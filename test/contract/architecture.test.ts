@@ -48,6 +48,7 @@ const isolated = ['connectors', 'sinks/targets', 'sinks/dialects'];
 /** npm package → where it may be imported: a library behind a port is replaced in one place. */
 const packages: Readonly<Record<string, readonly string[]>> = {
   kafkajs: ['adapters/kafka', 'bench', 'test'],
+  minizlib: ['adapters/kafka'],
   '@kafkajs/confluent-schema-registry': ['adapters'],
   '@platformatic/kafka': ['bench'],
   avsc: ['adapters', 'bench', 'test'],
