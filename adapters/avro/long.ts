@@ -7,7 +7,9 @@ import type { Internals, Tap } from './tap.ts';
 
 const LONG_MIN = -(2n ** 63n);
 const LONG_MAX = 2n ** 63n - 1n;
-const SAFE = 2n ** 52n;
+/** Below it plain arithmetic is exact, doubled too. */
+export const PLAIN_MAX = 2 ** 52 - 1;
+const SAFE = BigInt(PLAIN_MAX) + 1n;
 
 function readLarge(bytes: Buffer): bigint {
   let zigzag = 0n;
@@ -59,6 +61,13 @@ export function readPlain(tap: Tap): number {
   return Number.NaN;
 }
 
+/** Of a whole number up to `PLAIN_MAX` on either side of 0. */
+export function writePlain(tap: Pick<Tap, 'buf' | 'pos'>, value: number): void {
+  let rest = value < 0 ? -value * 2 - 1 : value * 2;
+  for (; rest >= 128; rest = Math.floor(rest / 128)) tap.buf[tap.pos++] = (rest % 128) | 0x80;
+  tap.buf[tap.pos++] = rest;
+}
+
 /**
  * avsc hands each number over in a Buffer of its own, which costs more than the number. Read and written in place below 2^53;
  * the rest, and what is refused, is left to avsc. See `npm run bench -- --only translate`.
@@ -76,10 +85,7 @@ function inPlace(type: avro.Type): avro.Type {
         _write.call(type, tap, value);
         return;
       }
-      const plain = Number(value);
-      let rest = plain < 0 ? -plain * 2 - 1 : plain * 2;
-      for (; rest >= 128; rest = Math.floor(rest / 128)) tap.buf[tap.pos++] = (rest % 128) | 0x80;
-      tap.buf[tap.pos++] = rest;
+      writePlain(tap, Number(value));
     },
   };
   // avsc freezes its types

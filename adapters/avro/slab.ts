@@ -10,12 +10,25 @@ export class Slab {
   #bytes = Buffer.allocUnsafeSlow(SLAB_BYTES);
   #used = 0;
 
+  /** Where that many bytes are free; what is written there is cut out by `take`. */
+  reserve(size: number): number {
+    if (this.#used + size > this.#bytes.length) {
+      this.#bytes = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, size));
+      this.#used = 0;
+    }
+    return this.#used;
+  }
+
+  get bytes(): Buffer {
+    return this.#bytes;
+  }
+
   /** `before` bytes are left free in front of the body. */
   encode(type: Type, value: unknown, before: number): Buffer {
     const start = this.#used;
     if (start + before <= this.#bytes.length) {
       const end = type.encode(value, this.#bytes, start + before);
-      if (end >= 0) return this.#take(start, end);
+      if (end >= 0) return this.take(start, end);
       return this.#encodeInNewSlab(type, value, before, -end);
     }
     return this.#encodeInNewSlab(type, value, before, 0);
@@ -27,12 +40,12 @@ export class Slab {
     for (;;) {
       this.#bytes = Buffer.allocUnsafeSlow(size);
       const end = type.encode(value, this.#bytes, before);
-      if (end >= 0) return this.#take(0, end);
+      if (end >= 0) return this.take(0, end);
       size -= end;
     }
   }
 
-  #take(start: number, end: number): Buffer {
+  take(start: number, end: number): Buffer {
     this.#used = end;
     return this.#bytes.subarray(start, end);
   }

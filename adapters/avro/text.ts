@@ -47,25 +47,29 @@ const ASCII_MAX = 127;
 
 /** avsc asks for the length in bytes first, which for a short text costs more than to write it. Throws for half a surrogate pair. */
 function write(tap: Tap, value: unknown): void {
-  if (typeof value !== 'string') {
-    plain._write(tap, value);
-    return;
+  if (typeof value === 'string') {
+    if (isShortAscii(value)) {
+      writeShortAscii(tap, value);
+      return;
+    }
+    if (!value.isWellFormed()) throw new Error('half a surrogate pair would come back as something else');
   }
-  const { buf, pos } = tap;
-  const { length } = value;
-  let index = 0;
-  for (; index < length && length <= SHORT_MAX; index += 1) {
-    const unit = value.charCodeAt(index);
-    if (unit > ASCII_MAX) break;
-    buf[pos + 1 + index] = unit;
-  }
-  if (index === length) {
-    buf[pos] = length * 2;
-    tap.pos = pos + 1 + length;
-    return;
-  }
-  if (!value.isWellFormed()) throw new Error('half a surrogate pair would come back as something else');
   plain._write(tap, value);
+}
+
+/** Is it written as it is, its length in one byte? */
+export function isShortAscii(text: string): boolean {
+  if (text.length > SHORT_MAX) return false;
+  for (let index = 0; index < text.length; index += 1) if (text.charCodeAt(index) > ASCII_MAX) return false;
+  return true;
+}
+
+export function writeShortAscii(tap: Pick<Tap, 'buf' | 'pos'>, text: string): void {
+  const { buf } = tap;
+  let at = tap.pos;
+  buf[at++] = text.length * 2;
+  for (let index = 0; index < text.length; index += 1) buf[at++] = text.charCodeAt(index);
+  tap.pos = at;
 }
 
 /** Only ASCII is ever found: of any other text the units differ from the bytes. */

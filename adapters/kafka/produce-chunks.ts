@@ -5,7 +5,8 @@ import { ProducedMessage } from './produce-request.ts';
 
 /** kafkajs makes one record batch of all that it gets for a partition, and brokers refuse a batch above 1 MB by default. */
 const PARTITION_BYTES_MAX = 900_000;
-const RECORD_OVERHEAD_BYTES = 24;
+/** Its length and its place in the batch, at most. */
+const RECORD_OVERHEAD_BYTES = 10;
 
 /**
  * Messages of one topic, already dealt to partitions. kafkajs' own dealing, its one use of `reduce` on what it is given,
@@ -28,12 +29,12 @@ export function* produceChunks(
   for (const record of records) {
     const key = keyBytes(record.key);
     const partition = record.partition ?? partitionOf(key, partitionCount(record.topic));
-    const sizeBytes = sizeOf(record, key);
+    const message = new ProducedMessage(key, bufferOf(record.value), record.headers as IHeaders);
+    const sizeBytes = message.sizeBytes + RECORD_OVERHEAD_BYTES;
     if (!chunk.hasRoom(record.topic, partition, sizeBytes)) {
       yield chunk.topicMessages();
       chunk = new Chunk();
     }
-    const message = new ProducedMessage(key, bufferOf(record.value), record.headers as IHeaders);
     chunk.add(record.topic, partition, message, sizeBytes);
   }
   if (!chunk.isEmpty) yield chunk.topicMessages();
@@ -79,10 +80,4 @@ function keyBytes(key: string | Uint8Array | null): Buffer | null {
 function bufferOf(bytes: Uint8Array | null): Buffer | null {
   if (bytes === null || Buffer.isBuffer(bytes)) return bytes;
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function sizeOf(record: OutputRecord, key: Buffer | null): number {
-  let size = RECORD_OVERHEAD_BYTES + (key?.length ?? 0) + (record.value?.length ?? 0);
-  for (const name in record.headers) size += name.length + (record.headers[name]?.length ?? 0) + 4;
-  return size;
 }

@@ -10,11 +10,23 @@ export class ProducedMessage {
   readonly key: Buffer | null;
   readonly value: Buffer | null;
   readonly headers: IHeaders;
+  /** On the wire, but for the record's own length and its place in the batch. */
+  readonly sizeBytes: number;
+  readonly headerCount: number;
 
   constructor(key: Buffer | null, value: Buffer | null, headers: IHeaders) {
     this.key = key;
     this.value = value;
     this.headers = headers;
+    // attributes and timestamp delta are one byte each
+    let size = 2 + bytesSize(key) + bytesSize(value);
+    let count = 0;
+    for (const name in headers) {
+      size += bytesSize(headerName(name)) + bytesSize(headers[name] as Buffer);
+      count += 1;
+    }
+    this.sizeBytes = size + varintSize(count);
+    this.headerCount = count;
   }
 }
 
@@ -75,15 +87,7 @@ function measure(messages: readonly ProducedMessage[]): MeasuredBatch {
   const bodies = new Int32Array(messages.length);
   let sizeBytes = BATCH_HEADER_BYTES;
   for (let index = 0; index < messages.length; index += 1) {
-    const { key, value, headers } = messages[index] as ProducedMessage;
-    // attributes and timestamp delta are one byte each
-    let body = 2 + varintSize(index) + bytesSize(key) + bytesSize(value);
-    let count = 0;
-    for (const name in headers) {
-      body += bytesSize(headerName(name)) + bytesSize(headers[name] as Buffer);
-      count += 1;
-    }
-    body += varintSize(count);
+    const body = (messages[index] as ProducedMessage).sizeBytes + varintSize(index);
     bodies[index] = body;
     sizeBytes += varintSize(body) + body;
   }
@@ -126,15 +130,13 @@ function writeBatch(writer: Writer, request: ProduceRequest, { messages, firstSe
   writer.bytes.writeUInt32BE(crc32c(writer.bytes, start + CRC_FROM, writer.at), start + CRC_FROM - 4);
 }
 
-function writeRecord(writer: Writer, { key, value, headers }: ProducedMessage, offset: number): void {
+function writeRecord(writer: Writer, { key, value, headers, headerCount }: ProducedMessage, offset: number): void {
   writer.int8(0); // attributes: none in use
   writer.int8(0); // timestamp: as the batch
   writer.varint(offset);
   writer.nullableBytes(key);
   writer.nullableBytes(value);
-  let count = 0;
-  for (const _name in headers) count += 1;
-  writer.varint(count);
+  writer.varint(headerCount);
   for (const name in headers) {
     writer.nullableBytes(headerName(name));
     writer.nullableBytes(headers[name] as Buffer);

@@ -170,7 +170,7 @@ describe('aborted transactions', () => {
 
   function markerOf(offset: bigint, producerId: bigint, isCommit: boolean): Buffer {
     const key = Buffer.from([0, 0, 0, isCommit ? 1 : 0]);
-    const batch = batchOf([{ key, value: Buffer.alloc(6), headers: {} }], offset, producerId);
+    const batch = batchOf([new ProducedMessage(key, Buffer.alloc(6), {})], offset, producerId);
     batch.writeInt16BE(0x30, 21);
     return batch;
   }
