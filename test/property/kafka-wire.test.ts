@@ -1,4 +1,5 @@
 /** Kafka's record batches as we write and read them: what goes in comes out, and nothing that was aborted. */
+import { gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { crc32c } from '../../adapters/kafka/crc32c.ts';
@@ -7,7 +8,7 @@ import { ProducedMessage, writeProduceRequest } from '../../adapters/kafka/produ
 import { holds } from '../support/holds.ts';
 
 const bytes = (max: number) => fc.uint8Array({ maxLength: max }).map((array) => Buffer.from(array));
-const sized = fc.oneof(
+const values = fc.oneof(
   bytes(70),
   fc.constantFrom(63, 64, 8_191, 8_192, 20_000).map((size) => Buffer.alloc(size, 7)),
 );
@@ -17,7 +18,7 @@ const headers = fc.dictionary(
   { maxKeys: 3 },
 );
 const message = fc
-  .tuple(fc.option(bytes(70)), fc.option(sized), headers)
+  .tuple(fc.option(bytes(70)), fc.option(values), headers)
   .map(([key, value, named]) => new ProducedMessage(key, value, named));
 
 const HEADER_BYTES = 61;
@@ -31,6 +32,24 @@ function batchOf(messages: readonly ProducedMessage[], offset: bigint, producerI
   const prefix = 2 + 2 + 2 + 4 + 4 + 2 + 1 + 4 + 4 + 4;
   const batch = Buffer.from(request.subarray(prefix));
   batch.writeBigInt64BE(offset, 0);
+  return batch;
+}
+
+const codecs = { gzip: 1, zstd: 4 };
+
+/** As a producer with this `compression.type` writes it. */
+function compressed(batch: Buffer, codec: keyof typeof codecs): Buffer {
+  const body = batch.subarray(HEADER_BYTES);
+  const packed = Buffer.concat([
+    batch.subarray(0, HEADER_BYTES),
+    codec === 'gzip' ? gzipSync(body) : zstdCompressSync(body),
+  ]);
+  packed.writeInt16BE(batch.readInt16BE(21) | codecs[codec], 21);
+  return sized(packed);
+}
+
+function sized(batch: Buffer): Buffer {
+  batch.writeInt32BE(batch.length - 12, 8);
   return batch;
 }
 
@@ -77,6 +96,33 @@ describe('record batches', () => {
       ),
       100,
     );
+  });
+
+  it('come back from compression, one after another with whatever codec', () => {
+    const packed = fc.tuple(fc.array(message, { minLength: 1, maxLength: 20 }), fc.constantFrom('gzip', 'zstd'));
+    holds(
+      fc.property(fc.array(packed, { minLength: 1, maxLength: 6 }), (batches) => {
+        const bytes = batches.map(([messages, codec], index) =>
+          compressed(batchOf(messages, BigInt(index * 100)), codec),
+        );
+        const found = read(fetchResponse(bytes)).filter(({ isControlRecord }) => !isControlRecord);
+        expect(
+          found.map((one) => new ProducedMessage(one.key as Buffer, one.value as Buffer, one.headers as never)),
+        ).toEqual(batches.flatMap(([messages]) => messages));
+      }),
+      50,
+    );
+  });
+
+  it('whose compressed bytes are damaged or too short are refused, and the next are read as if nothing had been', () => {
+    const text = 'a text of some length that repeats itself, a text of some length that repeats itself';
+    const whole = compressed(batchOf([new ProducedMessage(null, Buffer.from(text), {})], 0n), 'zstd');
+    for (let size = HEADER_BYTES; size < whole.length; size += 1) {
+      const short = sized(Buffer.from(whole.subarray(0, size)));
+      const damaged = Buffer.from(whole).fill(0xff, HEADER_BYTES, size + 1);
+      for (const broken of [short, damaged]) expect(() => read(fetchResponse([broken]))).toThrow();
+      expect(read(fetchResponse([whole])).map(({ value }) => String(value))).toEqual([text]);
+    }
   });
 
   it('that were cut off by the fetch’s limit are left for the next fetch', () => {
