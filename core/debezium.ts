@@ -10,9 +10,6 @@ export type DebeziumSource = {
   readonly snapshot?: string | null;
   readonly ts_ms: bigint;
   readonly ts_us?: bigint | null;
-  readonly db?: string | null;
-  readonly schema?: string | null;
-  readonly table?: string | null;
   readonly sequence?: string | null;
   readonly lsn?: bigint | null;
   readonly origin?: string | null;

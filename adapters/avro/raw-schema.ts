@@ -33,9 +33,9 @@ type Column = {
   readonly kind: 'number' | 'bigint' | 'text' | 'boolean' | 'bytes' | undefined;
 };
 
-const ENVELOPE_FIELDS = new Set(['before', 'after', 'source', 'op', 'ts_ms']);
+const ENVELOPE_FIELDS = new Set(['before', 'after', 'source', 'op']);
 const SOURCE_FIELDS = new Set(
-  ['connector', 'snapshot', 'ts_ms', 'ts_us', 'db', 'schema', 'table'].concat(
+  ['connector', 'snapshot', 'ts_ms', 'ts_us'].concat(
     ['sequence', 'lsn', 'origin'],
     ['server_id', 'gtid', 'file', 'pos', 'row'],
   ),

@@ -100,10 +100,14 @@ function decodedText(text: string): ColumnValue {
 function unlessZero(read: (value: never) => ColumnValue): (schema: ConnectSchema) => Read {
   return ({ zero }) => {
     const known = zero === undefined ? undefined : String(zero);
-    return (value: never): ColumnValue => {
+    const knownPlain = Number(known);
+    const isZero = (value: string | number | bigint): boolean => {
+      const plain = typeof value === 'string' ? 0 : Number(value);
+      if (plain !== 0 && plain !== knownPlain) return false;
       const text = String(value);
-      return text === '0' || text === known || EPOCH_TEXT.test(text) ? ZERO_DATE : read(value);
+      return text === '0' || text === known || EPOCH_TEXT.test(text);
     };
+    return (value: never): ColumnValue => (isZero(value) ? ZERO_DATE : read(value));
   };
 }
 
@@ -263,6 +267,11 @@ class PassedOver extends avro.types.LogicalType {
 
 type HookedSchema = ConnectSchema & { readonly isUnderlying?: boolean; readonly passOver?: Schema };
 
+/** As its Avro type, and not by a semantic type around it. */
+function isRead({ isUnderlying, logicalType }: HookedSchema): boolean {
+  return isUnderlying === true || !hasReader(logicalType);
+}
+
 export function compileRaw(schema: unknown): Type {
   const semantic = Object.fromEntries(Object.keys(readers).map((name) => [name, SemanticType]));
   const logicalTypes = { ...semantic, [TIMESTAMP]: MillisType, [LIST]: ListType, [TEXT_MAP]: TextMapType };
@@ -274,8 +283,8 @@ export function compileRaw(schema: unknown): Type {
     const ofText = texts[part.logicalType ?? ''];
     if (ofText !== undefined) return rememberingString(ofText);
     if (part.passOver !== undefined) return new PassedOver(avro.Type.forSchema(part.passOver, options as object));
-    if (part.type === 'string' && part.isUnderlying) return rememberingString();
-    return part.type === 'long' && (part.isUnderlying || !hasReader(part.logicalType)) ? bigintLong : undefined;
+    if (part.type === 'string' && isRead(part)) return rememberingString();
+    return part.type === 'long' && isRead(part) ? bigintLong : undefined;
   };
   return avro.Type.forSchema(schema as Schema, {
     assertLogicalTypes: true,

@@ -17,7 +17,7 @@ export function rememberingString(convert: (text: string) => unknown = asItIs): 
   let lastValue = convert(last);
   const read = (tap: Tap): unknown => {
     const start = tap.pos;
-    const length = tap.readLong();
+    const length = readLength(tap);
     if (length === last.length && isAt(tap, last)) {
       tap.pos += length;
       return lastValue;
@@ -70,6 +70,14 @@ export function writeShortAscii(tap: Pick<Tap, 'buf' | 'pos'>, text: string): vo
   buf[at++] = text.length * 2;
   for (let index = 0; index < text.length; index += 1) buf[at++] = text.charCodeAt(index);
   tap.pos = at;
+}
+
+/** Up to 63 it is one byte, twice the number. */
+function readLength(tap: Tap): number {
+  const first = tap.buf[tap.pos] as number;
+  if ((first & 0x81) !== 0) return tap.readLong();
+  tap.pos += 1;
+  return first >>> 1;
 }
 
 /** Only ASCII is ever found: of any other text the units differ from the bytes. */

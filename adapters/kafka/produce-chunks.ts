@@ -31,44 +31,57 @@ export function* produceChunks(
     const partition = record.partition ?? partitionOf(key, partitionCount(record.topic));
     const message = new ProducedMessage(key, bufferOf(record.value), record.headers as IHeaders);
     const sizeBytes = message.sizeBytes + RECORD_OVERHEAD_BYTES;
-    if (!chunk.hasRoom(record.topic, partition, sizeBytes)) {
-      yield chunk.topicMessages();
+    let ofTopic = chunk.of(record.topic);
+    if (!ofTopic.hasRoom(partition, sizeBytes)) {
+      yield chunk.topicMessages;
       chunk = new Chunk();
+      ofTopic = chunk.of(record.topic);
     }
-    chunk.add(record.topic, partition, message, sizeBytes);
+    ofTopic.add(partition, message, sizeBytes);
   }
-  if (!chunk.isEmpty) yield chunk.topicMessages();
+  if (records.length > 0) yield chunk.topicMessages;
 }
 
 class Chunk {
-  readonly #topics = new Map<string, DealtMessages>();
-  readonly #sizes = new Map<string, number[]>();
-  isEmpty = true;
+  readonly #topics: TopicChunk[] = [];
+
+  /** What comes together is of one topic. */
+  of(topic: string): TopicChunk {
+    const last = this.#topics.at(-1);
+    if (last?.topic === topic) return last;
+    const known = this.#topics.find((one) => one.topic === topic);
+    if (known !== undefined) return known;
+    const fresh = new TopicChunk(topic);
+    this.#topics.push(fresh);
+    return fresh;
+  }
+
+  get topicMessages(): TopicMessages[] {
+    return this.#topics.map(({ topic, messages }) => ({ topic, messages }));
+  }
+}
+
+class TopicChunk {
+  readonly topic: string;
+  readonly messages = new DealtMessages();
+  readonly #sizes: number[] = [];
+
+  constructor(topic: string) {
+    this.topic = topic;
+  }
 
   /** A record above the limit on its own still gets its request: the topic may take it. */
-  hasRoom(topic: string, partition: number, sizeBytes: number): boolean {
-    const used = this.#sizes.get(topic)?.[partition] ?? 0;
+  hasRoom(partition: number, sizeBytes: number): boolean {
+    const used = this.#sizes[partition] ?? 0;
     return used === 0 || used + sizeBytes <= PARTITION_BYTES_MAX;
   }
 
-  add(topic: string, partition: number, message: Message, sizeBytes: number): void {
-    let dealt = this.#topics.get(topic);
-    let sizes = this.#sizes.get(topic);
-    if (dealt === undefined || sizes === undefined) {
-      dealt = new DealtMessages();
-      sizes = [];
-      this.#topics.set(topic, dealt);
-      this.#sizes.set(topic, sizes);
-    }
-    const messages = dealt.byPartition[partition];
-    if (messages === undefined) dealt.byPartition[partition] = [message];
+  add(partition: number, message: Message, sizeBytes: number): void {
+    const { byPartition } = this.messages;
+    const messages = byPartition[partition];
+    if (messages === undefined) byPartition[partition] = [message];
     else messages.push(message);
-    sizes[partition] = (sizes[partition] ?? 0) + sizeBytes;
-    this.isEmpty = false;
-  }
-
-  topicMessages(): TopicMessages[] {
-    return [...this.#topics].map(([topic, messages]) => ({ topic, messages }));
+    this.#sizes[partition] = (this.#sizes[partition] ?? 0) + sizeBytes;
   }
 }
 
