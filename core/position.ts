@@ -41,6 +41,7 @@ export function encodePosition({ epoch, phase, major, minor, isDelete }: Positio
   return write(epoch, phase === 'snapshot', major, minor, isDelete);
 }
 
+/** Without an object for its parts: every change event pays for it. */
 function write(
   epoch: number,
   isSnapshot: boolean,

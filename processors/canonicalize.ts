@@ -164,7 +164,7 @@ class SliceWork {
 
   // ---- events → canonical records ----------------------------------------------------------------------------------
 
-  /** A record that stops the slice while it is read stops those before it as little as one that stops while it is mapped. */
+  /** What stopped the slice while it was read lies behind all of these; what stops it here comes first. */
   async #mapAll(read: readonly Read[]): Promise<void> {
     const lookups = await this.#loadIdentities(read);
     const stop = this.#stop;

@@ -8,7 +8,7 @@ import type { BenchContext, Comparison, Measured } from '../support/context.ts';
 import { startPeerConnect } from '../support/peer-connect.ts';
 import type { CaseResult, ContestantResult, Figures, Goal } from '../support/result.ts';
 import { alternate } from '../support/rounds.ts';
-import { readSaleLines, type SaleLine } from '../support/sale-lines.ts';
+import { endlessSaleLines, type SaleLine } from '../support/sale-lines.ts';
 import { type Servers, startServers } from '../support/servers.ts';
 import { median } from '../support/stats.ts';
 import { until } from '../support/until.ts';
@@ -18,8 +18,8 @@ import { type CommitTimes, watchCommits } from './commit-times.ts';
 import { distribution, type Journal, latencies, sellSteadily } from './latency.ts';
 
 const SIZES = {
-  full: { backlog: 1_000_000, backlogRounds: 2, seconds: 15, lines: 6_000_000 },
-  quick: { backlog: 10_000, backlogRounds: 1, seconds: 4, lines: 400_000 },
+  full: { backlog: 1_000_000, backlogRounds: 2, seconds: 15, lines: 1_500_000 },
+  quick: { backlog: 10_000, backlogRounds: 1, seconds: 4, lines: 100_000 },
 };
 const SHARES = { full: [0.1, 0.5, 0.8], quick: [0.5] };
 const IDLE_PER_SECOND = 4;
@@ -68,7 +68,7 @@ type Bench = {
   readonly database: BenchDatabase;
   readonly commits: CommitTimes;
   readonly tills: Connection;
-  readonly lines: Iterator<SaleLine>;
+  readonly lines: Iterator<SaleLine, never>;
   readonly signal: AbortSignal;
 };
 
@@ -95,7 +95,7 @@ async function run(context: BenchContext): Promise<Measured> {
     if (tuning === undefined) throw new Error('the peer has no tuned settings');
     const chains = [ourChain(servers, database, { processor, sink }), peerChain(database, peer, tuning)];
     const tills = await openTills(servers);
-    const lines = (await readSaleLines(sizes.lines)).values();
+    const lines = await endlessSaleLines(sizes.lines);
     const bench: Bench = { servers, database, commits, tills, lines, signal };
     const drained = await drain(bench, chains, context.recordsOr(sizes.backlog), {
       ...context,
@@ -200,7 +200,7 @@ async function drainOnce(bench: Bench, chain: Chain, records: number): Promise<F
   const order = async (word: 'stop' | 'resume') => void (await fetch(`${capture}/${word}`, { method: 'PUT' }));
   await order('stop');
   await database.query(`TRUNCATE ${chain.target.table}`);
-  const backlog = Array.from({ length: records }, () => lines.next().value as SaleLine);
+  const backlog = Array.from({ length: records }, () => lines.next().value);
   await sell(tills, backlog);
   const journal: Journal = new Map(backlog.map(({ basketId, lineNumber }) => [`${basketId}|${lineNumber}`, 0]));
   await chain.start();

@@ -25,9 +25,19 @@ export const dataSetFile: string | undefined = places.find((file) => existsSync(
 
 export async function readSaleLines(count: number): Promise<SaleLine[]> {
   const lines = dataSetFile === undefined ? [] : await readDataSet(dataSetFile, count);
-  // more rows than the data set has: further baskets of the same shape
   for (let index = lines.length; lines.length < count; index += 1) lines.push(madeUp(index));
   return lines;
+}
+
+/** Those of the data set up to `count`, then further baskets of the same shape: how many a rate takes is known when it is. */
+export async function endlessSaleLines(count: number): Promise<Generator<SaleLine, never>> {
+  const lines = dataSetFile === undefined ? [] : await readDataSet(dataSetFile, count);
+  return goOn(lines);
+}
+
+function* goOn(lines: readonly SaleLine[]): Generator<SaleLine, never> {
+  yield* lines;
+  for (let index = lines.length; ; index += 1) yield madeUp(index);
 }
 
 async function readDataSet(file: string, count: number): Promise<SaleLine[]> {
