@@ -178,7 +178,6 @@ class SliceWork {
 
   async #loadIdentities(read: readonly Read[]): Promise<Lookups> {
     const { identities, system } = this.#table;
-    if (identities.length === 0) return NO_LOOKUPS;
     const requests = new Map<string, { entity: string; localKey: string }>();
     for (const { event, keyRow } of read) {
       for (const row of [event.before, event.after, keyRow]) {

@@ -56,9 +56,9 @@ export class TableSchemas {
 
   /** ContractError SCHEMA_ID_MOVED, SCHEMA_CHANGED, KEY_CHANGED, or of a column not to be trusted. `value` is not null. */
   check(topic: string, table: CompiledTable, { key, value }: Pick<LogRecord, 'key' | 'value'>): void {
+    if (this.areKnown(topic, key, value)) return;
     const valueSchema = schemaOf(value);
     const keySchema = schemaOf(key);
-    if (valueSchema === this.#lastValue && keySchema === this.#lastKey && topic === this.#lastTopic) return;
     const name = `${topic} ${valueSchema} ${keySchema}`;
     if (!this.#checked.has(name)) {
       for (const bytes of [value as Uint8Array, key]) {

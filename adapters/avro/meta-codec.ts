@@ -7,7 +7,7 @@ import { compileCanonical } from './canonical-types.ts';
 import { PLAIN_MAX, writePlain } from './long.ts';
 import { Slab } from './slab.ts';
 import type { Tap } from './tap.ts';
-import { isShortAscii, writeShortAscii } from './text.ts';
+import { isShortAscii, SHORT_MAX, writeShortAscii } from './text.ts';
 import { asBuffer } from './wire.ts';
 
 /** The Kafka header that every canonical record carries, tombstones too (docs/decisions/0004-metadata-header.md). */
@@ -33,8 +33,6 @@ export type MetaCodec = {
 };
 
 const OPERATIONS: readonly Operation[] = ['c', 'u', 'd', 'r', 't'];
-/** Of a number or a length: so that zigzag takes one byte. */
-const SHORT_MAX = 63;
 /** Three short values, the two numbers, and the marks between them. */
 const SHORT_BYTES_MAX = 3 * (SHORT_MAX + 1) + 24;
 

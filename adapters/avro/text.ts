@@ -41,8 +41,8 @@ export function rememberingString(convert: (text: string) => unknown = asItIs): 
   return Object.create(plain, { _read: { value: read }, _write: { value: write } }) as Type;
 }
 
-/** So that its length takes one byte. */
-const SHORT_MAX = 63;
+/** Of a length, or of a number: zigzag, it takes one byte. */
+export const SHORT_MAX = 63;
 const ASCII_MAX = 127;
 
 /** avsc asks for the length in bytes first, which for a short text costs more than to write it. Throws for half a surrogate pair. */

@@ -21,7 +21,7 @@ const steadyMs = (): number => performance.now();
 /** Small transactions, as tills write them, at a steady rate; never faster to make up for what a slow moment left out. */
 export async function sellSteadily(
   tills: Connection,
-  lines: Iterator<SaleLine>,
+  lines: Iterator<SaleLine, never>,
   { perSecond, seconds, signal }: { perSecond: number; seconds: number; signal: AbortSignal },
 ): Promise<Journal> {
   const journal: Journal = new Map();
@@ -33,8 +33,7 @@ export async function sellSteadily(
     signal.throwIfAborted();
     await pause(Math.max(0, dueMs - steadyMs()));
     const due = Math.floor(((dueMs - beginMs) / 1_000) * perSecond) + 1 - sold;
-    const rows: SaleLine[] = [];
-    for (let next = lines.next(); rows.length < due && !next.done; next = lines.next()) rows.push(next.value);
+    const rows = Array.from({ length: due }, () => lines.next().value);
     sold += due;
     if (rows.length > 0) await sellTogether(tills, rows, journal);
   }

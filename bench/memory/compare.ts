@@ -8,7 +8,7 @@ import { ourChain } from '../end-to-end/chains.ts';
 import { sellSteadily } from '../end-to-end/latency.ts';
 import { tableSql, TABLE } from '../sink/shape.ts';
 import type { CaseResult } from '../support/result.ts';
-import { readSaleLines } from '../support/sale-lines.ts';
+import { endlessSaleLines } from '../support/sale-lines.ts';
 import { startServers } from '../support/servers.ts';
 import { startWorker, type WorkerProcess } from '../support/worker-process.ts';
 
@@ -60,10 +60,10 @@ async function run(context: BenchContext): Promise<Measured> {
     await startCapture(await setUpSystems(servers, ['pos']));
     const chain = ourChain(servers, database, { processor, sink });
     await chain.start();
-    const lines = await readSaleLines(Math.ceil((seconds + 60) * perSecond));
+    const lines = await endlessSaleLines(Math.ceil(seconds * perSecond));
     const sampling = sample({ processor, sink }, (seconds * 1_000) / SAMPLES, context);
     const tills = await openTills(servers);
-    await sellSteadily(tills, lines.values(), { perSecond, seconds, signal });
+    await sellSteadily(tills, lines, { perSecond, seconds, signal });
     const cases = await sampling;
     await chain.check();
     await tills.end();
