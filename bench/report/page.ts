@@ -1,6 +1,6 @@
 /** docs/reference/benchmarks/README.md, made from the JSON beside it. */
 import type { CaseResult, ComparisonResult, ContestantResult } from '../support/result.ts';
-import { summaryOf, summaryText, verdictOf } from './figures.ts';
+import { number, summaryOf, summaryText, verdictOf } from './figures.ts';
 
 const NOTICE =
   '<!-- Generated from the JSON beside it: never edited. Stale? npm run generate. Measured anew: npm run bench -->\n\n';
@@ -27,6 +27,7 @@ function section(result: ComparisonResult): string {
     `![${title}](${name}.svg)`,
     figuresTable(result),
     ...(result.goals.length > 0 ? [goalsTable(result)] : []),
+    ...profileTables(result),
     ...(remarks.length > 0 ? [remarks.map((remark) => `- ${remark}`).join('\n')] : []),
     settingsList(cases),
     measuredOn(result),
@@ -57,6 +58,20 @@ function goalsTable(result: ComparisonResult): string {
     return [text, value, limit, isMet === undefined ? 'not measured' : isMet ? 'met' : 'not met'];
   });
   return table(['goal', 'measured', 'asked', ''], rows);
+}
+
+/** Of the cases that have a goal: there it is asked what holds it. */
+function profileTables({ cases, goals }: ComparisonResult): string[] {
+  const asked = cases.filter(({ name }) => goals.some((goal) => goal.case === name));
+  const profiled = asked.flatMap((one) =>
+    one.contestants.flatMap(({ name, profile = [] }) =>
+      profile.length === 0 ? [] : [{ name, case: one.name, profile }],
+    ),
+  );
+  return profiled.map(({ name, case: of, profile }) => {
+    const rows = profile.map(({ where, share }) => [where, `${number(share * 100, 1)} %`]);
+    return table([`where ${name}’s processor time went: ${of}`, 'of its main thread'], rows);
+  });
 }
 
 /** Written once for each contestant: its settings are the same in all cases. */

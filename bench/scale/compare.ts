@@ -8,8 +8,9 @@ import { sinkMetrics } from '../sink/compare.ts';
 import { type BenchDatabase, openBenchDatabase } from '../support/bench-database.ts';
 import type { BenchContext, Comparison, Measured } from '../support/context.ts';
 import { cpuUsOf } from '../support/cpu.ts';
+import { type HeldShare, holdToShare } from '../support/cpu-share.ts';
 import type { CaseResult, Figures } from '../support/result.ts';
-import { alternate } from '../support/rounds.ts';
+import { alternate, type Contestant, reasonOf } from '../support/rounds.ts';
 import { mixed, readSaleLines, type SaleLine } from '../support/sale-lines.ts';
 import { type Servers, startServers } from '../support/servers.ts';
 import { startWorker, type WorkerProcess } from '../support/worker-process.ts';
@@ -21,6 +22,7 @@ import { bends } from './bends.ts';
 const FULL = {
   records: 100_000,
   recordsOfWorkers: 400_000,
+  recordsOfHeld: 200_000,
   workers: [1, 2, 4],
   partitions: [1, 4, 16],
   tables: [1, 10, 100],
@@ -28,7 +30,8 @@ const FULL = {
 };
 const QUICK = {
   records: 5_000,
-  recordsOfWorkers: 20_000,
+  recordsOfWorkers: 10_000,
+  recordsOfHeld: 10_000,
   workers: [1, 2],
   partitions: [1],
   tables: [1, 10],
@@ -36,20 +39,26 @@ const QUICK = {
 };
 const OURS = 'Seam';
 const DATABASE = 'onpostgres';
+const WORKER_PARTITIONS = 4;
+/** Of a core, for each worker: four with their database and broker need less than two cores then. */
+const SHARE = 0.2;
+const WORKERS = 'workers';
+const HELD_WORKERS = `workers of ${SHARE} cores`;
 
 export const scale: Comparison = {
   name: 'scale',
   title: 'Scale of the sink into PostgreSQL',
   about:
     'New rows only, but for the last series: updates of random rows among those that are there already. Workers share four partitions; everything ' +
-    'else is one worker. Client, Kafka and database share the machine’s cores.',
+    `else is one worker. Client, Kafka and database share the machine’s cores; where each worker is held to ${SHARE} of one, as a small ` +
+    'container is, neither the machine nor the database is what limits them.',
   metrics: sinkMetrics,
   chart: { kind: 'lines', metric: 'rate', axis: 'workers, partitions, tables, or rows that were there' },
   goals: [
     {
-      text: 'two workers to one',
-      case: 'workers 2',
-      toCase: 'workers 1',
+      text: `two workers to one, each held to ${SHARE} cores`,
+      case: `${HELD_WORKERS} 2`,
+      toCase: `${HELD_WORKERS} 1`,
       metric: 'rate',
       of: OURS,
       to: OURS,
@@ -80,26 +89,66 @@ async function run(context: BenchContext): Promise<Measured> {
     const database = await openBenchDatabase(servers, DATABASE, 'postgres');
     const all = await readSaleLines(context.recordsOr(sizes.recordsOfWorkers));
     const bench: Bench = { servers, database, workers, lines: all.slice(0, sizes.records), context };
-    const cases: CaseResult[] = [];
-    for (const count of sizes.workers)
-      cases.push(
-        await newRows({ ...bench, lines: all }, `workers ${count}`, { workers: count, partitions: 4, tables: 1 }),
-      );
+    const cases: CaseResult[] = await moreWorkers({ ...bench, lines: all }, WORKERS, sizes.workers);
+    const held = await heldWorkers({ ...bench, lines: all.slice(0, sizes.recordsOfHeld) }, sizes.workers);
+    cases.push(...held.cases);
     for (const count of sizes.partitions)
       cases.push(await newRows(bench, `partitions ${count}`, { workers: 1, partitions: count, tables: 1 }));
     for (const count of sizes.tables)
       cases.push(await newRows(bench, `tables ${count}`, { workers: 1, partitions: 1, tables: count }));
     for (const count of sizes.rows) cases.push(await amongRows(bench, count));
     await database.close();
-    return { cases, remarks: bends(cases) };
+    return { cases, remarks: [...held.remarks, ...bends(cases)] };
   } finally {
     for (const worker of workers) await worker.stop();
     await servers.stop();
   }
 }
 
+/** One, two, four in turn on the same topic: their ratio is the question, so that what slows one round must slow its neighbours. */
+async function moreWorkers(bench: Bench, kind: string, counts: readonly number[]): Promise<CaseResult[]> {
+  const { records, topics } = await fillTables(bench, { partitions: WORKER_PARTITIONS, tables: 1 });
+  const contestants = counts.map((workers): Contestant => {
+    const shape = { workers, partitions: WORKER_PARTITIONS, tables: 1 };
+    return {
+      name: `${kind} ${workers}`,
+      role: 'ours',
+      round: () => newRowsRound(bench, topics, { ...shape, records }),
+    };
+  });
+  const about = `${records} new rows; ${WORKER_PARTITIONS} partitions`;
+  const together = await alternate('in turn', about, contestants, bench.context);
+  return together.contestants.map((one) => ({ name: one.name, about, contestants: [{ ...one, name: OURS }] }));
+}
+
+async function heldWorkers(bench: Bench, counts: readonly number[]): Promise<Measured> {
+  const held: HeldShare[] = [];
+  try {
+    for (const { pid } of bench.workers) held.push(await holdToShare(pid, SHARE));
+    return { cases: await moreWorkers(bench, HELD_WORKERS, counts), remarks: [] };
+  } catch (error) {
+    bench.context.signal.throwIfAborted();
+    if (held.length === bench.workers.length) throw error;
+    return {
+      cases: [],
+      remarks: [`${HELD_WORKERS}: not measured, since the system holds no process: ${reasonOf(error)}`],
+    };
+  } finally {
+    for (const share of held) await share.release();
+  }
+}
+
 async function newRows(bench: Bench, name: string, shape: Shape): Promise<CaseResult> {
-  const { lines, context, database } = bench;
+  const { records, topics } = await fillTables(bench, shape);
+  const round = () => newRowsRound(bench, topics, { ...shape, records });
+  const about = `${records} new rows; ${shape.workers} workers, ${shape.partitions} partitions a topic, ${shape.tables} tables`;
+  return alternate(name, about, [{ name: OURS, role: 'ours', round }], bench.context);
+}
+
+type Filled = { readonly records: number; readonly topics: readonly Topics[] };
+
+async function fillTables(bench: Bench, shape: Omit<Shape, 'workers'>): Promise<Filled> {
+  const { lines } = bench;
   await makeTables(bench, shape.tables);
   const perTable = Math.floor(lines.length / shape.tables);
   const topics: Topics[] = [];
@@ -109,14 +158,17 @@ async function newRows(bench: Bench, name: string, shape: Shape): Promise<CaseRe
       .map((line) => ({ line, version: 0, gone: false }));
     topics.push(await fill(bench, own, shape.partitions));
   }
-  const records = perTable * shape.tables;
-  const round = async () => {
-    await clear(database);
-    await database.query('CHECKPOINT');
-    return workersRound(bench, topics, { ...shape, records, rows: records });
-  };
-  const about = `${records} new rows; ${shape.workers} workers, ${shape.partitions} partitions a topic, ${shape.tables} tables`;
-  return alternate(name, about, [{ name: OURS, role: 'ours', round }], context);
+  return { records: perTable * shape.tables, topics };
+}
+
+async function newRowsRound(
+  bench: Bench,
+  topics: readonly Topics[],
+  shape: Shape & { records: number },
+): Promise<Figures> {
+  await clear(bench.database);
+  await bench.database.query('CHECKPOINT');
+  return workersRound(bench, topics, { ...shape, rows: shape.records });
 }
 
 /** A round can't be put back among ten million rows: each gets changes of its own, newer than the last. */

@@ -157,6 +157,10 @@ function contestantsOf(bench: SinkBench, peer: PeerConnect, one: SinkCase, topic
       role: 'ours',
       note: 'one worker, its defaults',
       round: fromTheSameState(() => ourRound(bench, { topics, width, records })),
+      profiled: async () => {
+        await fromTheSameState(() => ourRound(bench, { topics, width, records, isProfiled: true }))();
+        return bench.worker.report()?.profile ?? [];
+      },
     },
     ...peers,
     {

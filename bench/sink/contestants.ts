@@ -18,11 +18,18 @@ export type SinkBench = {
   readonly signal: AbortSignal;
 };
 
+type OurRound = {
+  readonly topics: Topics;
+  readonly width: Width;
+  readonly records: number;
+  readonly isProfiled?: boolean;
+};
+
 let runs = 0;
 
 export async function ourRound(
   { servers, database, worker, signal }: SinkBench,
-  { topics, width, records }: { topics: Topics; width: Width; records: number },
+  { topics, width, records, isProfiled = false }: OurRound,
 ): Promise<Figures> {
   runs += 1;
   const order: SinkOrder = {
@@ -34,7 +41,7 @@ export async function ourRound(
     width,
     groupId: `bench-sink-${runs}`,
   };
-  worker.order(order);
+  worker.order(order, { isProfiled });
   try {
     return await watchRound({
       ...{ database, records, partitions: PARTITIONS, signal },

@@ -2,6 +2,7 @@
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Machine } from './machine.ts';
+import type { TimeShare } from './time-shares.ts';
 
 /** `floor` and `ceiling` are what the machine itself can do: the least that must be paid, the most that can be had. */
 export type Role = 'ours' | 'peer' | 'ceiling' | 'floor';
@@ -24,6 +25,8 @@ export type ContestantResult = {
   readonly settings: Readonly<Record<string, string>>;
   readonly note?: string;
   readonly rounds: readonly Figures[];
+  /** Of one more round, which doesn't count. */
+  readonly profile?: readonly TimeShare[];
   /** Why it has no rounds, or fewer than asked for. */
   readonly failure?: string;
 };

@@ -1,5 +1,6 @@
 /** A B C, A B C, …: whatever else the machine does meets all of them alike. */
 import type { CaseResult, ContestantResult, Figures, Role } from './result.ts';
+import type { TimeShare } from './time-shares.ts';
 
 export type Contestant = {
   readonly name: string;
@@ -8,12 +9,15 @@ export type Contestant = {
   readonly note?: string;
   /** From the same state of the target each time; throws when the outcome is wrong: a fast wrong answer counts for nothing. */
   round(): Promise<Figures>;
+  /** One more round, with the profiler on: it costs time, so that its figures count for nothing. */
+  profiled?(): Promise<readonly TimeShare[]>;
 };
 
 export type Rounds = {
   readonly rounds: number;
   /** Rounds before the first that counts: compilers and caches get warm. */
   readonly warmUps: number;
+  readonly withProfiles: boolean;
   readonly say: (line: string) => void;
   readonly signal: AbortSignal;
 };
@@ -22,10 +26,11 @@ export async function alternate(
   name: string,
   about: string,
   contestants: readonly Contestant[],
-  { rounds, warmUps, say, signal }: Rounds,
+  { rounds, warmUps, withProfiles, say, signal }: Rounds,
 ): Promise<CaseResult> {
   const measured = contestants.map(() => [] as Figures[]);
   const failures = new Map<Contestant, string>();
+  const profiles = new Map<Contestant, readonly TimeShare[]>();
   for (let round = 1 - warmUps; round <= rounds; round += 1) {
     for (const [index, contestant] of contestants.entries()) {
       signal.throwIfAborted();
@@ -43,17 +48,27 @@ export async function alternate(
       }
     }
   }
-  return { name, about, contestants: contestants.map((one, index) => resultOf(one, measured[index] ?? [], failures)) };
+  for (const contestant of withProfiles ? contestants : []) {
+    signal.throwIfAborted();
+    const profile = failures.has(contestant) ? undefined : await contestant.profiled?.();
+    if (profile !== undefined) profiles.set(contestant, profile);
+  }
+  const results = contestants.map((one, index) =>
+    resultOf(one, measured[index] ?? [], { profile: profiles.get(one), failure: failures.get(one) }),
+  );
+  return { name, about, contestants: results };
 }
 
-function resultOf(one: Contestant, rounds: Figures[], failures: ReadonlyMap<Contestant, string>): ContestantResult {
-  const failure = failures.get(one);
+type Beside = { readonly profile: readonly TimeShare[] | undefined; readonly failure: string | undefined };
+
+function resultOf(one: Contestant, rounds: Figures[], { profile, failure }: Beside): ContestantResult {
   return {
     name: one.name,
     role: one.role,
     settings: one.settings ?? {},
     ...(one.note === undefined ? {} : { note: one.note }),
     rounds,
+    ...(profile === undefined ? {} : { profile }),
     ...(failure === undefined ? {} : { failure }),
   };
 }

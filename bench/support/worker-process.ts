@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
 import { HEAP_BOUNDS } from '../../ops/workers.ts';
+import type { TimeShare } from './time-shares.ts';
 import { until } from './until.ts';
 
 /** What is asked of a worker, and what it tells: see bench/workers. */
@@ -10,12 +11,14 @@ export type WorkerReport = {
   readonly state: string;
   readonly reason?: string;
   readonly figures?: Readonly<Record<string, number>>;
+  /** Once released from a piece of work that was profiled. */
+  readonly profile?: readonly TimeShare[];
 };
 
 export type WorkerProcess = {
   readonly pid: number;
   /** The next piece of work; `release` ends it and waits until it has ended. */
-  order(order: object): void;
+  order(order: object, options?: { readonly isProfiled?: boolean }): void;
   release(): Promise<void>;
   readonly report: () => WorkerReport | undefined;
   /** Throws when the process has ended or says that it failed. */
@@ -61,9 +64,9 @@ export function startProgram(name: string, command: readonly string[], options: 
   return {
     pid: child.pid ?? Number.NaN,
     report: () => report,
-    order(order) {
+    order(order, options) {
       report = undefined;
-      child.send({ order });
+      child.send({ order, ...options });
     },
     async release() {
       if (child.exitCode !== null || child.signalCode !== null) return;

@@ -100,7 +100,16 @@ type Programs = { processor: WorkerProcess; floor: WorkerProcess; streams: Strea
 
 function contestants(bench: Bench, { processor, floor, streams }: Programs): Contestant[] {
   return [
-    { name: OURS, role: 'ours', note: 'the processor with its defaults', round: () => ourRound(bench, processor) },
+    {
+      name: OURS,
+      role: 'ours',
+      note: 'the processor with its defaults',
+      round: () => ourRound(bench, processor),
+      profiled: async () => {
+        await ourRound(bench, processor, true);
+        return processor.report()?.profile ?? [];
+      },
+    },
     ...[false, true].map(
       (tuned): Contestant => ({
         name: `Kafka Streams, ${tuned ? 'tuned' : 'default'}`,
@@ -149,7 +158,7 @@ async function newOutput({ admin }: Bench): Promise<string> {
   return output;
 }
 
-async function ourRound(bench: Bench, worker: WorkerProcess): Promise<Figures> {
+async function ourRound(bench: Bench, worker: WorkerProcess, isProfiled = false): Promise<Figures> {
   const { servers, answers, signal } = bench;
   const output = await newOutput(bench);
   const groupPrefix = `bench-${rounds}`;
@@ -158,7 +167,7 @@ async function ourRound(bench: Bench, worker: WorkerProcess): Promise<Figures> {
     registryUrl: servers.stack.registry.url,
     ...{ groupPrefix, output },
   };
-  const begin = () => worker.order(order);
+  const begin = () => worker.order(order, { isProfiled });
   const figures = await watch(bench, `${groupPrefix}-canonicalize`, worker, begin);
   await worker.release();
   await answers.check(servers.log, output, signal);

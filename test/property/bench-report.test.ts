@@ -6,6 +6,7 @@ import { benchmarksPage } from '../../bench/report/page.ts';
 import type { ComparisonResult, ContestantResult, Figures } from '../../bench/support/result.ts';
 import { alternate } from '../../bench/support/rounds.ts';
 import { percentile, summary } from '../../bench/support/stats.ts';
+import { timeShares } from '../../bench/support/time-shares.ts';
 
 const machine = {
   ...{ processor: 'a processor', cores: 2, memoryGib: 24, system: 'Linux', node: '24', java: '17', loadAtStart: 0 },
@@ -92,9 +93,53 @@ test('contestants take turns; warm-ups do not count; one that fails stops no oth
         return { rate: 1 };
       }),
     ],
-    { rounds: 2, warmUps: 1, say: () => {}, signal },
+    { rounds: 2, warmUps: 1, withProfiles: false, say: () => {}, signal },
   );
   expect(turns).toEqual(['a', 'b', 'a', 'b', 'a']);
   expect(contestants[0]).toMatchObject({ rounds: [{ rate: 3 }, { rate: 5 }] });
   expect(contestants[1]).toMatchObject({ rounds: [], failure: 'wrong answer' });
+});
+
+test('a profile is one more round: it counts for nothing, and who failed has none', async () => {
+  const profile = [{ where: 'core/mapping.ts', share: 1 }];
+  const one = (name: string, round: () => Promise<Figures>) => ({
+    ...{ name, role: 'ours' as const, round },
+    profiled: async () => profile,
+  });
+  const signal = new AbortController().signal;
+  const failing = async () => {
+    throw new Error('wrong answer');
+  };
+  const contestants = [one('a', async () => ({ rate: 1 })), one('b', failing)];
+  const measured = await alternate('workers 2', 'about', contestants, {
+    ...{ rounds: 2, warmUps: 0, withProfiles: true, say: () => {}, signal },
+  });
+  expect(measured.contestants[0]).toMatchObject({ rounds: [{ rate: 1 }, { rate: 1 }], profile });
+  expect(measured.contestants[1]).not.toHaveProperty('profile');
+  expect(benchmarksPage([{ ...result([]), cases: [measured] }])).toContain('| core/mapping.ts | 100.0 % |');
+});
+
+test('samples are counted by file and package; what has no file belongs to its caller, and idling to nobody', () => {
+  const root = 'file:///seam/';
+  const frame = (functionName: string, url = '') => ({
+    ...{ functionName, url, scriptId: '0', lineNumber: 0, columnNumber: 0 },
+  });
+  const nodes = [
+    { id: 1, callFrame: frame('(root)'), hitCount: 0, children: [2, 3, 4, 8] },
+    { id: 2, callFrame: frame('(idle)'), hitCount: 900 },
+    { id: 3, callFrame: frame('(garbage collector)'), hitCount: 20 },
+    { id: 4, callFrame: frame('read', `${root}adapters/avro/raw-codec.ts`), hitCount: 10, children: [5, 6, 7] },
+    { id: 5, callFrame: frame('utf8Slice'), hitCount: 30 },
+    { id: 6, callFrame: frame('run', `${root}node_modules/@some/codec/lib/index.js`), hitCount: 25 },
+    { id: 7, callFrame: frame('emit', 'node:events'), hitCount: 14 },
+    { id: 8, callFrame: frame('once', `${root}core/step.ts`), hitCount: 1 },
+  ];
+  expect(timeShares({ nodes }, root)).toEqual([
+    { where: 'adapters/avro/raw-codec.ts', share: 0.4 },
+    { where: '@some/codec', share: 0.25 },
+    { where: 'garbage collector', share: 0.2 },
+    { where: 'Node', share: 0.14 },
+    { where: 'all else', share: expect.closeTo(0.01) },
+  ]);
+  expect(timeShares({ nodes: nodes.slice(0, 2) }, root)).toEqual([]);
 });
