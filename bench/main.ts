@@ -85,7 +85,7 @@ async function main(options: Options): Promise<void> {
     quick: options.quick,
     rounds: options.rounds ?? (options.quick ? 1 : 5),
     warmUps: 1,
-    withProfiles: !isTrial,
+    withProfiles: !options.quick && !options.profile,
     hours: options.hours,
     profile: options.profile,
     recordsOr: (own) => options.records ?? own,

@@ -50,8 +50,14 @@ export async function alternate(
   }
   for (const contestant of withProfiles ? contestants : []) {
     signal.throwIfAborted();
-    const profile = failures.has(contestant) ? undefined : await contestant.profiled?.();
-    if (profile !== undefined) profiles.set(contestant, profile);
+    if (failures.has(contestant) || contestant.profiled === undefined) continue;
+    try {
+      profiles.set(contestant, await contestant.profiled());
+    } catch (error) {
+      signal.throwIfAborted();
+      // what was measured before it counts all the same
+      say(`${name} ${contestant.name} has no profile: ${reasonOf(error)}`);
+    }
   }
   const results = contestants.map((one, index) =>
     resultOf(one, measured[index] ?? [], { profile: profiles.get(one), failure: failures.get(one) }),
