@@ -22,7 +22,6 @@ import { bends } from './bends.ts';
 const FULL = {
   records: 100_000,
   recordsOfWorkers: 400_000,
-  recordsOfHeld: 200_000,
   workers: [1, 2, 4],
   partitions: [1, 4, 16],
   tables: [1, 10, 100],
@@ -31,7 +30,6 @@ const FULL = {
 const QUICK = {
   records: 5_000,
   recordsOfWorkers: 10_000,
-  recordsOfHeld: 10_000,
   workers: [1, 2],
   partitions: [1],
   tables: [1, 10],
@@ -89,8 +87,9 @@ async function run(context: BenchContext): Promise<Measured> {
     const database = await openBenchDatabase(servers, DATABASE, 'postgres');
     const all = await readSaleLines(context.recordsOr(sizes.recordsOfWorkers));
     const bench: Bench = { servers, database, workers, lines: all.slice(0, sizes.records), context };
-    const cases: CaseResult[] = await moreWorkers({ ...bench, lines: all }, WORKERS, sizes.workers);
-    const held = await heldWorkers({ ...bench, lines: all.slice(0, sizes.recordsOfHeld) }, sizes.workers);
+    const ofWorkers: Bench = { ...bench, lines: all };
+    const cases: CaseResult[] = await moreWorkers(ofWorkers, WORKERS, sizes.workers);
+    const held = await heldWorkers(ofWorkers, sizes.workers);
     cases.push(...held.cases);
     for (const count of sizes.partitions)
       cases.push(await newRows(bench, `partitions ${count}`, { workers: 1, partitions: count, tables: 1 }));
