@@ -9,6 +9,7 @@
  * Offsets are cached by hour: an hour has one offset, except where a change falls inside it.
  */
 import { IANAZone } from 'luxon';
+import { daysToText } from './calendar-date.ts';
 import { Refusal } from './mapping.ts';
 
 const HOUR_US = 3_600_000_000n;
@@ -16,6 +17,7 @@ const HOUR_PLAIN_US = Number(HOUR_US);
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 export const DAY_US = 24n * HOUR_US;
+const DAY_PLAIN_US = Number(DAY_US);
 const CACHED_HOURS_MAX = 50_000;
 /** 0001-01-01 and 9999-12-31T23:59:59.999999: what every database, Avro and JavaScript can all hold. */
 const EARLIEST_US = -62_135_596_800_000_000n;
@@ -123,27 +125,38 @@ function microseconds(milliseconds: number): bigint {
   return BigInt(milliseconds) * 1_000n;
 }
 
-/** `2017-01-31 09:30:00.000000`, of whatever clock the µs belong to. */
+/** `2017-01-31 09:30:00.000000`, of whatever clock the µs belong to. The hot loop: see `npm run bench -- --only sink-postgres`. */
 export function formatTimeUs(timeUs: bigint): string {
   assertInRange(timeUs);
-  const day = Number(floorDivide(timeUs, DAY_US));
-  const restUs = Number(timeUs - BigInt(day) * DAY_US);
+  const plain = Number(timeUs);
+  const isExact = Number.isSafeInteger(plain);
+  const day = isExact ? Math.floor(plain / DAY_PLAIN_US) : Number(floorDivide(timeUs, DAY_US));
+  const restUs = isExact ? plain - day * DAY_PLAIN_US : Number(timeUs - BigInt(day) * DAY_US);
   const restSeconds = Math.floor(restUs / 1_000_000);
   const minutes = Math.floor(restSeconds / 60);
   const clock = `${twoDigits(Math.floor(minutes / 60))}:${twoDigits(minutes % 60)}:${twoDigits(restSeconds % 60)}`;
   return `${dayText(day)} ${clock}.${String(restUs % 1_000_000).padStart(6, '0')}`;
 }
 
-let lastDay = { day: Number.NaN, text: '' };
+/** Rows have several times, mostly of a few days: each day is kept in the one slot that is its own. */
+const DAY_SLOTS = 256;
+const days = Array.from({ length: DAY_SLOTS }, () => ({ day: Number.NaN, text: '' }));
 
-/** `2017-01-31`, of a number of days since 1970. What comes together is mostly of one day. */
+/** `2017-01-31`, of a number of days since 1970, in the years 1 to 9999. */
 export function dayText(day: number): string {
-  if (lastDay.day !== day) lastDay = { day, text: new Date(day * DAY_MS).toISOString().slice(0, 10) };
-  return lastDay.text;
+  const slot = days[day & (DAY_SLOTS - 1)] as { day: number; text: string };
+  if (slot.day !== day) {
+    slot.text = daysToText(day) as string;
+    slot.day = day;
+  }
+  return slot.text;
 }
 
+const TWO_DIGITS = Array.from({ length: 60 }, (_, number) => String(number).padStart(2, '0'));
+
+/** Below 60. */
 function twoDigits(number: number): string {
-  return number < 10 ? `0${number}` : String(number);
+  return TWO_DIGITS[number] as string;
 }
 
 const ISO_TEXT = /^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,6})(0*))?Z$/;

@@ -5,7 +5,7 @@
 import type { SqlValue } from '../../core/target.ts';
 import type { ColumnShape } from '../dialects/dialect.ts';
 
-const FRACTION = /\.(\d*[1-9])0*(?=\D|$)/;
+const [ZERO, NINE] = [48, 57];
 
 /** undefined: nothing to check. */
 export function fitOf(column: ColumnShape): ((value: SqlValue) => boolean) | undefined {
@@ -42,5 +42,10 @@ function hasDigitsAtMost(value: SqlValue, scale: number): boolean {
   if (typeof value !== 'string') return true;
   const point = value.indexOf('.');
   if (point < 0 || value.length - point - 1 <= scale) return true;
-  return (FRACTION.exec(value)?.[1]?.length ?? 0) <= scale;
+  for (let index = point + 1; index < value.length; index += 1) {
+    const code = value.charCodeAt(index);
+    if (code < ZERO || code > NINE) return true;
+    if (code > ZERO && index - point > scale) return false;
+  }
+  return true;
 }

@@ -86,6 +86,21 @@ describe('local time', () => {
     );
   });
 
+  it('writes every microsecond of the years 1 to 9999 so that it is read back', () => {
+    const nearTheEdgeOfExactNumbers = fc.bigInt({ min: 2n ** 53n - 5n, max: 2n ** 53n + 5n });
+    const either = fc.oneof(
+      anyTimeUs,
+      nearTheEdgeOfExactNumbers,
+      nearTheEdgeOfExactNumbers.map((us) => -us),
+    );
+    fc.assert(
+      fc.property(either, (us) => {
+        expect(parseIsoUs(`${formatTimeUs(us).replace(' ', 'T')}Z`)).toBe(us);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
   it('refuses exactly the wall clock times that never were', () => {
     const day = fc.bigInt({ min: parseIsoUs('2017-03-12T00:00:00Z'), max: parseIsoUs('2017-03-12T23:59:59.999999Z') });
     const gap = [parseIsoUs('2017-03-12T02:00:00Z'), parseIsoUs('2017-03-12T03:00:00Z')] as const;

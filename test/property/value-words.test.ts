@@ -112,6 +112,18 @@ describe('floating-point numbers', () => {
     const fits = fitOf({ kind: 'time', scale: 3 } as ColumnShape);
     expect([fits?.('10:00:00.123000'), fits?.('10:00:00.123400')]).toEqual([true, false]);
   });
+
+  it('digits after the point count up to the last that is no zero, whatever follows them', () => {
+    const digits = fc.string({ unit: fc.constantFrom('0', '5'), maxLength: 8 });
+    const suffix = fc.constantFrom('', '+00', '+05:30', 'Z', 'e3');
+    fc.assert(
+      fc.property(digits, suffix, fc.integer({ min: 0, max: 8 }), (fraction, after, scale) => {
+        const fits = fitOf({ kind: 'decimal', scale } as ColumnShape);
+        expect(fits?.(`12.${fraction}${after}`)).toBe(fraction.replace(/0+$/, '').length <= scale);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
 });
 
 describe('what the connector is known to lose', () => {
