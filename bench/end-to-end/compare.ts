@@ -19,7 +19,7 @@ import { distribution, type Journal, latencies, sellSteadily } from './latency.t
 
 const SIZES = {
   full: { backlog: 1_000_000, backlogRounds: 2, seconds: 15, lines: 1_500_000 },
-  quick: { backlog: 10_000, backlogRounds: 1, seconds: 4, lines: 100_000 },
+  quick: { backlog: 10_000, backlogRounds: 1, seconds: 3, lines: 100_000 },
 };
 const SHARES = { full: [0.1, 0.5, 0.8], quick: [0.5] };
 const IDLE_PER_SECOND = 4;

@@ -23,17 +23,19 @@ const FULL = {
   records: 100_000,
   recordsOfWorkers: 400_000,
   workers: [1, 2, 4],
+  heldWorkers: [1, 2, 4],
   partitions: [1, 4, 16],
   tables: [1, 10, 100],
   rows: [100, 100_000, 10_000_000],
 };
 const QUICK = {
   records: 5_000,
-  recordsOfWorkers: 10_000,
-  workers: [1, 2],
-  partitions: [1],
-  tables: [1, 10],
-  rows: [100, 10_000],
+  recordsOfWorkers: 8_000,
+  workers: [],
+  heldWorkers: [1, 2],
+  partitions: [],
+  tables: [10],
+  rows: [10_000],
 };
 const OURS = 'Seam';
 const DATABASE = 'onpostgres';
@@ -80,7 +82,7 @@ async function run(context: BenchContext): Promise<Measured> {
   const databases = [{ name: DATABASE, kind: 'postgres' as const }];
   const servers = await startServers('scale', { databases, connect: false }, context);
   const { logDirectory } = servers;
-  const workers = Array.from({ length: Math.max(...sizes.workers) }, () =>
+  const workers = Array.from({ length: Math.max(...sizes.heldWorkers) }, () =>
     startWorker('sink', { logDirectory, profile: context.profile }),
   );
   try {
@@ -89,7 +91,7 @@ async function run(context: BenchContext): Promise<Measured> {
     const bench: Bench = { servers, database, workers, lines: all.slice(0, sizes.records), context };
     const ofWorkers: Bench = { ...bench, lines: all };
     const cases: CaseResult[] = await moreWorkers(ofWorkers, WORKERS, sizes.workers);
-    const held = await heldWorkers(ofWorkers, sizes.workers);
+    const held = await heldWorkers(ofWorkers, sizes.heldWorkers);
     cases.push(...held.cases);
     for (const count of sizes.partitions)
       cases.push(await newRows(bench, `partitions ${count}`, { workers: 1, partitions: count, tables: 1 }));
@@ -106,6 +108,7 @@ async function run(context: BenchContext): Promise<Measured> {
 
 /** One, two, four in turn on the same topic: their ratio is the question, so that what slows one round must slow its neighbours. */
 async function moreWorkers(bench: Bench, kind: string, counts: readonly number[]): Promise<CaseResult[]> {
+  if (counts.length === 0) return [];
   const { records, topics } = await fillTables(bench, { partitions: WORKER_PARTITIONS, tables: 1 });
   const contestants = counts.map((workers): Contestant => {
     const shape = { workers, partitions: WORKER_PARTITIONS, tables: 1 };
@@ -234,12 +237,17 @@ async function workersRound(
         for (const worker of workers) worker.check();
       },
       clientCpuUs: () => cpuUsOf(workers.map(({ pid }) => pid)),
+      ...(workers.length > 1 ? { haveAllBegun: () => workers.every(hasPartitions) } : {}),
     });
     await checkRows(database, shape);
     return figures;
   } finally {
     for (const worker of workers) await worker.release();
   }
+}
+
+function hasPartitions(worker: WorkerProcess): boolean {
+  return (worker.report()?.figures?.partitions ?? 0) > 0;
 }
 
 /** Nothing lost, nothing twice: keys are primary keys, so a count is enough beside the markers that were seen. */

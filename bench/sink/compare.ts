@@ -14,7 +14,7 @@ import { ourRound, peerRound, peerTunings, type SinkBench } from './contestants.
 import { fillTopics, type Topics } from './fill.ts';
 import { Answers, clear, keep, makeTable, putBack } from './state.ts';
 
-const RECORDS = { full: 100_000, fullWide: 30_000, quick: 10_000, quickWide: 4_000 };
+const RECORDS = { full: 100_000, fullWide: 30_000, quick: 6_000, quickWide: 4_000 };
 const OURS = 'Seam';
 const LEDGER_CEILING = 'inside the database';
 const ROW_CEILING = 'inside the database, guard in the row';

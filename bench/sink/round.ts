@@ -1,7 +1,7 @@
 /** One round of a sink: from its first record in the target to its last. Start-up is left out, on either side. */
 import type { BenchDatabase } from '../support/bench-database.ts';
 import type { Figures } from '../support/result.ts';
-import { until } from '../support/until.ts';
+import { type Limits, until } from '../support/until.ts';
 import { TABLE } from './shape.ts';
 import { hasBegun, isThrough } from './state.ts';
 
@@ -18,6 +18,8 @@ export type Watched = {
   /** Throws when the client under test has failed. */
   readonly check: () => Promise<void> | void;
   readonly clientCpuUs: () => number;
+  /** Where several share the work: has each its part? What was written before that counts for nothing: they join one after the other. */
+  readonly haveAllBegun?: () => boolean;
 };
 
 export async function watchRound(watched: Watched): Promise<Figures> {
@@ -42,8 +44,26 @@ export async function watchRound(watched: Watched): Promise<Figures> {
     return true;
   };
   const begun = await until(seen(anyHasBegun), 'the first record in the target', limits);
+  const from = await shared(watched, begun, limits);
   const through = await until(seen(allAreThrough), 'the last record in the target', limits);
-  return figuresBetween(begun, through, watched.records);
+  const records = watched.records - from.written;
+  return records > 0 ? figuresBetween(from, through, records) : {};
+}
+
+async function shared(watched: Watched, begun: Sample, limits: Limits): Promise<Sample & { written: number }> {
+  const { database, haveAllBegun, tables = [TABLE] } = watched;
+  if (haveAllBegun === undefined) return { ...begun, written: 0 };
+  const from = await until(
+    async () => (haveAllBegun() ? sample(watched) : undefined),
+    'every client to have its part',
+    limits,
+  );
+  let written = 0;
+  for (const table of tables) {
+    const [row] = await database.query<{ n: string }>(`SELECT count(*) AS n FROM ${table}`);
+    written += Number(row?.n);
+  }
+  return { ...from, written };
 }
 
 type Sample = { readonly atMs: number; readonly clientUs: number; readonly databaseUs: number };

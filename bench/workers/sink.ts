@@ -43,8 +43,12 @@ takeOrders(async (order: SinkOrder) => {
     logger: silentLogger,
   });
   const report = () => {
-    const { state, reason, counts } = sink.status();
-    return { state, ...(reason === undefined ? {} : { reason }), figures: { ...counts } };
+    const { state, reason, counts, partitions } = sink.status();
+    return {
+      state,
+      ...(reason === undefined ? {} : { reason }),
+      figures: { ...counts, partitions: partitions.length },
+    };
   };
   return { done: sink.done, stop: sink.stop, report };
 });
