@@ -1,4 +1,7 @@
-/** Where a worker's processor time went, as V8's sampling profiler saw its main thread: by file of ours, by package of others. */
+/**
+ * Where a worker's processor time went, as V8's sampling profiler saw its main thread: by file of ours, by module of Node,
+ * by package of others.
+ */
 import type { Profiler } from 'node:inspector';
 
 /** `share` of the samples in which the thread worked, 0 to 1. */
@@ -34,7 +37,7 @@ export function timeShares({ nodes }: Pick<Profiler.Profile, 'nodes'>, root: str
 function placeOf({ functionName, url }: Profiler.ProfileNode['callFrame'], caller: string, root: string): string {
   if (functionName === IDLE) return IDLE;
   if (own[functionName] !== undefined) return own[functionName];
-  if (url.startsWith('node:')) return 'Node';
+  if (url.startsWith('node:')) return url.replace('internal/', '');
   if (!url.startsWith(root)) return caller;
   const file = url.slice(root.length);
   return /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? file;
