@@ -2,7 +2,7 @@
 import { fillTopics, type Topics } from '../sink/fill.ts';
 import { watchRound } from '../sink/round.ts';
 import { TABLE, tableNamed, tableSql } from '../sink/shape.ts';
-import { clear } from '../sink/state.ts';
+import { clear, rowsIn } from '../sink/state.ts';
 import type { Change } from '../sink/changes.ts';
 import { sinkMetrics } from '../sink/compare.ts';
 import { type BenchDatabase, openBenchDatabase } from '../support/bench-database.ts';
@@ -126,17 +126,21 @@ async function moreWorkers(bench: Bench, kind: string, counts: readonly number[]
 async function heldWorkers(bench: Bench, counts: readonly number[]): Promise<Measured> {
   const held: HeldShare[] = [];
   try {
-    for (const { pid } of bench.workers) held.push(await holdToShare(pid, SHARE));
-    return { cases: await moreWorkers(bench, HELD_WORKERS, counts), remarks: [] };
-  } catch (error) {
-    bench.context.signal.throwIfAborted();
-    if (held.length === bench.workers.length) throw error;
-    return {
-      cases: [],
-      remarks: [`${HELD_WORKERS}: not measured, since the system holds no process: ${reasonOf(error)}`],
-    };
+    const refusal = await holdAll(bench.workers, held);
+    if (refusal === undefined) return { cases: await moreWorkers(bench, HELD_WORKERS, counts), remarks: [] };
+    return { cases: [], remarks: [`${HELD_WORKERS}: not measured, since the system holds no process: ${refusal}`] };
   } finally {
     for (const share of held) await share.release();
+  }
+}
+
+/** Adds to `held`; why the system didn't let it, if it didn't. */
+async function holdAll(workers: readonly WorkerProcess[], held: HeldShare[]): Promise<string | undefined> {
+  try {
+    for (const { pid } of workers) held.push(await holdToShare(pid, SHARE));
+    return undefined;
+  } catch (error) {
+    return reasonOf(error);
   }
 }
 
@@ -252,13 +256,10 @@ function hasPartitions(worker: WorkerProcess): boolean {
 
 /** Nothing lost, nothing twice: keys are primary keys, so a count is enough beside the markers that were seen. */
 async function checkRows(
-  { query }: BenchDatabase,
+  database: BenchDatabase,
   { tables, partitions, rows }: Shape & { rows: number },
 ): Promise<void> {
-  let found = 0;
-  for (let table = 0; table < tables; table += 1) {
-    const [row] = await query<{ n: string }>(`SELECT count(*) AS n FROM ${tableNamed(table)}`);
-    found += Number(row?.n) - 2 * partitions;
-  }
+  const names = Array.from({ length: tables }, (_, index) => tableNamed(index));
+  const found = (await rowsIn(database, names)) - 2 * partitions * tables;
   if (found !== rows) throw new Error(`wrong answer: ${found} rows of ${rows}`);
 }

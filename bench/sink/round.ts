@@ -1,9 +1,9 @@
 /** One round of a sink: from its first record in the target to its last. Start-up is left out, on either side. */
 import type { BenchDatabase } from '../support/bench-database.ts';
 import type { Figures } from '../support/result.ts';
-import { type Limits, until } from '../support/until.ts';
+import { until } from '../support/until.ts';
 import { TABLE } from './shape.ts';
-import { hasBegun, isThrough } from './state.ts';
+import { hasBegun, isThrough, rowsIn } from './state.ts';
 
 const ROUND_LIMIT_MS = 600_000;
 const CHECK_EVERY = 25;
@@ -23,7 +23,7 @@ export type Watched = {
 };
 
 export async function watchRound(watched: Watched): Promise<Figures> {
-  const { database, partitions, signal, check } = watched;
+  const { database, partitions, signal, check, tables: all = [TABLE], haveAllBegun } = watched;
   let asked = 0;
   const seen = (ask: () => Promise<boolean>) => async () => {
     asked += 1;
@@ -31,7 +31,7 @@ export async function watchRound(watched: Watched): Promise<Figures> {
     return (await ask()) ? sample(watched) : undefined;
   };
   const limits = { limitMs: ROUND_LIMIT_MS, signal };
-  const tables = new Set(watched.tables ?? [TABLE]);
+  const tables = new Set(all);
   const anyHasBegun = async () => {
     for (const table of tables) if (await hasBegun(database, partitions, table)) return true;
     return false;
@@ -44,26 +44,18 @@ export async function watchRound(watched: Watched): Promise<Figures> {
     return true;
   };
   const begun = await until(seen(anyHasBegun), 'the first record in the target', limits);
-  const from = await shared(watched, begun, limits);
+  const from =
+    haveAllBegun === undefined
+      ? begun
+      : await until(
+          seen(async () => haveAllBegun()),
+          'every client to have its part',
+          limits,
+        );
+  const written = haveAllBegun === undefined ? 0 : await rowsIn(database, all);
   const through = await until(seen(allAreThrough), 'the last record in the target', limits);
-  const records = watched.records - from.written;
+  const records = watched.records - written;
   return records > 0 ? figuresBetween(from, through, records) : {};
-}
-
-async function shared(watched: Watched, begun: Sample, limits: Limits): Promise<Sample & { written: number }> {
-  const { database, haveAllBegun, tables = [TABLE] } = watched;
-  if (haveAllBegun === undefined) return { ...begun, written: 0 };
-  const from = await until(
-    async () => (haveAllBegun() ? sample(watched) : undefined),
-    'every client to have its part',
-    limits,
-  );
-  let written = 0;
-  for (const table of tables) {
-    const [row] = await database.query<{ n: string }>(`SELECT count(*) AS n FROM ${table}`);
-    written += Number(row?.n);
-  }
-  return { ...from, written };
 }
 
 type Sample = { readonly atMs: number; readonly clientUs: number; readonly databaseUs: number };

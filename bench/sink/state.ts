@@ -24,6 +24,15 @@ export async function clear(database: BenchDatabase): Promise<void> {
   for (const { full } of await tables(database)) await database.query(`TRUNCATE TABLE ${full}`);
 }
 
+export async function rowsIn({ query }: BenchDatabase, tables: Iterable<string>): Promise<number> {
+  let found = 0;
+  for (const table of tables) {
+    const [row] = await query<{ n: string }>(`SELECT count(*) AS n FROM ${table}`);
+    found += Number(row?.n);
+  }
+  return found;
+}
+
 export async function keep(database: BenchDatabase): Promise<void> {
   for (const { full, copy } of await tables(database)) {
     await database.query(`DROP TABLE IF EXISTS ${copy}`);

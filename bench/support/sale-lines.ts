@@ -24,9 +24,8 @@ const places = [path.join(root, '..', 'shared', fullFile), path.join(root, 'shar
 export const dataSetFile: string | undefined = places.find((file) => existsSync(file));
 
 export async function readSaleLines(count: number): Promise<SaleLine[]> {
-  const lines = dataSetFile === undefined ? [] : await readDataSet(dataSetFile, count);
-  for (let index = lines.length; lines.length < count; index += 1) lines.push(madeUp(index));
-  return lines;
+  const lines = await endlessSaleLines(count);
+  return Array.from({ length: count }, () => lines.next().value);
 }
 
 /** Those of the data set up to `count`, then further baskets of the same shape: how many a rate takes is known when it is. */

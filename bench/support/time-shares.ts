@@ -11,10 +11,12 @@ const LEAST_SHARE = 0.02;
 const REST = 'all else';
 const IDLE = '(idle)';
 const ROOT = '(root)';
-const own: Readonly<Record<string, string>> = {
-  '(garbage collector)': 'garbage collector',
-  '(program)': 'outside JavaScript',
-};
+/** A map: functions are named `toString` and `constructor`, too. */
+const own: ReadonlyMap<string, string> = new Map([
+  [IDLE, IDLE],
+  ['(garbage collector)', 'garbage collector'],
+  ['(program)', 'outside JavaScript'],
+]);
 
 /** `root`: URL of the project's folder, with a slash at its end. Sorted, the largest first; what is small is counted together. */
 export function timeShares({ nodes }: Pick<Profiler.Profile, 'nodes'>, root: string): TimeShare[] {
@@ -35,8 +37,8 @@ export function timeShares({ nodes }: Pick<Profiler.Profile, 'nodes'>, root: str
 
 /** Code without a file (made at start, or a function of the engine) belongs to whoever calls it. */
 function placeOf({ functionName, url }: Profiler.ProfileNode['callFrame'], caller: string, root: string): string {
-  if (functionName === IDLE) return IDLE;
-  if (own[functionName] !== undefined) return own[functionName];
+  const known = own.get(functionName);
+  if (known !== undefined) return known;
   if (url.startsWith('node:')) return url.replace('internal/', '');
   if (!url.startsWith(root)) return caller;
   const file = url.slice(root.length);

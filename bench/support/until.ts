@@ -2,13 +2,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 export const POLL_MS = 20;
 
-export type Limits = { readonly limitMs: number; readonly signal?: AbortSignal; readonly everyMs?: number };
-
 /** Asks again until it is so; a limit says what never came. */
 export async function until<T>(
   ask: () => Promise<T | undefined> | T | undefined,
   what: string,
-  { limitMs, signal, everyMs = POLL_MS }: Limits,
+  { limitMs, signal, everyMs = POLL_MS }: { limitMs: number; signal?: AbortSignal; everyMs?: number },
 ): Promise<T> {
   const endMs = Date.now() + limitMs;
   for (;;) {

@@ -128,7 +128,7 @@ test('samples are counted by file and package; what has no file belongs to its c
     { id: 1, callFrame: frame('(root)'), hitCount: 0, children: [2, 3, 4, 8] },
     { id: 2, callFrame: frame('(idle)'), hitCount: 900 },
     { id: 3, callFrame: frame('(garbage collector)'), hitCount: 20 },
-    { id: 4, callFrame: frame('read', `${root}adapters/avro/raw-codec.ts`), hitCount: 10, children: [5, 6, 7] },
+    { id: 4, callFrame: frame('toString', `${root}adapters/avro/raw-codec.ts`), hitCount: 10, children: [5, 6, 7] },
     { id: 5, callFrame: frame('utf8Slice'), hitCount: 30 },
     { id: 6, callFrame: frame('run', `${root}node_modules/@some/codec/lib/index.js`), hitCount: 25 },
     { id: 7, callFrame: frame('writev', 'node:internal/stream_base_commons'), hitCount: 14 },
