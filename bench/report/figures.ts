@@ -29,7 +29,7 @@ export type Verdict = {
 
 /** Ratios are taken round by round: what slowed a round slowed both. */
 export function verdictOf(result: ComparisonResult, goal: Goal): Verdict {
-  const value = goalValue(result.cases, goal);
+  const value = goalValue(result, goal);
   const limits = [
     ...(goal.atLeast === undefined ? [] : [`≥ ${goal.atLeast}`]),
     ...(goal.atMost === undefined ? [] : [`≤ ${goal.atMost}`]),
@@ -44,15 +44,19 @@ export function verdictOf(result: ComparisonResult, goal: Goal): Verdict {
   };
 }
 
-function goalValue(cases: readonly CaseResult[], goal: Goal): number {
+function goalValue({ cases, metrics }: ComparisonResult, goal: Goal): number {
   const { of, to, metric, toCase = goal.case } = goal;
-  const valuesOf = (name: string, contestant: string) => {
-    const found = cases.find((one) => one.name === name)?.contestants.find((one) => one.name === contestant);
-    return (found?.rounds ?? []).map((figures) => figures[metric] ?? Number.NaN);
-  };
-  const own = valuesOf(goal.case, of);
+  const own = valuesOf(cases, goal.case, of, metric);
   if (to === undefined) return median(own);
-  const other = valuesOf(toCase, to);
-  const pairs = own.slice(0, other.length).map((value, round) => value / (other[round] as number));
+  const others = [to].flat().map((name) => valuesOf(cases, toCase, name, metric));
+  const isLess = metrics.find(({ name }) => name === metric)?.better === 'less';
+  const rank = (values: readonly number[]) => (isLess ? -median(values) : median(values));
+  const [best = []] = others.filter((values) => values.length > 0).sort((left, right) => rank(right) - rank(left));
+  const pairs = own.slice(0, best.length).map((value, round) => value / (best[round] as number));
   return median(pairs.filter(Number.isFinite));
+}
+
+function valuesOf(cases: readonly CaseResult[], name: string, contestant: string, metric: string): number[] {
+  const found = cases.find((one) => one.name === name)?.contestants.find((one) => one.name === contestant);
+  return (found?.rounds ?? []).map((figures) => figures[metric] ?? Number.NaN);
 }

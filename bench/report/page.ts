@@ -11,7 +11,7 @@ export function benchmarksPage(results: readonly ComparisonResult[]): string {
     'of the rounds, in brackets the lowest and the highest. Everybody runs with guarantees as shipped. Processor time counts all of a process ' +
     'with its threads and children; on a machine that others use too it says more than records per second.\n\n';
   if (results.length === 0) return `${NOTICE}# Benchmarks\n\n${intro}Not measured yet: \`npm run bench\`.\n`;
-  return `${NOTICE}# Benchmarks\n\n${intro}${timeText(results)}${results.map(section).join('\n')}`;
+  return `${NOTICE}# Benchmarks\n\n${intro}${timeText(results)}${goalsTable(results)}${results.map(section).join('\n')}`;
 }
 
 function timeText(results: readonly ComparisonResult[]): string {
@@ -26,7 +26,6 @@ function section(result: ComparisonResult): string {
     about,
     `![${title}](${name}.svg)`,
     figuresTable(result),
-    ...(result.goals.length > 0 ? [goalsTable(result)] : []),
     ...profileTables(result),
     ...(remarks.length > 0 ? [remarks.map((remark) => `- ${remark}`).join('\n')] : []),
     settingsList(cases),
@@ -52,12 +51,27 @@ function figuresTable({ metrics, cases }: ComparisonResult): string {
   return table(header, rows);
 }
 
-function goalsTable(result: ComparisonResult): string {
-  const rows = result.goals.map((goal) => {
-    const { text, value, goal: limit, isMet } = verdictOf(result, goal);
-    return [text, value, limit, isMet === undefined ? 'not measured' : isMet ? 'met' : 'not met'];
-  });
-  return table(['goal', 'measured', 'asked', ''], rows);
+/** Of all comparisons, before any of them: it is what most readers come for. */
+function goalsTable(results: readonly ComparisonResult[]): string {
+  const rows = results.flatMap((result) =>
+    result.goals.map((goal, index) => {
+      const { text, value, goal: limit, isMet } = verdictOf(result, goal);
+      const verdict = isMet === undefined ? 'not measured' : isMet ? 'met' : 'not met';
+      return [index === 0 ? `[${result.title}](#${anchorOf(result.title)})` : '', text, value, limit, verdict];
+    }),
+  );
+  if (rows.length === 0) return '';
+  const heading =
+    '## Goals\n\nRatios are taken round by round. What holds those that are not met, and what was tried: [speed](../../speed.md).';
+  return `${heading}\n\n${table(['', 'goal', 'measured', 'asked', ''], rows)}\n\n`;
+}
+
+/** As the renderers of Markdown make them of a heading. */
+function anchorOf(title: string): string {
+  return title
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N} -]/gu, '')
+    .replaceAll(' ', '-');
 }
 
 /** Of the cases that have a goal: there it is asked what holds it. */

@@ -43,8 +43,8 @@ export type Goal = {
   readonly case: string;
   readonly metric: string;
   readonly of: string;
-  /** Left out: the figure itself is the goal's. */
-  readonly to?: string;
+  /** Left out: the figure itself is the goal's. Several: the best of them, by its median. */
+  readonly to?: string | readonly string[];
   /** Where `to` is found, if elsewhere. */
   readonly toCase?: string;
   readonly atLeast?: number;
