@@ -3,13 +3,17 @@ import { connect as connectSocket, type Socket } from 'node:net';
 import mariadb, { type Connection as DriverConnection, type UpsertResult } from 'mariadb';
 import type { SqlValue } from '../../../core/target.ts';
 import type { Connection, TableShape } from '../dialect.ts';
+import { bulkRows, driverValue } from './bulk.ts';
+import { repairDriver } from './driver-repairs.ts';
 import { errorOf, STATEMENT_OUTDATED, unreachable } from './error-codes.ts';
-import { type Built, columnOf } from './sql.ts';
+import type { Built } from './sql.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 /** The server's own limits come first; past this it is taken for gone. */
 const SILENCE_MARGIN_MS = 5_000;
 const PACKET_BYTES_MAX = 16 * 1024 * 1024;
+
+await repairDriver();
 
 export class MariadbClient {
   readonly #connection: DriverConnection;
@@ -66,7 +70,7 @@ export class MariadbClient {
 
   /** Every row in one go; returns how many were found (or made). */
   async rows(shape: TableShape, built: Built): Promise<number> {
-    const rows = rowsOf(shape, built);
+    const rows = bulkRows(shape, built.columns);
     if (rows.length === 0) return 0;
     const result = (await this.#guarded(this.#connection.batch(built.text, rows))) as UpsertResult | UpsertResult[];
     return Array.isArray(result) ? result.reduce((sum, one) => sum + one.affectedRows, 0) : result.affectedRows;
@@ -100,39 +104,4 @@ export class MariadbClient {
       clearTimeout(timer);
     }
   }
-}
-
-/** The bulk protocol sends a new packet where a column's type changes from row to row: each column gets one type. */
-function rowsOf(shape: TableShape, { columns }: Built): SqlValue[][] {
-  const convert = columns.map(({ column }) =>
-    columnOf(shape, column).kind === 'integer' ? integerValue : driverValue,
-  );
-  const count = columns[0]?.values.length ?? 0;
-  const rows: SqlValue[][] = new Array(count);
-  for (let row = 0; row < count; row += 1) {
-    const values: SqlValue[] = new Array(columns.length);
-    for (let index = 0; index < columns.length; index += 1) {
-      const one = columns[index]?.values[row] as SqlValue;
-      values[index] = (convert[index] as typeof driverValue)(one);
-    }
-    rows[row] = values;
-  }
-  return rows;
-}
-
-const DIGITS = /^-?\d+$/;
-
-/** Text for an integer column would be compared as a double. */
-function integerValue(value: SqlValue): SqlValue {
-  if (typeof value === 'number' && Number.isInteger(value)) return BigInt(value);
-  if (typeof value === 'string' && DIGITS.test(value)) return BigInt(value);
-  return typeof value === 'boolean' ? (value ? 1n : 0n) : value;
-}
-
-/** The driver takes only its own kind of bytes. */
-function driverValue(value: SqlValue): SqlValue {
-  if (value instanceof Uint8Array && !Buffer.isBuffer(value)) {
-    return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-  }
-  return value;
 }
