@@ -6,11 +6,11 @@ import { readResults } from '../support/result.ts';
 import { chartOf } from './chart.ts';
 import { benchmarksPage } from './page.ts';
 
-/** File name → contents, from the JSON in the folder. What was measured is the file's; what is asked of it is asked today. */
+/** File name → contents, from the JSON in the folder. */
 export async function reportFiles(directory: string): Promise<Record<string, string>> {
   const goalsOf = new Map(comparisons.map(({ name, goals }) => [name, goals]));
   const measured = await readResults(directory);
-  const results = measured.map((result) => ({ ...result, goals: goalsOf.get(result.name) ?? result.goals }));
+  const results = measured.map((result) => ({ ...result, goals: goalsOf.get(result.name) ?? [] }));
   const charts = results.map((result) => [`${result.name}.svg`, chartOf(result)] as const);
   return { 'README.md': benchmarksPage(results), ...Object.fromEntries(charts) };
 }

@@ -44,11 +44,9 @@ function sinkGoals(dialect: DialectName): Goal[] {
   const [plain = '', ...tuned] = peerTunings(dialect).map(({ name }) => name);
   const isPostgres = dialect === 'postgres';
   return ['insert', 'update'].flatMap((name) => {
-    const ours = { case: name, metric: 'rate', of: OURS };
-    const goal = (text: string, to: Goal['to'], atLeast: number): Goal => ({
-      ...{ ...ours, text: `${name}: ${text}`, atLeast },
-      ...(to === undefined ? {} : { to }),
-    });
+    const goal = (text: string, to: string | readonly string[], atLeast: number): Goal => {
+      return { text: `${name}: ${text}`, case: name, metric: 'rate', of: OURS, to, atLeast };
+    };
     return [
       goal('ours to the JDBC sink at its best', tuned, 3),
       ...(isPostgres ? [goal('ours to the JDBC sink with its defaults', plain, 5)] : []),

@@ -69,17 +69,21 @@ export type ComparisonResult = {
   readonly remarks: readonly string[];
 };
 
+/** What a file holds: what is asked of it is asked by today's code. */
+export type MeasuredResult = Omit<ComparisonResult, 'goals'>;
+
 export async function writeResult(directory: string, result: ComparisonResult): Promise<void> {
   await mkdir(directory, { recursive: true });
   const file = path.join(directory, `${result.name}.json`);
-  await writeFile(`${file}.new`, `${JSON.stringify(result, null, 2)}\n`);
+  const { goals: _, ...measured } = result;
+  await writeFile(`${file}.new`, `${JSON.stringify(measured, null, 2)}\n`);
   await rename(`${file}.new`, file);
 }
 
-export async function readResults(directory: string): Promise<ComparisonResult[]> {
+export async function readResults(directory: string): Promise<MeasuredResult[]> {
   const names = await readdir(directory).catch(() => []);
   const files = names.filter((name) => name.endsWith('.json')).sort();
   return Promise.all(
-    files.map(async (name) => JSON.parse(await readFile(path.join(directory, name), 'utf8')) as ComparisonResult),
+    files.map(async (name) => JSON.parse(await readFile(path.join(directory, name), 'utf8')) as MeasuredResult),
   );
 }

@@ -46,6 +46,20 @@ test('a ratio is taken round by round, so that a slow round slows both', () => {
   expect(verdictOf(result(slower), goal as never)).toMatchObject({ value: '1.50×', isMet: false });
 });
 
+test('of several the best is taken, by its median: more of a rate, less of a cost', () => {
+  const peers = [
+    contestant('slow', [100, 100, 900]),
+    contestant('fast', [200, 200, 200]),
+    contestant('failed', [], 'no'),
+  ];
+  const found = result([contestant('ours', [400, 400, 400]), ...peers]);
+  const goal = { text: '', case: 'workers 2', metric: 'rate', of: 'ours', to: ['failed', 'slow', 'fast'], atLeast: 2 };
+  expect(verdictOf(found, goal)).toMatchObject({ value: '2.00×', isMet: true });
+  const cost = { ...found, metrics: [{ name: 'rate', label: 'CPU', unit: 'µs', better: 'less' as const }] };
+  expect(verdictOf(cost, goal)).toMatchObject({ value: '4.00×' });
+  expect(verdictOf(found, { ...goal, to: ['failed'] })).toMatchObject({ value: '–', isMet: undefined });
+});
+
 test('what was not measured is neither met nor missed', () => {
   const found = result([contestant('ours', [300]), contestant('theirs', [], 'refused a date')]);
   expect(verdictOf(found, found.goals[0] as never)).toMatchObject({ value: '–', isMet: undefined });
