@@ -6,7 +6,8 @@ import { RecordError } from '../core/errors.ts';
 import type { LogBatch, LogRecord } from '../core/ports.ts';
 import { type CanonicalCodec, createCanonicalCodec } from './avro/canonical-codec.ts';
 import { createMetaCodec, META_HEADER } from './avro/meta-codec.ts';
-import { asBuffer, schemaIds } from './avro/wire.ts';
+import { asBuffer } from '../core/bytes.ts';
+import { schemaIds } from './avro/wire.ts';
 import type { Registry } from './registry.ts';
 
 const ENTITY_OF_TOPIC = new Map<string, EntityName>(

@@ -20,6 +20,7 @@
  * all of them: its records carry a stamp, `order time u64 | system, 8 bytes | source position`, so the newest commit wins
  * and ties fall to the system's name (docs/decisions/0010-order-among-systems.md). Everything that reads a position only ever compares bytes.
  */
+import { asBuffer } from './bytes.ts';
 import { InvariantError } from './errors.ts';
 
 export type Position = Uint8Array;
@@ -80,7 +81,7 @@ function writeUInt32(bytes: Uint8Array, at: number, value: number): void {
 }
 
 export function decodePosition(position: Position): PositionParts {
-  const bytes = Buffer.from(position.buffer, position.byteOffset, position.byteLength).subarray(-POSITION_BYTES);
+  const bytes = asBuffer(position).subarray(-POSITION_BYTES);
   return {
     epoch: bytes.readUInt16BE(0),
     phase: bytes[2] === 0 ? 'snapshot' : 'stream',
@@ -136,7 +137,7 @@ export function sharedStamp(system: string, orderTimeUs: bigint, position: Posit
 
 /** Of a stamp as `sharedStamp` makes it. */
 export function stampTimeUs(stamp: Position): bigint {
-  return Buffer.from(stamp.buffer, stamp.byteOffset, stamp.byteLength).readBigUInt64BE(0);
+  return asBuffer(stamp).readBigUInt64BE(0);
 }
 
 /** Of a stamp as `sharedStamp` makes it: the first letters of the system's name. */

@@ -9,6 +9,7 @@
  * | `discarded` | given up, with who, when and why; contents are gone, this stays | (end)               |
  * | tombstone   | landed                                                         | (end)               |
  */
+import { asBuffer } from '../core/bytes.ts';
 import { createHash } from 'node:crypto';
 import type { RecordError } from '../core/errors.ts';
 import type { LogRecord, OutputRecord } from '../core/ports.ts';
@@ -72,7 +73,7 @@ export function placeText({ topic, partition, offset }: Place): string {
 /** Without the schema's number in front: the same key stays one key when its schema is registered anew. */
 export function keyIdOf(key: Uint8Array | null): string | undefined {
   if (key === null) return undefined;
-  const bytes = Buffer.from(key.buffer, key.byteOffset, key.byteLength);
+  const bytes = asBuffer(key);
   return bytes.subarray(bytes[0] === 0 && bytes.length > WIRE_HEADER_BYTES ? WIRE_HEADER_BYTES : 0).toString('latin1');
 }
 

@@ -3,6 +3,7 @@
  * position, time, trace and hops, so it orders as its input does. That holds only while one step feeds an entity, and one
  * input entity that step: checked at start.
  */
+import { asBuffer } from '../core/bytes.ts';
 import {
   type CanonicalFields,
   type EntityDescription,
@@ -126,7 +127,7 @@ class FlowSlice {
     const meta = codecs.decodeMeta(header);
     const fields = value === null ? null : codecs.decode(this.#input.entity, value);
     if (meta.absent.length > 0) throw absent(this.#input.entity, meta.absent);
-    return { key: Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('utf8'), fields, meta };
+    return { key: asBuffer(key).toString('utf8'), fields, meta };
   }
 
   #emit({ entity, key, fields }: StepOutput, meta: RecordMeta): void {

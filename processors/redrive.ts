@@ -12,6 +12,7 @@
  *
  * All may be asked twice: what is done already is passed over.
  */
+import { asBuffer } from '../core/bytes.ts';
 import { RecordError } from '../core/errors.ts';
 import type { LogRecord, OutputRecord } from '../core/ports.ts';
 import { redriveTopic } from './stage.ts';
@@ -151,5 +152,5 @@ export function textHeaders(texts: Readonly<Record<string, string>>): Record<str
 export function headerText(headers: LogRecord['headers'], name: string): string | undefined {
   const bytes = headers[name];
   if (bytes === undefined) return undefined;
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+  return asBuffer(bytes).toString('utf8');
 }

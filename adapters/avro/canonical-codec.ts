@@ -1,3 +1,4 @@
+import { asBuffer } from '../../core/bytes.ts';
 import type { Type } from 'avsc';
 import type { EntityName } from '../../avro/generated/records.ts';
 import { schemaOf } from '../../avro/index.ts';
@@ -6,7 +7,7 @@ import { ContractError, InvariantError, RecordError } from '../../core/errors.ts
 import { compileCanonical } from './canonical-types.ts';
 import { refuseChangedTypes } from './evolution.ts';
 import { Slab } from './slab.ts';
-import { asBuffer, schemaIdOf, WIRE_HEADER_BYTES, writeWireHeader } from './wire.ts';
+import { schemaIdOf, WIRE_HEADER_BYTES, writeWireHeader } from './wire.ts';
 
 /** Answers at once, from what was loaded before the batch (adapters/registry.ts); undefined: not loaded. */
 export type SchemaLookup = (schemaId: number) => string | undefined;

@@ -1,3 +1,4 @@
+import { asBuffer } from '../../core/bytes.ts';
 import type { Type } from 'avsc';
 import { recordMetaSchema } from '../../avro/index.ts';
 import type { RecordMeta } from '../../core/canonical-record.ts';
@@ -8,7 +9,6 @@ import { PLAIN_MAX, writePlain } from './long.ts';
 import { Slab } from './slab.ts';
 import type { Tap } from './tap.ts';
 import { isShortAscii, SHORT_MAX, writeShortAscii } from './text.ts';
-import { asBuffer } from './wire.ts';
 
 /** The Kafka header that every canonical record carries, tombstones too (docs/decisions/0004-metadata-header.md). */
 export const META_HEADER = 'seam';

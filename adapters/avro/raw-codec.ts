@@ -1,3 +1,4 @@
+import { asBuffer } from '../../core/bytes.ts';
 import type { Type } from 'avsc';
 import type { Row } from '../../core/change-event.ts';
 import type { Envelope } from '../../core/debezium.ts';
@@ -5,7 +6,7 @@ import { ContractError, InvariantError, RecordError } from '../../core/errors.ts
 import type { RawSchema } from './raw-schema.ts';
 import { readRawSchema } from './raw-schema.ts';
 import { compileRaw } from './raw-types.ts';
-import { asBuffer, schemaIdOf, WIRE_HEADER_BYTES } from './wire.ts';
+import { schemaIdOf, WIRE_HEADER_BYTES } from './wire.ts';
 
 export type RawDecoder = {
   /** The value of a raw record. RecordError AVRO_DECODE_FAILED; ContractError RAW_SCHEMA_UNREADABLE. */

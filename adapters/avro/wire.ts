@@ -1,3 +1,4 @@
+import { asBuffer } from '../../core/bytes.ts';
 import { RecordError } from '../../core/errors.ts';
 
 /** Confluent's wire format: a zero byte, the schema's id as u32 big-endian, then the Avro body. */
@@ -33,9 +34,4 @@ export function schemaIds(records: Iterable<Uint8Array | null>): Set<number> {
     if (id !== undefined) ids.add(id);
   }
   return ids;
-}
-
-/** The same memory as a Buffer, which avsc insists on. */
-export function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -1,3 +1,4 @@
+import { asBuffer } from '../../core/bytes.ts';
 import type { IHeaders, Message, TopicMessages } from 'kafkajs';
 import type { OutputRecord } from '../../core/ports.ts';
 import { partitionOf } from './partitioner.ts';
@@ -91,6 +92,5 @@ function keyBytes(key: string | Uint8Array | null): Buffer | null {
 }
 
 function bufferOf(bytes: Uint8Array | null): Buffer | null {
-  if (bytes === null || Buffer.isBuffer(bytes)) return bytes;
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return bytes === null ? null : asBuffer(bytes);
 }

@@ -24,7 +24,7 @@ export type Verdict = {
   readonly text: string;
   readonly value: string;
   readonly goal: string;
-  readonly isMet: boolean | undefined;
+  readonly verdict: 'met' | 'not met' | 'not measured';
 };
 
 /** Ratios are taken round by round: what slowed a round slowed both. */
@@ -40,7 +40,7 @@ export function verdictOf(result: ComparisonResult, goal: Goal): Verdict {
     text: goal.text,
     value: Number.isFinite(value) ? `${number(value, value < 100 ? 2 : 0)}${unit}` : '–',
     goal: limits.join(', '),
-    isMet: Number.isFinite(value) ? isMet : undefined,
+    verdict: Number.isFinite(value) ? (isMet ? 'met' : 'not met') : 'not measured',
   };
 }
 

@@ -55,8 +55,7 @@ function figuresTable({ metrics, cases }: ComparisonResult): string {
 function goalsTable(results: readonly ComparisonResult[]): string {
   const rows = results.flatMap((result) =>
     result.goals.map((goal, index) => {
-      const { text, value, goal: limit, isMet } = verdictOf(result, goal);
-      const verdict = isMet === undefined ? 'not measured' : isMet ? 'met' : 'not met';
+      const { text, value, goal: limit, verdict } = verdictOf(result, goal);
       return [index === 0 ? `[${result.title}](#${anchorOf(result.title)})` : '', text, value, limit, verdict];
     }),
   );

@@ -12,14 +12,10 @@ export function comparisonText(result: ComparisonResult): string {
       ...(one.failure === undefined ? [] : [`failed: ${one.failure.slice(0, 120)}`]),
     ]),
   );
-  const goals = result.goals.map((goal) => verdictOf(result, goal));
-  const goalRows = goals.map(({ text, value, goal, isMet }) => [
-    text,
-    value,
-    goal,
-    isMet === undefined ? 'not measured' : isMet ? 'met' : 'not met',
-  ]);
-  const parts = [`\n${result.title}`, aligned([header, ...rows]), ...(goals.length > 0 ? ['', aligned(goalRows)] : [])];
+  const goals = result.goals
+    .map((goal) => verdictOf(result, goal))
+    .map(({ text, value, goal, verdict }) => [text, value, goal, verdict]);
+  const parts = [`\n${result.title}`, aligned([header, ...rows]), ...(goals.length > 0 ? ['', aligned(goals)] : [])];
   return `${[...parts, ...result.remarks.map((remark) => `  ${remark}`)].join('\n')}\n`;
 }
 

@@ -2,6 +2,7 @@
  * Which keys the canonical model holds of one entity: as its topic says, and as the ledgers of the targets say, for the time
  * when the topic itself was lost. One entry for each key that is there: about 200 bytes.
  */
+import { asBuffer } from '../../core/bytes.ts';
 import { createMetaCodec } from '../../adapters/avro/meta-codec.ts';
 import type { Log } from '../../core/ports.ts';
 import { comparePositions, type Position } from '../../core/position.ts';
@@ -42,7 +43,7 @@ export async function keysOfTopic(log: Log, topic: string, from?: ReadonlyMap<nu
         const header = headers[META_HEADER];
         if (key === null || header === undefined) continue;
         const { position, system } = meta.decode(header);
-        const name = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('utf8');
+        const name = asBuffer(key).toString('utf8');
         if (name === TRUNCATE_KEY) truncatedAt = newest(truncatedAt, position);
         else put(held, name, { position, isLive: value !== null, system });
       }

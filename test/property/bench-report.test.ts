@@ -41,9 +41,9 @@ test('a ratio is taken round by round, so that a slow round slows both', () => {
   // medians alone would say 300 / 100
   const rounds = [contestant('ours', [300, 30, 390]), contestant('theirs', [100, 10, 130])];
   const [goal] = result(rounds).goals;
-  expect(verdictOf(result(rounds), goal as never)).toMatchObject({ value: '3.00×', goal: '≥ 2', isMet: true });
+  expect(verdictOf(result(rounds), goal as never)).toMatchObject({ value: '3.00×', goal: '≥ 2', verdict: 'met' });
   const slower = [contestant('ours', [150, 15, 200]), contestant('theirs', [100, 10, 130])];
-  expect(verdictOf(result(slower), goal as never)).toMatchObject({ value: '1.50×', isMet: false });
+  expect(verdictOf(result(slower), goal as never)).toMatchObject({ value: '1.50×', verdict: 'not met' });
 });
 
 test('of several the best is taken, by its median: more of a rate, less of a cost', () => {
@@ -54,15 +54,15 @@ test('of several the best is taken, by its median: more of a rate, less of a cos
   ];
   const found = result([contestant('ours', [400, 400, 400]), ...peers]);
   const goal = { text: '', case: 'workers 2', metric: 'rate', of: 'ours', to: ['failed', 'slow', 'fast'], atLeast: 2 };
-  expect(verdictOf(found, goal)).toMatchObject({ value: '2.00×', isMet: true });
+  expect(verdictOf(found, goal)).toMatchObject({ value: '2.00×', verdict: 'met' });
   const cost = { ...found, metrics: [{ name: 'rate', label: 'CPU', unit: 'µs', better: 'less' as const }] };
   expect(verdictOf(cost, goal)).toMatchObject({ value: '4.00×' });
-  expect(verdictOf(found, { ...goal, to: ['failed'] })).toMatchObject({ value: '–', isMet: undefined });
+  expect(verdictOf(found, { ...goal, to: ['failed'] })).toMatchObject({ value: '–', verdict: 'not measured' });
 });
 
 test('what was not measured is neither met nor missed', () => {
   const found = result([contestant('ours', [300]), contestant('theirs', [], 'refused a date')]);
-  expect(verdictOf(found, found.goals[0] as never)).toMatchObject({ value: '–', isMet: undefined });
+  expect(verdictOf(found, found.goals[0] as never)).toMatchObject({ value: '–', verdict: 'not measured' });
   expect(benchmarksPage([found])).toContain('failed: refused a date');
   expect(chartOf(found)).toContain('failed');
 });

@@ -58,13 +58,10 @@ const shape = (kind: ColumnShape['kind']): TableShape => ({
   ]),
 });
 
-/** What the driver tells types by: a new packet begins where it changes. */
+/** What the driver tells types by (its batch-bulk.js): a new packet begins where it changes. */
 function driverType(value: SqlValue): string {
-  return typeof value === 'number'
-    ? Number.isInteger(value) && Math.abs(value) < 2 ** 31
-      ? 'int'
-      : 'double'
-    : typeof value;
+  if (typeof value !== 'number') return typeof value;
+  return Number.isInteger(value) && value >= -2_147_483_648 && value < 2_147_483_647 ? 'int' : 'double';
 }
 
 test('whole numbers keep their value, and a column has one type', () => {

@@ -1,4 +1,5 @@
 /** Which records of a range are taken. Pure. */
+import { asBuffer } from '../../../core/bytes.ts';
 import { POSITION_BYTES } from '../../../core/position.ts';
 import type { DecodedItem } from '../../../sinks/engine/decoder.ts';
 import type { Filter } from './plan-file.ts';
@@ -30,7 +31,7 @@ export function takesOf({ keys, system, positionFrom, positionTo }: Filter): Tak
 
 /** The source's own position, also of a shared entity's stamp. A position given as a place in the log names no epoch: 0 is any. */
 function compareWithin(position: Uint8Array, bound: Buffer): number {
-  const own = Buffer.from(position.buffer, position.byteOffset, position.byteLength).subarray(-POSITION_BYTES);
+  const own = asBuffer(position).subarray(-POSITION_BYTES);
   const isAnyEpoch = bound.readUInt16BE(0) === 0;
   return isAnyEpoch
     ? Buffer.compare(own.subarray(EPOCH_BYTES), bound.subarray(EPOCH_BYTES))

@@ -3,6 +3,7 @@
  * where the processors have come by then, wherever it lies: an older one, sent alone, would be the last of its key in the
  * canonical topic, which keeps the last. Keys that are deleted are left out: a deletion has no contents to correct.
  */
+import { asBuffer } from '../../../core/bytes.ts';
 import { ConfigError } from '../../../core/errors.ts';
 import type { LogAdmin, LogBatch, LogRecord } from '../../../core/ports.ts';
 import { canonicalizeGroup, type ProcessorSettings, rawTopic } from '../../../processors/main.ts';
@@ -53,7 +54,7 @@ export class KeyIndex {
 }
 
 export function keyIdOf(key: Uint8Array): KeyId {
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1');
+  return asBuffer(key).toString('latin1');
 }
 
 export type RawRange = OffsetRange & { readonly end: bigint };

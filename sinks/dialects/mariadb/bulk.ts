@@ -2,6 +2,7 @@
  * Rows as the driver's bulk protocol takes them. It sends a new packet where a column's type changes from row to row, so each
  * column gets one type. See `npm run bench -- --only sink-mariadb`.
  */
+import { asBuffer } from '../../../core/bytes.ts';
 import type { SqlValue } from '../../../core/target.ts';
 import type { TableShape, Values } from '../dialect.ts';
 import { columnOf } from './sql.ts';
@@ -30,22 +31,21 @@ const SHORT_DIGITS_MAX = 9;
 /** Text for an integer column would be compared as a double. Small numbers cost a fraction of bigints. */
 function integers(values: readonly SqlValue[]): readonly SqlValue[] {
   if (values.every(isBooleanOrNull)) return values;
-  const small = values.map(smallInteger);
-  return small.includes(undefined) ? values.map(bigInteger) : (small as SqlValue[]);
+  return values.every(isSmallOrNull) ? values.map(smallInteger) : values.map(bigInteger);
 }
 
 function isBooleanOrNull(value: SqlValue): boolean {
   return value === null || typeof value === 'boolean';
 }
 
-/** undefined: it isn't one. */
-function smallInteger(value: SqlValue): SqlValue | undefined {
-  if (value === null) return null;
-  if (typeof value === 'number')
-    return Number.isInteger(value) && value >= INT_MIN && value <= INT_MAX ? value : undefined;
-  if (typeof value === 'string')
-    return value.length <= SHORT_DIGITS_MAX && DIGITS.test(value) ? Number(value) : undefined;
-  return undefined;
+function isSmallOrNull(value: SqlValue): boolean {
+  if (typeof value === 'number') return Number.isInteger(value) && value >= INT_MIN && value <= INT_MAX;
+  if (typeof value === 'string') return value.length <= SHORT_DIGITS_MAX && DIGITS.test(value);
+  return value === null;
+}
+
+function smallInteger(value: SqlValue): SqlValue {
+  return typeof value === 'string' ? Number(value) : value;
 }
 
 function bigInteger(value: SqlValue): SqlValue {
@@ -64,8 +64,5 @@ function isOtherBytes(value: SqlValue): boolean {
 }
 
 export function driverValue(value: SqlValue): SqlValue {
-  if (value instanceof Uint8Array && !Buffer.isBuffer(value)) {
-    return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-  }
-  return value;
+  return value instanceof Uint8Array ? asBuffer(value) : value;
 }

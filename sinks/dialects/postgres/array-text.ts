@@ -1,3 +1,4 @@
+import { asBuffer } from '../../../core/bytes.ts';
 import type { SqlValue } from '../../../core/target.ts';
 
 const NEEDS_ESCAPE = /["\\]/;
@@ -25,10 +26,6 @@ function elementText(value: SqlValue): string {
     case 'boolean':
       return value ? 't' : 'f';
     default:
-      return `"\\\\x${bytesOf(value).toString('hex')}"`;
+      return `"\\\\x${asBuffer(value).toString('hex')}"`;
   }
-}
-
-function bytesOf(value: Uint8Array): Buffer {
-  return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
 }
