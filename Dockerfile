@@ -30,7 +30,8 @@ EXPOSE 8083
 CMD ["/opt/kafka/bin/connect-distributed.sh", "/etc/seam/connect.properties"]
 
 FROM node:24.21.0-bookworm-slim AS worker
-ENV NODE_ENV=production
+# The second bounds what the C library keeps for each thread: ops/worker-memory.ts.
+ENV NODE_ENV=production MALLOC_ARENA_MAX=2
 WORKDIR /seam
 COPY --from=dependencies /seam/node_modules node_modules
 COPY package.json ./

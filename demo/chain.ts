@@ -8,6 +8,7 @@ import { createTopics } from '../ops/operations/topics.ts';
 import { systems } from '../ops/systems.ts';
 import { workerCommands } from '../ops/worker-commands.ts';
 import { WorkerSupervisor } from '../ops/workers.ts';
+import { currentStackSettings } from '../stack/settings.ts';
 import { type StackDescription, type StackProgress, startStack } from '../stack/stack.ts';
 import { openSessions, type Sessions } from './sessions.ts';
 
@@ -36,7 +37,11 @@ export async function startServers(options: ChainOptions): Promise<Chain> {
     ...(options.ownerPid === undefined ? {} : { ownerPid: options.ownerPid }),
   });
   const { file: deploymentFile, deployment } = await writeLocalDeployment(stack);
-  const workers = new WorkerSupervisor({ deploymentFile, logDirectory: join(options.stateDirectory, 'logs') });
+  const workers = new WorkerSupervisor({
+    deploymentFile,
+    logDirectory: join(options.stateDirectory, 'logs'),
+    environment: currentStackSettings().baseEnvironment,
+  });
   return { stack, deployment, deploymentFile, sessions: openSessions(stack), workers };
 }
 

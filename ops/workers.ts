@@ -8,6 +8,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { boundedEnvironment, heapBounds } from './worker-memory.ts';
 
 /** What a worker tells about itself, twice a second. */
 export type WorkerStatus = {
@@ -35,20 +36,13 @@ const STEADY_MS = 10_000;
 const START_PATIENCE_MS = 180_000;
 const STOP_PATIENCE_MS = 15_000;
 const CONFIG_EXIT_CODE = 2;
-/**
- * Left to itself, V8 sizes its heap by the machine's memory and collects late: in a transaction of a million rows a sink of
- * which 50 MB were in use held 415 MB, with these bounds 232 MB, in the same time (the fault row F23). A young space of half
- * the size saves 25 MB and costs a sink 8 % more processor time (docs/decisions/0011).
- */
-export const HEAP_BOUNDS: readonly string[] = ['--max-semi-space-size=32', '--max-old-space-size=512'];
-
 export type WorkerOptions = {
   readonly deploymentFile: string;
   readonly logDirectory: string;
+  /** The workers', with bounds of their memory where it says nothing of them. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
   /** For Node itself, before the program: a fault test shifts a worker's clock with it. */
   readonly nodeArguments?: readonly string[];
-  /** NODE_OPTIONS, where an operator may have set bounds of the heap. */
-  readonly nodeOptions?: string | undefined;
 };
 
 export class WorkerSupervisor {
@@ -99,10 +93,6 @@ export class WorkerSupervisor {
   }
 }
 
-/** What NODE_OPTIONS say of V8's spaces holds for the workers, too: an argument would win over it. */
-export const heapBounds = (nodeOptions = ''): readonly string[] =>
-  HEAP_BOUNDS.filter((bound) => !nodeOptions.replaceAll('_', '-').includes(bound.slice(0, bound.indexOf('='))));
-
 class Worker {
   readonly #name: string;
   readonly #args: readonly string[];
@@ -128,7 +118,7 @@ class Worker {
     const child = spawn(
       process.execPath,
       [
-        ...heapBounds(this.#options.nodeOptions),
+        ...heapBounds(this.#options.environment),
         ...(this.#options.nodeArguments ?? []),
         program,
         'run',
@@ -136,7 +126,7 @@ class Worker {
         '--deployment',
         this.#options.deploymentFile,
       ],
-      { stdio: ['ignore', log, log, 'ipc'] },
+      { stdio: ['ignore', log, log, 'ipc'], env: boundedEnvironment(this.#options.environment) },
     );
     child.on('message', (status) => {
       this.#status = status as WorkerStatus;

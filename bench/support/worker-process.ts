@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
-import { HEAP_BOUNDS } from '../../ops/workers.ts';
+import { HEAP_BOUNDS, MALLOC_ARENAS } from '../../ops/worker-memory.ts';
 import type { TimeShare } from './time-shares.ts';
 import { until } from './until.ts';
 
@@ -41,7 +41,7 @@ export type ProcessOptions = {
 export function startWorker(name: string, options: ProcessOptions): WorkerProcess {
   const program = path.join(import.meta.dirname, '..', 'workers', `${name}.ts`);
   const profiling = options.profile ? ['--cpu-prof', `--cpu-prof-dir=${path.join(options.logDirectory, name)}`] : [];
-  const command = [process.execPath, ...HEAP_BOUNDS, ...profiling, program];
+  const command = ['env', `MALLOC_ARENA_MAX=${MALLOC_ARENAS}`, process.execPath, ...HEAP_BOUNDS, ...profiling, program];
   return startProgram(name, command, options);
 }
 

@@ -79,7 +79,7 @@ async function runAll(options: Options): Promise<void> {
   const supervisor = new WorkerSupervisor({
     deploymentFile: resolve(options.deployment),
     logDirectory: options.logDirectory,
-    nodeOptions: process.env.NODE_OPTIONS,
+    environment: process.env,
   });
   await interruptible(async (signal) => {
     const ended = new Promise<void>((done) => signal.addEventListener('abort', () => done(), { once: true }));

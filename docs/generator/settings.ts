@@ -33,6 +33,7 @@ const sections: readonly Section[] = [
 const environment: Readonly<Record<string, string>> = {
   NODE_OPTIONS:
     "Node's own. What they say of V8's spaces holds for the workers, instead of the bounds `seam run` sets.",
+  MALLOC_ARENA_MAX: "The C library's own. Holds for the workers, instead of the bound `seam run` sets.",
   SEAM_DEPLOYMENT: 'Deployment file for commands that are given none.',
   SEAM_STATE: 'State directory of the local stack; `.seam/stack` when it is not set.',
   SEAM_CACHE: "Folder of fetched and unpacked artifacts; the user's cache folder when it is not set.",

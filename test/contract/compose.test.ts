@@ -14,7 +14,7 @@ import { Deployment } from '../../core/deployment.ts';
 import { type LocalSettings, readLocalSettings } from '../../deploy/local-settings.ts';
 import { pluginComponents } from '../../deploy/plugins.ts';
 import { systems } from '../../ops/systems.ts';
-import { HEAP_BOUNDS } from '../../ops/workers.ts';
+import { HEAP_BOUNDS, MALLOC_ARENAS } from '../../ops/worker-memory.ts';
 import { systems as sources } from '../../connectors/index.ts';
 import { targets } from '../../sinks/index.ts';
 import lock from '../../stack/artifacts.lock.json' with { type: 'json' };
@@ -236,6 +236,11 @@ describe('what is referred to exists', () => {
       if (command.includes('run')) expect(command.slice(0, 3)).toEqual(['node', ...HEAP_BOUNDS]);
       expect(service(name).configs).toEqual([{ source: 'deployment', target: '/etc/seam/deployment.json' }]);
     }
+  });
+
+  test('a worker’s memory is bounded in its image as by `seam run`', () => {
+    const [, image = ''] = dockerfile.split(/^FROM \S+ AS worker$/m);
+    expect(image).toMatch(new RegExp(`^ENV .*\\bMALLOC_ARENA_MAX=${MALLOC_ARENAS}$`, 'm'));
   });
 
   test('what the Dockerfile copies is there, and .dockerignore lets it in', async () => {

@@ -17,7 +17,7 @@ import { workerCommands } from '../../ops/worker-commands.ts';
 import { WorkerSupervisor } from '../../ops/workers.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import { choosePorts } from '../../stack/ports.ts';
-import type { StackSettings } from '../../stack/settings.ts';
+import { currentStackSettings, type StackSettings } from '../../stack/settings.ts';
 import { startStack, stopService, stopStack, type StackDescription } from '../../stack/stack.ts';
 import { installAudit } from './audit.ts';
 import { Link } from './link.ts';
@@ -234,6 +234,7 @@ function workersOf(stateDirectory: string, deploymentFile: string, logs: string)
   return new WorkerSupervisor({
     deploymentFile,
     logDirectory: path.join(stateDirectory, logs),
+    environment: currentStackSettings().baseEnvironment,
     nodeArguments: ['--import', shift.href],
   });
 }

@@ -15,6 +15,7 @@ import { startProcessors } from '../../ops/run/processors.ts';
 import { type System, systemNamed, systems as allSystems } from '../../ops/systems.ts';
 import { workerCommands } from '../../ops/worker-commands.ts';
 import { WorkerSupervisor } from '../../ops/workers.ts';
+import { currentStackSettings } from '../../stack/settings.ts';
 import { arrives, type RunningChain, startChain } from '../support/running-chain.ts';
 
 let chain: RunningChain;
@@ -169,7 +170,11 @@ async function isEqual(): Promise<void> {
 
 /** Starts once: what was stopped is another's. */
 const supervisor = () =>
-  new WorkerSupervisor({ deploymentFile: chain.deploymentFile, logDirectory: path.join(chain.stateDirectory, 'logs') });
+  new WorkerSupervisor({
+    deploymentFile: chain.deploymentFile,
+    logDirectory: path.join(chain.stateDirectory, 'logs'),
+    environment: currentStackSettings().baseEnvironment,
+  });
 
 /** In this process, in place of the worker: with the one field read under both names. */
 async function correctedProcessors() {
