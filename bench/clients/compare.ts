@@ -22,14 +22,6 @@ const REPEAT = 'read and write';
 
 const goals: readonly Goal[] = [
   {
-    text: 'exactly once to at least once, CPU a record',
-    case: REPEAT,
-    metric: 'cpu',
-    of: KAFKAJS,
-    to: PLAIN,
-    atMost: 1.1,
-  },
-  {
     text: 'the shipped client to the other, reading',
     case: READ,
     metric: 'cpu',

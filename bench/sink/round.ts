@@ -1,9 +1,10 @@
 /** One round of a sink: from its first record in the target to its last. Start-up is left out, on either side. */
 import type { BenchDatabase } from '../support/bench-database.ts';
 import type { Figures } from '../support/result.ts';
+import { LEAST_SHARE } from '../support/group-watch.ts';
 import { until } from '../support/until.ts';
 import { TABLE } from './shape.ts';
-import { hasBegun, isThrough, rowsIn } from './state.ts';
+import { hasBegun, hasEnded, isThrough, rowsIn } from './state.ts';
 
 const ROUND_LIMIT_MS = 600_000;
 const CHECK_EVERY = 25;
@@ -18,44 +19,47 @@ export type Watched = {
   /** Throws when the client under test has failed. */
   readonly check: () => Promise<void> | void;
   readonly clientCpuUs: () => number;
-  /** Where several share the work: has each its part? What was written before that counts for nothing: they join one after the other. */
+  /**
+   * Where workers share the partitions: has each its part? What counts is what they write from then until the first partition
+   * ends. They join one after the other, and what was written meanwhile leaves them shares of unequal size.
+   */
   readonly haveAllBegun?: () => boolean;
 };
 
 export async function watchRound(watched: Watched): Promise<Figures> {
-  const { database, partitions, signal, check, tables: all = [TABLE], haveAllBegun } = watched;
+  const { database, partitions, signal, check, tables = [TABLE], haveAllBegun } = watched;
   let asked = 0;
-  const seen = (ask: () => Promise<boolean>) => async () => {
-    asked += 1;
-    if (asked % CHECK_EVERY === 0) await check();
-    return (await ask()) ? sample(watched) : undefined;
+  const when = (ask: () => Promise<boolean>, what: string) => {
+    const found = async () => {
+      asked += 1;
+      if (asked % CHECK_EVERY === 0) await check();
+      return (await ask()) ? sample(watched) : undefined;
+    };
+    return until(found, what, { limitMs: ROUND_LIMIT_MS, signal });
   };
-  const limits = { limitMs: ROUND_LIMIT_MS, signal };
-  const tables = new Set(all);
-  const anyHasBegun = async () => {
-    for (const table of tables) if (await hasBegun(database, partitions, table)) return true;
-    return false;
-  };
+  const left = new Set(tables);
   const allAreThrough = async () => {
-    for (const table of tables) {
+    for (const table of left) {
       if (!(await isThrough(database, partitions, table))) return false;
-      tables.delete(table);
+      left.delete(table);
     }
     return true;
   };
-  const begun = await until(seen(anyHasBegun), 'the first record in the target', limits);
-  const from =
-    haveAllBegun === undefined
-      ? begun
-      : await until(
-          seen(async () => haveAllBegun()),
-          'every client to have its part',
-          limits,
-        );
-  const written = haveAllBegun === undefined ? 0 : await rowsIn(database, all);
-  const through = await until(seen(allAreThrough), 'the last record in the target', limits);
-  const records = watched.records - written;
-  return records > 0 ? figuresBetween(from, through, records) : {};
+  const any = async (is: typeof hasBegun) => {
+    for (const table of tables) if (await is(database, partitions, table)) return true;
+    return false;
+  };
+  const begun = await when(() => any(hasBegun), 'the first record in the target');
+  if (haveAllBegun === undefined) {
+    const through = await when(allAreThrough, 'the last record in the target');
+    return figuresBetween(begun, through, watched.records);
+  }
+  const from = await when(async () => haveAllBegun(), 'every client to have its part');
+  const before = await rowsIn(database, tables);
+  const to = await when(() => any(hasEnded), 'the end of the first partition');
+  const records = (await rowsIn(database, tables)) - before;
+  await when(allAreThrough, 'the last record in the target');
+  return records < watched.records * LEAST_SHARE ? {} : figuresBetween(from, to, records);
 }
 
 type Sample = { readonly atMs: number; readonly clientUs: number; readonly databaseUs: number };

@@ -68,6 +68,12 @@ export async function hasBegun({ query }: BenchDatabase, partitions: number, tab
   return (await query(`SELECT 1 FROM ${table} WHERE sale_id IN (${LIST('first', partitions)}) LIMIT 1`)).length > 0;
 }
 
+/** One of the partitions. */
+export async function hasEnded({ query }: BenchDatabase, partitions: number, table = TABLE): Promise<boolean> {
+  return (await query(`SELECT 1 FROM ${table} WHERE sale_id IN (${LIST('last', partitions)}) LIMIT 1`)).length > 0;
+}
+
+/** All of them. */
 export async function isThrough({ query }: BenchDatabase, partitions: number, table = TABLE): Promise<boolean> {
   return (await query(`SELECT 1 FROM ${table} WHERE sale_id IN (${LIST('last', partitions)})`)).length === partitions;
 }

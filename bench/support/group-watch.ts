@@ -6,6 +6,8 @@ import { until } from './until.ts';
 const POLL_MS = 50;
 const ROUND_LIMIT_MS = 600_000;
 const CHECK_EVERY = 20;
+/** Of a round's records: of fewer no rate is told. */
+export const LEAST_SHARE = 0.2;
 
 export type WatchedGroup = {
   readonly admin: LogAdmin;
@@ -44,10 +46,8 @@ export async function watchGroup(watched: WatchedGroup): Promise<Figures> {
   const to = await until(reached(end), `the last commit of ${groupId}`, limits);
   const share = (to.done - from.done) / end;
   const cpu = (cpuUs() - beforeUs) / records;
-  // so few records that most were through before they could be watched: no rate
   if (share < LEAST_SHARE) return { cpu };
   return { rate: (records * share * 1_000) / (to.atMs - from.atMs), cpu };
 }
 
-const LEAST_SHARE = 0.2;
 const total = (offsets: readonly bigint[]): number => Number(offsets.reduce((sum, offset) => sum + offset, 0n));

@@ -1,6 +1,4 @@
 /** The floor of the processor: the same client behind the same port, that counts, or that writes again what it reads. */
-import kafkajs from 'kafkajs';
-import { produceChunks } from '../../adapters/kafka/produce-chunks.ts';
 import type {
   ConsumerCallbacks,
   Log,
@@ -10,6 +8,7 @@ import type {
   TransactionalWriter,
 } from '../../core/ports.ts';
 import { platformaticLog } from '../clients/platformatic-log.ts';
+import { plainLog } from '../support/plain-log.ts';
 import { openLog } from '../support/servers.ts';
 import { takeOrders, type Work } from './run-worker.ts';
 
@@ -21,7 +20,7 @@ export type FloorOrder = {
   readonly output?: string;
   /** `shipped`: the client of the product. */
   readonly client?: 'shipped' | 'platformatic';
-  /** Without it written again at least once: records first, then the offset, no transaction. */
+  /** false: written again at least once. */
   readonly isExact?: boolean;
   readonly partitions?: number;
 };
@@ -30,22 +29,22 @@ export type FloorOrder = {
 const TRANSACTION_RECORDS = 5_000;
 
 takeOrders(async (order: FloorOrder): Promise<Work> => {
-  const log =
-    order.client === 'platformatic'
-      ? platformaticLog(order.brokers.split(','), order.partitions ?? 1)
-      : openLog(order.brokers, order.groupId);
+  const log = logOf(order);
   const consumer = log.consumer({ groupId: order.groupId, topics: [order.input], assignment: 'same-number-together' });
   const counted = { records: 0 };
   const commit = (batch: LogBatch) =>
     consumer.commit([{ topic: batch.topic, partition: batch.partition, offset: batch.nextOffset }]);
-  const { output, isExact = true, groupId } = order;
-  const callbacks =
-    output === undefined
-      ? each(counted, commit)
-      : repeating(counted, output, isExact ? transactions(log, groupId) : await plain(order, commit));
+  const { output, groupId } = order;
+  const callbacks = output === undefined ? each(counted, commit) : repeating(counted, output, writing(log, groupId));
   const done = consumer.run(callbacks);
   return { done, stop: () => consumer.stop(), report: () => ({ state: 'running', figures: { ...counted } }) };
 });
+
+function logOf({ client, brokers, groupId, partitions = 1, isExact = true }: FloorOrder): Log {
+  if (client === 'platformatic') return platformaticLog(brokers.split(','), partitions);
+  const log = openLog(brokers, groupId);
+  return isExact ? log : plainLog(log, brokers);
+}
 
 function each(counted: { records: number }, finish: (batch: LogBatch) => Promise<void>): ConsumerCallbacks {
   return {
@@ -64,8 +63,8 @@ type Writing = {
   close(): Promise<void>;
 };
 
-/** In transactions, as the processor writes. */
-function transactions(log: Log, groupId: string): Writing {
+/** With one writer for each partition, as the processor writes. */
+function writing(log: Log, groupId: string): Writing {
   const writers = new Map<number, Promise<TransactionalWriter>>();
   const writerOf = (partition: number) => {
     const opened = writers.get(partition) ?? openWriter(log, `${groupId}-${partition}`);
@@ -88,25 +87,6 @@ async function openWriter(log: Log, transactionalId: string): Promise<Transactio
   const writer = log.writer(transactionalId);
   await writer.open();
   return writer;
-}
-
-/** Same client, same requests, same number of records: the difference is the transaction. */
-async function plain(
-  { brokers, partitions = 1 }: FloorOrder,
-  commit: (batch: LogBatch) => Promise<void>,
-): Promise<Writing> {
-  const client = new kafkajs.Kafka({ brokers: brokers.split(','), logLevel: kafkajs.logLevel.NOTHING });
-  const producer = client.producer({ allowAutoTopicCreation: false });
-  await producer.connect();
-  return {
-    async write(records, last) {
-      for (const topicMessages of produceChunks(records, () => partitions)) {
-        await producer.sendBatch({ acks: -1, topicMessages });
-      }
-      await commit(last);
-    },
-    close: () => producer.disconnect(),
-  };
 }
 
 function repeating(counted: { records: number }, output: string, { write, close }: Writing): ConsumerCallbacks {

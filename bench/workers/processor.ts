@@ -5,6 +5,7 @@ import { entities } from '../../avro/generated/entities.ts';
 import pos from '../../connectors/pos/mapping.ts';
 import { defineSource, ignore } from '../../core/mapping.ts';
 import { ProcessorSettings, runProcessors } from '../../processors/main.ts';
+import { plainLog } from '../support/plain-log.ts';
 import { openLog, silentLogger } from '../support/servers.ts';
 import { takeOrders } from './run-worker.ts';
 
@@ -13,6 +14,8 @@ export type ProcessorOrder = {
   readonly registryUrl: string;
   readonly groupPrefix: string;
   readonly output: string;
+  /** false: at least once, which the product has no way of. */
+  readonly isExact?: boolean;
 };
 
 const TABLE = 'pos.tlog_ln';
@@ -25,9 +28,10 @@ const mapping = defineSource({
   },
 });
 
-takeOrders(async ({ brokers, registryUrl, groupPrefix, output }: ProcessorOrder) => {
+takeOrders(async ({ brokers, registryUrl, groupPrefix, output, isExact = true }: ProcessorOrder) => {
+  const log = openLog(brokers, groupPrefix);
   const running = await runProcessors({
-    log: openLog(brokers, groupPrefix),
+    log: isExact ? log : plainLog(log, brokers),
     registry: new Registry({ url: registryUrl }, systemClock),
     mappings: [mapping],
     steps: [],
