@@ -11,7 +11,7 @@ import { ContractError, RecordError } from '../core/errors.ts';
 import type { Lookups, Refusal } from '../core/mapping.ts';
 import type { LogRecord, OutputRecord } from '../core/ports.ts';
 import { sharedStamp } from '../core/position.ts';
-import { type Codecs, META_HEADER } from './codecs.ts';
+import type { Codecs } from './codecs.ts';
 import type { CompiledEntity, CompiledTable } from './compile-mapping.ts';
 import { Counter } from './counter.ts';
 import {
@@ -263,17 +263,16 @@ class SliceWork {
       this.#rejected.push({ record: read.record, error: tooManyHops(mapped, hops) });
       return;
     }
-    let value: Uint8Array | null = null;
+    const { key, value } = mapped;
+    let output: OutputRecord;
     try {
-      if (mapped.value !== null) value = this.#parts.codecs.encode(description.entity, mapped.value);
+      output = this.#parts.codecs.output(description, key, value, metaOf(read.event, mapped, hops));
     } catch (error) {
       if (!(error instanceof RecordError)) throw error;
       this.#rejected.push({ record: read.record, error });
       return;
     }
-    const headers = { [META_HEADER]: this.#parts.codecs.encodeMeta(metaOf(read.event, mapped, hops)) };
-    const output: OutputRecord = { topic: description.topic, key: mapped.key, value, headers };
-    if (mapped.key === TRUNCATE_KEY) {
+    if (key === TRUNCATE_KEY) {
       this.#toAllPartitions(output);
     } else {
       this.#counter.add(value === null ? 'tombstones' : 'produced', 1);
@@ -281,10 +280,11 @@ class SliceWork {
     }
   }
 
-  #toAllPartitions(output: OutputRecord): void {
+  #toAllPartitions({ topic, key, value, headers }: OutputRecord): void {
     this.#counter.add('truncations', 1);
-    const count = this.#parts.partitionCount(output.topic);
-    for (let partition = 0; partition < count; partition += 1) this.#outputs.push({ ...output, partition });
+    const count = this.#parts.partitionCount(topic);
+    for (let partition = 0; partition < count; partition += 1)
+      this.#outputs.push({ topic, key, value, headers, partition });
   }
 }
 

@@ -1,6 +1,7 @@
-import type { CanonicalFields, RecordMeta } from '../core/canonical-record.ts';
+import type { CanonicalFields, EntityDescription, RecordMeta } from '../core/canonical-record.ts';
 import type { Row } from '../core/change-event.ts';
 import type { Envelope } from '../core/debezium.ts';
+import type { OutputRecord } from '../core/ports.ts';
 import type { RawColumn } from './table-schema.ts';
 
 /** What a canonical record's metadata travels in. */
@@ -24,7 +25,8 @@ export interface Codecs {
   nullHidingColumns(bytes: Uint8Array): readonly string[];
   /** By column of this raw record's schema: what the connector loses of it. */
   mangledColumns(bytes: Uint8Array): ReadonlyMap<string, string>;
-  encode(entity: string, value: CanonicalFields): Uint8Array;
+  /** A canonical record as it is written; `value` null: a tombstone. RecordError where a value isn't what its type holds. */
+  output(entity: EntityDescription, key: string, value: CanonicalFields | null, meta: RecordMeta): OutputRecord;
   decode(entity: string, bytes: Uint8Array): CanonicalFields;
   encodeMeta(meta: RecordMeta): Uint8Array;
   decodeMeta(bytes: Uint8Array): RecordMeta;

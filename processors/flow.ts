@@ -133,14 +133,13 @@ class FlowSlice {
   #emit({ entity, key, fields }: StepOutput, meta: RecordMeta): void {
     const { entities, codecs } = this.#parts;
     const description = entities[entity] as EntityDescription;
-    const value = fields === null ? null : codecs.encode(entity, { ...key, ...fields });
-    this.#counter.add(value === null ? 'tombstones' : 'produced', 1);
-    this.#outputs.push({
-      topic: description.topic,
-      key: keyText(description.key.map((name) => key[name] ?? null)),
-      value,
-      headers: this.#headers(value === null ? { ...meta, operation: 'd' } : meta),
-    });
+    const text = keyText(description.key.map((name) => key[name] ?? null));
+    const output =
+      fields === null
+        ? codecs.output(description, text, null, { ...meta, operation: 'd' })
+        : codecs.output(description, text, { ...key, ...fields }, meta);
+    this.#counter.add(fields === null ? 'tombstones' : 'produced', 1);
+    this.#outputs.push(output);
   }
 
   /** From every partition of the input: only behind all of them has each record before it been seen. */

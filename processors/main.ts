@@ -2,6 +2,7 @@
 import { type CanonicalCodec, createCanonicalCodec } from '../adapters/avro/canonical-codec.ts';
 import { createMetaCodec } from '../adapters/avro/meta-codec.ts';
 import { createRawDecoder } from '../adapters/avro/raw-codec.ts';
+import { RecordPacker } from '../adapters/avro/record-packer.ts';
 import { schemaIdOf, schemaIds } from '../adapters/avro/wire.ts';
 import type { Registry } from '../adapters/registry.ts';
 import type { EntityName } from '../avro/generated/records.ts';
@@ -205,6 +206,7 @@ async function waitForTopics(
 async function createCodecs(registry: Registry, names: readonly EntityName[]): Promise<Codecs> {
   const raw = createRawDecoder(registry.lookup);
   const meta = createMetaCodec();
+  const packer = new RecordPacker();
   const canonical = new Map<string, { readonly codec: CanonicalCodec; readonly schemaId: number }>();
   for (const name of names) {
     const schemaId = await registry.registerCanonical(name);
@@ -220,10 +222,7 @@ async function createCodecs(registry: Registry, names: readonly EntityName[]): P
     schemaTopic: (bytes) => raw.namespace(schemaIdOf(bytes)),
     nullHidingColumns: (bytes) => raw.nullHidingColumns(schemaIdOf(bytes)),
     mangledColumns: (bytes) => raw.mangledColumns(schemaIdOf(bytes)),
-    encode(entity, value) {
-      const { codec, schemaId } = of(entity);
-      return codec.encode(value, schemaId);
-    },
+    output: ({ entity, topic }, key, value, about) => packer.pack(topic, key, of(entity), value, about),
     decode: (entity, bytes) => of(entity).codec.decode(bytes),
     encodeMeta: (record) => meta.encode(record),
     decodeMeta: (bytes) => meta.decode(bytes),

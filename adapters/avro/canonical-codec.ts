@@ -16,6 +16,8 @@ export type CanonicalCodec = {
   readonly entity: EntityName;
   /** RecordError AVRO_ENCODE_FAILED names the field, never the value. The bytes are a view: see `Slab`. */
   encode(value: CanonicalFields, schemaId: number): Uint8Array;
+  /** The same into `bytes`, from `at`: where it ends, negative where there is no room. */
+  write(value: CanonicalFields, schemaId: number, bytes: Buffer, at: number): number;
   /**
    * Reads any schema version that this one can read. RecordError AVRO_DECODE_FAILED: the bytes are wrong;
    * ContractError SCHEMA_INCOMPATIBLE: the writer's schema is.
@@ -36,14 +38,19 @@ export function createCanonicalCodec(
   /** null: written with this very schema. */
   const resolvers = new Map<number, Resolver | null>();
 
+  const write = (value: CanonicalFields, schemaId: number, bytes: Buffer, at: number): number => {
+    const start = at + WIRE_HEADER_BYTES;
+    if (start > bytes.length) return -1;
+    const end = endOf(type, value, bytes, start);
+    if (end === undefined) throw refusal(value);
+    writeWireHeader(bytes, at, schemaId);
+    return end;
+  };
+
   return {
     entity,
-    encode(value, schemaId) {
-      const bytes = encoded(type, slab, value);
-      if (bytes === undefined) throw refusal(value);
-      writeWireHeader(bytes, 0, schemaId);
-      return bytes;
-    },
+    write,
+    encode: (value, schemaId) => slab.cut((bytes, at) => write(value, schemaId, bytes, at)),
     decode(bytes) {
       const schemaId = schemaIdOf(bytes);
       let resolver = resolvers.get(schemaId);
@@ -57,9 +64,9 @@ export function createCanonicalCodec(
 }
 
 /** undefined where a value isn't what its Avro type holds: avsc's own text, which would hold the value, ends here. */
-function encoded(type: Type, slab: Slab, value: CanonicalFields): Buffer | undefined {
+function endOf(type: Type, value: CanonicalFields, bytes: Buffer, start: number): number | undefined {
   try {
-    return slab.encode(type, value, WIRE_HEADER_BYTES);
+    return type.encode(value, bytes, start);
   } catch {
     return undefined;
   }

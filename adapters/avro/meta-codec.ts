@@ -29,6 +29,8 @@ type WireMeta = {
 export type MetaCodec = {
   /** The bytes are a view: see `Slab`. */
   encode(meta: RecordMeta): Uint8Array;
+  /** The same into `bytes`, from `at`: where it ends, negative where there is no room. */
+  write(meta: RecordMeta, bytes: Buffer, at: number): number;
   decode(bytes: Uint8Array): RecordMeta;
 };
 
@@ -39,16 +41,15 @@ const SHORT_BYTES_MAX = 3 * (SHORT_MAX + 1) + 24;
 export function createMetaCodec(): MetaCodec {
   const type = compileCanonical(recordMetaSchema());
   const slab = new Slab();
+  const write = (meta: RecordMeta, bytes: Buffer, at: number): number => {
+    if (at + SHORT_BYTES_MAX > bytes.length) return -1;
+    if (isShort(meta)) return writeShort({ buf: bytes, pos: at }, meta);
+    bytes[at] = VERSION;
+    return type.encode(toWire(meta), bytes, at + VERSION_BYTES);
+  };
   return {
-    encode(meta) {
-      if (isShort(meta)) {
-        const start = slab.reserve(SHORT_BYTES_MAX);
-        return slab.take(start, writeShort({ buf: slab.bytes, pos: start }, meta));
-      }
-      const bytes = slab.encode(type, toWire(meta), VERSION_BYTES);
-      bytes[0] = VERSION;
-      return bytes;
-    },
+    write,
+    encode: (meta) => slab.cut((bytes, at) => write(meta, bytes, at)),
     decode: (bytes) => fromWire(read(type, asBuffer(bytes))),
   };
 }

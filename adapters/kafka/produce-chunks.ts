@@ -1,8 +1,9 @@
 import { asBuffer } from '../../core/bytes.ts';
 import type { IHeaders, Message, TopicMessages } from 'kafkajs';
 import type { OutputRecord } from '../../core/ports.ts';
+import { PackedRecord } from '../packed-record.ts';
 import { partitionOf } from './partitioner.ts';
-import { ProducedMessage } from './produce-request.ts';
+import { ProducedMessage, type WireMessage, wireBytes } from './produce-request.ts';
 
 /** kafkajs makes one record batch of all that it gets for a partition, and brokers refuse a batch above 1 MB by default. */
 const PARTITION_BYTES_MAX = 900_000;
@@ -28,10 +29,9 @@ export function* produceChunks(
 ): Generator<TopicMessages[]> {
   let chunk = new Chunk();
   for (const record of records) {
-    const key = keyBytes(record.key);
-    const partition = record.partition ?? partitionOf(key, partitionCount(record.topic));
-    const message = new ProducedMessage(key, bufferOf(record.value), record.headers as IHeaders);
-    const sizeBytes = message.sizeBytes + RECORD_OVERHEAD_BYTES;
+    const message = record instanceof PackedRecord ? record : messageOf(record);
+    const partition = (record as OutputRecord).partition ?? placeOf(message, partitionCount(record.topic));
+    const sizeBytes = wireBytes(message) + RECORD_OVERHEAD_BYTES;
     let ofTopic = chunk.of(record.topic);
     if (!ofTopic.hasRoom(partition, sizeBytes)) {
       yield chunk.topicMessages;
@@ -41,6 +41,15 @@ export function* produceChunks(
     ofTopic.add(partition, message, sizeBytes);
   }
   if (records.length > 0) yield chunk.topicMessages;
+}
+
+function placeOf(message: WireMessage, partitionCount: number): number {
+  if (message instanceof ProducedMessage) return partitionOf(message.key, partitionCount);
+  return partitionOf(message.bytes, partitionCount, message.keyAt, message.valueAt);
+}
+
+function messageOf({ key, value, headers }: OutputRecord): ProducedMessage {
+  return new ProducedMessage(keyBytes(key), bufferOf(value), headers as IHeaders);
 }
 
 class Chunk {

@@ -7,9 +7,9 @@ import { schemaIdOf } from '../../adapters/avro/wire.ts';
 import { entities } from '../../avro/generated/entities.ts';
 import type { EntityName } from '../../avro/generated/records.ts';
 import { schemaOf } from '../../avro/index.ts';
-import type { CanonicalFields, RecordMeta } from '../../core/canonical-record.ts';
+import type { CanonicalFields } from '../../core/canonical-record.ts';
 import { RecordError } from '../../core/errors.ts';
-import { anyDecimal, anyLong, canonicalFields } from '../support/canonical-values.ts';
+import { anyDecimal, canonicalFields, recordMeta } from '../support/canonical-values.ts';
 import { holds } from '../support/holds.ts';
 
 const SCHEMA_ID = 4_000_000_001;
@@ -130,22 +130,12 @@ function decodeOrRefuse(run: () => unknown): void {
   }
 }
 
-const metas: fc.Arbitrary<RecordMeta> = fc.record({
-  system: fc.constantFrom('pos', 'erp', 'crm', 'finance'),
-  position: fc.uint8Array({ minLength: 1, maxLength: 40 }),
-  operation: fc.constantFrom('c', 'u', 'd', 'r', 't'),
-  commitTimeUs: anyLong(),
-  hops: fc.integer({ min: 0, max: 100 }),
-  traceId: fc.string({ minLength: 16, maxLength: 16, unit: fc.constantFrom(...'0123456789abcdef') }),
-  absent: fc.array(fc.constantFrom('specification', 'image', 'note'), { maxLength: 3 }),
-});
-
 describe('metadata codec', () => {
   const codec = createMetaCodec();
 
   it('reads back equal', () => {
     holds(
-      fc.property(metas, (meta) => {
+      fc.property(recordMeta(), (meta) => {
         expect(comparable(codec.decode(codec.encode(meta)))).toEqual(comparable(meta));
       }),
     );
@@ -153,7 +143,7 @@ describe('metadata codec', () => {
 
   it('refuses damaged bytes, and nothing worse happens', () => {
     holds(
-      fc.property(metas, fc.nat(), fc.integer({ min: 0, max: 255 }), (meta, place, byte) => {
+      fc.property(recordMeta(), fc.nat(), fc.integer({ min: 0, max: 255 }), (meta, place, byte) => {
         const damaged = Buffer.from(codec.encode(meta));
         damaged[place % damaged.length] = byte;
         decodeOrRefuse(() => codec.decode(damaged));

@@ -9,6 +9,7 @@ import { createCanonicalCodec } from '../../adapters/avro/canonical-codec.ts';
 import { bigintLong } from '../../adapters/avro/long.ts';
 import { createMetaCodec } from '../../adapters/avro/meta-codec.ts';
 import { createRawDecoder } from '../../adapters/avro/raw-codec.ts';
+import { RecordPacker } from '../../adapters/avro/record-packer.ts';
 import { entities } from '../../avro/generated/entities.ts';
 import type { EntityName } from '../../avro/generated/records.ts';
 import { schemaOf } from '../../avro/index.ts';
@@ -65,6 +66,7 @@ const records = Array.from(
 function stage() {
   const raw = createRawDecoder(() => writer.schema);
   const meta = createMetaCodec();
+  const packer = new RecordPacker();
   const canonical = new Map<string, ReturnType<typeof createCanonicalCodec>>();
   const of = (entity: string) => {
     const name = entity as EntityName;
@@ -81,7 +83,8 @@ function stage() {
     schemaTopic: () => raw.namespace(SCHEMA_ID),
     nullHidingColumns: () => [],
     mangledColumns: () => new Map(),
-    encode: (entity, value) => of(entity).encode(value, SCHEMA_ID),
+    output: ({ entity, topic }, key, value, about) =>
+      packer.pack(topic, key, { codec: of(entity), schemaId: SCHEMA_ID }, value, about),
     decode: (entity, bytes) => of(entity).decode(bytes),
     encodeMeta: (value) => meta.encode(value),
     decodeMeta: (bytes) => meta.decode(bytes),

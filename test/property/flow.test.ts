@@ -2,10 +2,11 @@
 import { describe, expect, it } from 'vitest';
 import { createCanonicalCodec } from '../../adapters/avro/canonical-codec.ts';
 import { createMetaCodec } from '../../adapters/avro/meta-codec.ts';
+import { RecordPacker } from '../../adapters/avro/record-packer.ts';
 import { entities } from '../../avro/generated/entities.ts';
 import type { EntityName } from '../../avro/generated/records.ts';
 import { schemaOf } from '../../avro/index.ts';
-import type { CanonicalFields, RecordMeta } from '../../core/canonical-record.ts';
+import type { CanonicalFields, EntityDescription, RecordMeta } from '../../core/canonical-record.ts';
 import type { LogRecord } from '../../core/ports.ts';
 import { encodePosition } from '../../core/position.ts';
 import { defineStep, emit, type Step } from '../../core/step.ts';
@@ -16,9 +17,11 @@ import { steps } from '../../processors/steps/index.ts';
 const PARTITIONS = 2;
 const codecOf = (entity: string) => createCanonicalCodec(entity as EntityName, () => schemaOf(entity as EntityName));
 const metaCodec = createMetaCodec();
+const packer = new RecordPacker();
 const codecs = {
   loadSchemas: async () => {},
-  encode: (entity: string, value: CanonicalFields) => codecOf(entity).encode(value, 1),
+  output: ({ entity, topic }: EntityDescription, key: string, value: CanonicalFields | null, about: RecordMeta) =>
+    packer.pack(topic, key, { codec: codecOf(entity), schemaId: 1 }, value, about),
   decode: (entity: string, bytes: Uint8Array) => codecOf(entity).decode(bytes),
   encodeMeta: (meta: RecordMeta) => metaCodec.encode(meta),
   decodeMeta: (bytes: Uint8Array) => metaCodec.decode(bytes),
@@ -44,7 +47,7 @@ function record(key: string, value: CanonicalFields | null, about: RecordMeta | 
   return {
     offset: 0n,
     key: Buffer.from(key),
-    value: value === null ? null : codecs.encode('sale-line', value),
+    value: value === null ? null : codecOf('sale-line').encode(value, 1),
     headers: about === null ? {} : { seam: metaCodec.encode(about) },
     timestampMs: 0,
   };

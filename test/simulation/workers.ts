@@ -4,7 +4,7 @@ import { RecordError, TransientError } from '../../core/errors.ts';
 import type { LogBatch, Logger } from '../../core/ports.ts';
 import type { Random } from '../../demo/random.ts';
 import { canonicalizeStage } from '../../processors/canonicalize.ts';
-import type { Codecs } from '../../processors/codecs.ts';
+import { type Codecs, META_HEADER } from '../../processors/codecs.ts';
 import { type EchoLedger, type LedgerEntry, ledgerKey } from '../../processors/echo.ts';
 import { flowStage } from '../../processors/flow.ts';
 import { ProcessorSettings } from '../../processors/settings.ts';
@@ -64,7 +64,10 @@ const codecs = {
   schemaTopic: () => undefined,
   nullHidingColumns: () => [],
   mangledColumns: () => new Map(),
-  encode: (_entity, value) => opaque(value),
+  output: ({ topic }, key, value, meta) => ({
+    ...{ topic, key, value: value === null ? null : opaque(value) },
+    headers: { [META_HEADER]: opaque(meta) },
+  }),
   decode: (_entity, bytes) => bytes as never,
   encodeMeta: opaque,
   decodeMeta: (bytes) => bytes as never,

@@ -5,6 +5,7 @@ import type {
   CanonicalValue,
   EntityDescription,
   FieldDescription,
+  RecordMeta,
 } from '../../core/canonical-record.ts';
 
 const LONG_MIN = -(2n ** 63n);
@@ -58,6 +59,18 @@ function presentValue(field: FieldDescription): fc.Arbitrary<CanonicalValue> {
     case 'decimal':
       return anyDecimal(field.precision, field.scale);
   }
+}
+
+export function recordMeta(): fc.Arbitrary<RecordMeta> {
+  return fc.record({
+    system: fc.constantFrom('pos', 'erp', 'crm', 'finance'),
+    position: fc.uint8Array({ minLength: 1, maxLength: 40 }),
+    operation: fc.constantFrom('c', 'u', 'd', 'r', 't'),
+    commitTimeUs: anyLong(),
+    hops: fc.integer({ min: 0, max: 100 }),
+    traceId: fc.string({ minLength: 16, maxLength: 16, unit: fc.constantFrom(...'0123456789abcdef') }),
+    absent: fc.array(fc.constantFrom('specification', 'image', 'note'), { maxLength: 3 }),
+  });
 }
 
 export function anyLong(): fc.Arbitrary<bigint> {

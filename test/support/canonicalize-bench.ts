@@ -10,7 +10,7 @@ import type { DebeziumSource, Envelope } from '../../core/debezium.ts';
 import type { SourceMapping } from '../../core/mapping.ts';
 import type { LogRecord } from '../../core/ports.ts';
 import { type CanonicalizeParts, canonicalizeStage } from '../../processors/canonicalize.ts';
-import type { Codecs } from '../../processors/codecs.ts';
+import { type Codecs, META_HEADER } from '../../processors/codecs.ts';
 import { type CompiledField, type CompiledTable, compileSource } from '../../processors/compile-mapping.ts';
 import { ledgerKey, type LedgerEntry } from '../../processors/echo.ts';
 import type { Transformed } from '../../processors/stage.ts';
@@ -128,7 +128,10 @@ export class CanonicalizeBench {
       schemaTopic: () => this.#options.schemaTopic,
       nullHidingColumns: () => this.#options.hidden ?? [],
       mangledColumns: () => this.#options.mangled ?? new Map(),
-      encode: (entity, value) => of(entity).encode(value, SCHEMA_ID),
+      output: ({ entity, topic }, key, value, about) => ({
+        ...{ topic, key, value: value === null ? null : of(entity).encode(value, SCHEMA_ID) },
+        headers: { [META_HEADER]: this.#meta.encode(about) },
+      }),
       decode: (entity, bytes) => of(entity).decode(bytes),
       encodeMeta: (meta) => this.#meta.encode(meta),
       decodeMeta: (bytes) => this.#meta.decode(bytes),
