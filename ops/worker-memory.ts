@@ -13,7 +13,7 @@ export const HEAP_BOUNDS: readonly string[] = ['--max-semi-space-size=32', '--ma
  */
 export const MALLOC_ARENAS = '2';
 
-type Environment = Readonly<Record<string, string | undefined>>;
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What NODE_OPTIONS say of V8's spaces holds for the workers, too: an argument would win over it. */
 export function heapBounds(environment: Environment): readonly string[] {

@@ -8,7 +8,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { boundedEnvironment, heapBounds } from './worker-memory.ts';
+import { boundedEnvironment, type Environment, heapBounds } from './worker-memory.ts';
 
 /** What a worker tells about itself, twice a second. */
 export type WorkerStatus = {
@@ -36,11 +36,12 @@ const STEADY_MS = 10_000;
 const START_PATIENCE_MS = 180_000;
 const STOP_PATIENCE_MS = 15_000;
 const CONFIG_EXIT_CODE = 2;
+
 export type WorkerOptions = {
   readonly deploymentFile: string;
   readonly logDirectory: string;
   /** The workers', with bounds of their memory where it says nothing of them. */
-  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly environment: Environment;
   /** For Node itself, before the program: a fault test shifts a worker's clock with it. */
   readonly nodeArguments?: readonly string[];
 };

@@ -28,6 +28,5 @@ export interface Codecs {
   /** A canonical record as it is written; `value` null: a tombstone. RecordError where a value isn't what its type holds. */
   output(entity: EntityDescription, key: string, value: CanonicalFields | null, meta: RecordMeta): OutputRecord;
   decode(entity: string, bytes: Uint8Array): CanonicalFields;
-  encodeMeta(meta: RecordMeta): Uint8Array;
   decodeMeta(bytes: Uint8Array): RecordMeta;
 }

@@ -146,15 +146,11 @@ class FlowSlice {
   #truncate(meta: RecordMeta): void {
     this.#counter.add('truncations', 1);
     for (const entity of this.#steps.flatMap((step) => step.to)) {
-      const { topic } = this.#parts.entities[entity] as EntityDescription;
-      for (let partition = 0; partition < this.#parts.partitionCount(topic); partition += 1) {
-        this.#outputs.push({ topic, key: TRUNCATE_KEY, value: null, headers: this.#headers(meta), partition });
-      }
+      const description = this.#parts.entities[entity] as EntityDescription;
+      const { topic, key, value, headers } = this.#parts.codecs.output(description, TRUNCATE_KEY, null, meta);
+      for (let partition = 0; partition < this.#parts.partitionCount(topic); partition += 1)
+        this.#outputs.push({ topic, key, value, headers, partition });
     }
-  }
-
-  #headers(meta: RecordMeta): Readonly<Record<string, Uint8Array>> {
-    return { [META_HEADER]: this.#parts.codecs.encodeMeta(meta) };
   }
 }
 

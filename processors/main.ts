@@ -224,7 +224,6 @@ async function createCodecs(registry: Registry, names: readonly EntityName[]): P
     mangledColumns: (bytes) => raw.mangledColumns(schemaIdOf(bytes)),
     output: ({ entity, topic }, key, value, about) => packer.pack(topic, key, of(entity), value, about),
     decode: (entity, bytes) => of(entity).codec.decode(bytes),
-    encodeMeta: (record) => meta.encode(record),
     decodeMeta: (bytes) => meta.decode(bytes),
   };
 }

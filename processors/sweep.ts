@@ -2,7 +2,7 @@
 import type { Operation } from '../core/change-event.ts';
 import type { LogRecord, OutputRecord } from '../core/ports.ts';
 import { POSITION_BYTES, sharedStamp } from '../core/position.ts';
-import { type Codecs, META_HEADER } from './codecs.ts';
+import type { Codecs } from './codecs.ts';
 import type { CompiledEntity, CompiledTable } from './compile-mapping.ts';
 import { refused, type Sweep } from './redrive.ts';
 import { traceIdOf } from './trace.ts';
@@ -33,8 +33,7 @@ export function sweeper(parts: {
       traceId: traceIdOf({ system, table: found.table, position: bytes }),
       absent: [],
     };
-    const headers = { [META_HEADER]: parts.codecs.encodeMeta(meta) };
-    return { topic: found.description.topic, key, value: null, headers };
+    return parts.codecs.output(found.description, key, null, meta);
   };
 }
 

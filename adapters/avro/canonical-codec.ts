@@ -1,5 +1,5 @@
-import { asBuffer } from '../../core/bytes.ts';
 import type { Type } from 'avsc';
+import { asBuffer } from '../../core/bytes.ts';
 import type { EntityName } from '../../avro/generated/records.ts';
 import { schemaOf } from '../../avro/index.ts';
 import type { CanonicalFields, CanonicalValue } from '../../core/canonical-record.ts';

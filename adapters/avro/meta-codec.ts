@@ -1,5 +1,5 @@
-import { asBuffer } from '../../core/bytes.ts';
 import type { Type } from 'avsc';
+import { asBuffer } from '../../core/bytes.ts';
 import { recordMetaSchema } from '../../avro/index.ts';
 import type { RecordMeta } from '../../core/canonical-record.ts';
 import type { Operation } from '../../core/change-event.ts';

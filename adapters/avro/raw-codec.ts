@@ -1,5 +1,5 @@
-import { asBuffer } from '../../core/bytes.ts';
 import type { Type } from 'avsc';
+import { asBuffer } from '../../core/bytes.ts';
 import type { Row } from '../../core/change-event.ts';
 import type { Envelope } from '../../core/debezium.ts';
 import { ContractError, InvariantError, RecordError } from '../../core/errors.ts';

@@ -1,5 +1,5 @@
-import { asBuffer } from '../../core/bytes.ts';
 import type { IHeaders, Message, TopicMessages } from 'kafkajs';
+import { asBuffer } from '../../core/bytes.ts';
 import type { OutputRecord } from '../../core/ports.ts';
 import { PackedRecord } from '../packed-record.ts';
 import { partitionOf } from './partitioner.ts';
@@ -30,7 +30,7 @@ export function* produceChunks(
   let chunk = new Chunk();
   for (const record of records) {
     const message = record instanceof PackedRecord ? record : messageOf(record);
-    const partition = (record as OutputRecord).partition ?? placeOf(message, partitionCount(record.topic));
+    const partition = record.partition ?? placeOf(message, partitionCount(record.topic));
     const sizeBytes = wireBytes(message) + RECORD_OVERHEAD_BYTES;
     let ofTopic = chunk.of(record.topic);
     if (!ofTopic.hasRoom(partition, sizeBytes)) {

@@ -140,16 +140,16 @@ function writeBatch(writer: Writer, request: ProduceRequest, { messages, firstSe
   for (let index = 0; index < messages.length; index += 1) {
     writer.varint(batch.bodies[index] as number);
     const message = messages[index] as WireMessage;
-    if (message instanceof PackedRecord) writePacked(writer, message, index);
-    else writeRecord(writer, message, index);
+    writer.int8(0); // attributes: none in use
+    writer.int8(0); // timestamp: as the batch
+    writer.varint(index);
+    if (message instanceof PackedRecord) writePacked(writer, message);
+    else writeProduced(writer, message);
   }
   writer.bytes.writeUInt32BE(crc32c(writer.bytes, start + CRC_FROM, writer.at), start + CRC_FROM - 4);
 }
 
-function writeRecord(writer: Writer, { key, value, headers, headerCount }: ProducedMessage, offset: number): void {
-  writer.int8(0); // attributes: none in use
-  writer.int8(0); // timestamp: as the batch
-  writer.varint(offset);
+function writeProduced(writer: Writer, { key, value, headers, headerCount }: ProducedMessage): void {
   writer.nullableBytes(key);
   writer.nullableBytes(value);
   writer.varint(headerCount);
@@ -159,11 +159,8 @@ function writeRecord(writer: Writer, { key, value, headers, headerCount }: Produ
   }
 }
 
-function writePacked(writer: Writer, record: PackedRecord, offset: number): void {
+function writePacked(writer: Writer, record: PackedRecord): void {
   const { bytes, keyAt, valueAt, metaAt, end, isTombstone } = record;
-  writer.int8(0); // as above
-  writer.int8(0);
-  writer.varint(offset);
   writer.part(bytes, keyAt, valueAt);
   if (isTombstone) writer.varint(-1);
   else writer.part(bytes, valueAt, metaAt);

@@ -2,8 +2,8 @@
  * Which keys the canonical model holds of one entity: as its topic says, and as the ledgers of the targets say, for the time
  * when the topic itself was lost. One entry for each key that is there: about 200 bytes.
  */
-import { asBuffer } from '../../core/bytes.ts';
 import { createMetaCodec } from '../../adapters/avro/meta-codec.ts';
+import { asBuffer } from '../../core/bytes.ts';
 import type { Log } from '../../core/ports.ts';
 import { comparePositions, type Position } from '../../core/position.ts';
 import { readRange } from '../../core/log-range.ts';

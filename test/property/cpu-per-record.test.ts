@@ -86,7 +86,6 @@ function stage() {
     output: ({ entity, topic }, key, value, about) =>
       packer.pack(topic, key, { codec: of(entity), schemaId: SCHEMA_ID }, value, about),
     decode: (entity, bytes) => of(entity).decode(bytes),
-    encodeMeta: (value) => meta.encode(value),
     decodeMeta: (bytes) => meta.decode(bytes),
   };
   const compiled = [...compileSource(pos, entities)].map(([name, table]) => [rawTopic('pos', name), table] as const);

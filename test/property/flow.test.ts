@@ -23,7 +23,6 @@ const codecs = {
   output: ({ entity, topic }: EntityDescription, key: string, value: CanonicalFields | null, about: RecordMeta) =>
     packer.pack(topic, key, { codec: codecOf(entity), schemaId: 1 }, value, about),
   decode: (entity: string, bytes: Uint8Array) => codecOf(entity).decode(bytes),
-  encodeMeta: (meta: RecordMeta) => metaCodec.encode(meta),
   decodeMeta: (bytes: Uint8Array) => metaCodec.decode(bytes),
 } as unknown as Codecs;
 

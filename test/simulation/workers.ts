@@ -69,7 +69,6 @@ const codecs = {
     headers: { [META_HEADER]: opaque(meta) },
   }),
   decode: (_entity, bytes) => bytes as never,
-  encodeMeta: opaque,
   decodeMeta: (bytes) => bytes as never,
 } satisfies Codecs;
 

@@ -133,7 +133,6 @@ export class CanonicalizeBench {
         headers: { [META_HEADER]: this.#meta.encode(about) },
       }),
       decode: (entity, bytes) => of(entity).decode(bytes),
-      encodeMeta: (meta) => this.#meta.encode(meta),
       decodeMeta: (bytes) => this.#meta.decode(bytes),
     };
   }
