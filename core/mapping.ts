@@ -34,6 +34,8 @@ export type Field<T> = {
   /** Set where `read` asks `lookups.canonicalId`: the processor loads these ids before it maps a batch. */
   readonly identityOf?: { readonly entity: string; readonly column: string };
   readonly read: (row: Row, lookups: Lookups) => T | Absent;
+  /** Set where `read` converts the value of the one column, and does nothing else. */
+  readonly convert?: Converter<T>;
 };
 
 export function from<T>(column: string, convert: Converter<T>): Field<T> {
@@ -51,6 +53,7 @@ export function from<T>(column: string, convert: Converter<T>): Field<T> {
         throw error;
       }
     },
+    convert,
   };
 }
 

@@ -3,12 +3,14 @@ import type { EntityDescription } from '../core/canonical-record.ts';
 import type { Row } from '../core/change-event.ts';
 import { ConfigError } from '../core/errors.ts';
 import type { CanonicalMapping, Field, SourceMapping } from '../core/mapping.ts';
+import { compileWholeRow, type ReadWholeRow } from './compile-row.ts';
 
 export type Entities = Readonly<Record<string, EntityDescription>>;
 
 export type CompiledField = {
   readonly name: string;
   readonly read: Field<unknown>['read'];
+  readonly convert: Field<unknown>['convert'];
   readonly columns: readonly string[];
   readonly anyOf: readonly string[];
   readonly isNullable: boolean;
@@ -23,6 +25,8 @@ export type CompiledEntity = {
   readonly key: readonly CompiledField[];
   /** All fields, key included, in the order of the Avro schema. */
   readonly fields: readonly CompiledField[];
+  /** All of `fields` at once. */
+  readonly readWholeRow: ReadWholeRow;
   /** A value of the entity with every field null. */
   readonly blank: Readonly<Record<string, null>>;
   /** Several systems write it and the newest commit wins. */
@@ -62,7 +66,7 @@ export function compileSource(mapping: SourceMapping, entities: Entities): Reado
 }
 
 /** Stands in for one that lacks, which is a fault of the mapping. */
-const NO_FIELD = { read: undefined, columns: [] };
+const NO_FIELD = { read: undefined, convert: undefined, columns: [] };
 
 type Declared = { readonly system: string; readonly table: string; readonly mapping: CanonicalMapping };
 
@@ -73,8 +77,8 @@ function compileEntity({ system, table, mapping }: Declared, entities: Entities,
   const fields = description.fields.map(({ name, nullable }): CompiledField => {
     const field = mapping.key[name] ?? mapping.fields[name];
     if (field === undefined) faults.push(`${table}: ${entity} lacks "${name}"`);
-    const { read, columns, anyOf = [] } = (field ?? NO_FIELD) as Field<unknown>;
-    return { name, read, columns, anyOf, isNullable: nullable, isKey: description.key.includes(name) };
+    const { read, convert, columns, anyOf = [] } = (field ?? NO_FIELD) as Field<unknown>;
+    return { name, read, convert, columns, anyOf, isNullable: nullable, isKey: description.key.includes(name) };
   });
   return {
     description,
@@ -82,6 +86,7 @@ function compileEntity({ system, table, mapping }: Declared, entities: Entities,
     table,
     key: description.key.map((name) => fields.find((field) => field.name === name) as CompiledField),
     fields,
+    readWholeRow: compileWholeRow(fields),
     blank: Object.fromEntries(fields.map(({ name }) => [name, null])),
     isShared: owner === 'shared',
     where: mapping.where,

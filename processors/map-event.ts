@@ -193,6 +193,11 @@ class Sink implements MapResult {
   }
 
   #fields(compiled: CompiledEntity, row: Row): Fields {
+    const value = compiled.readWholeRow(row, this.#lookups);
+    return value === undefined ? this.#fieldByField(compiled, row) : { value, absent: NONE_ABSENT };
+  }
+
+  #fieldByField(compiled: CompiledEntity, row: Row): Fields {
     // a copy has its final shape at once: adding ten fields one by one costs as much as reading them
     const value: Record<string, CanonicalValue> = { ...compiled.blank };
     let absent: string[] | undefined;
