@@ -12,7 +12,7 @@ export function traceIdOf({ system, table, position }: Pick<ChangeEvent, 'system
     left = Math.imul(left ^ byte, 0x01000193);
     right = Math.imul(right ^ byte, 0x5bd1e995);
   }
-  return hexOf(left) + hexOf(right ^ left);
+  return hex(spread(left), spread(right ^ left));
 }
 
 const seeds = new Map<string, number>();
@@ -28,21 +28,32 @@ function seedOf(name: string): number {
   return seed;
 }
 
-/** Spread first: the last byte alone would show in few digits. */
-function hexOf(hash: number): string {
+/** Of the last byte alone few digits would tell. */
+function spread(hash: number): number {
   let mixed = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-  mixed ^= mixed >>> 16;
-  // at once: digit by digit it would be seven texts on the way
+  return mixed ^ (mixed >>> 16);
+}
+
+/** At once: digit by digit, or half by half, there would be other texts on the way. */
+function hex(left: number, right: number): string {
   return String.fromCharCode(
-    digit(mixed >>> 28),
-    digit(mixed >>> 24),
-    digit(mixed >>> 20),
-    digit(mixed >>> 16),
-    digit(mixed >>> 12),
-    digit(mixed >>> 8),
-    digit(mixed >>> 4),
-    digit(mixed),
+    digit(left >>> 28),
+    digit(left >>> 24),
+    digit(left >>> 20),
+    digit(left >>> 16),
+    digit(left >>> 12),
+    digit(left >>> 8),
+    digit(left >>> 4),
+    digit(left),
+    digit(right >>> 28),
+    digit(right >>> 24),
+    digit(right >>> 20),
+    digit(right >>> 16),
+    digit(right >>> 12),
+    digit(right >>> 8),
+    digit(right >>> 4),
+    digit(right),
   );
 }
 

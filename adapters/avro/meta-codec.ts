@@ -8,7 +8,7 @@ import { compileCanonical } from './canonical-types.ts';
 import { PLAIN_MAX, writePlain } from './long.ts';
 import { Slab } from './slab.ts';
 import type { Tap } from './tap.ts';
-import { isShortAscii, SHORT_MAX, writeShortAscii } from './text.ts';
+import { SHORT_MAX, writeShortAscii } from './text.ts';
 
 /** The Kafka header that every canonical record carries, tombstones too (docs/decisions/0004-metadata-header.md). */
 export const META_HEADER = 'seam';
@@ -43,7 +43,8 @@ export function createMetaCodec(): MetaCodec {
   const slab = new Slab();
   const write = (meta: RecordMeta, bytes: Buffer, at: number): number => {
     if (at + SHORT_BYTES_MAX > bytes.length) return -1;
-    if (isShort(meta)) return writeShort({ buf: bytes, pos: at }, meta);
+    const end = isShort(meta) ? writeShort({ buf: bytes, pos: at }, meta) : undefined;
+    if (end !== undefined) return end;
     bytes[at] = VERSION;
     return type.encode(toWire(meta), bytes, at + VERSION_BYTES);
   };
@@ -55,23 +56,23 @@ export function createMetaCodec(): MetaCodec {
 }
 
 /** Of nearly all records: whole, and seldom the work of triggers. */
-function isShort({ system, position, traceId, hops, absent, commitTimeUs }: RecordMeta): boolean {
+function isShort({ position, hops, absent, commitTimeUs }: RecordMeta): boolean {
   if (absent.length > 0 || hops > SHORT_MAX || hops < 0 || position.length > SHORT_MAX) return false;
-  return Math.abs(Number(commitTimeUs)) <= PLAIN_MAX && isShortAscii(system) && isShortAscii(traceId);
+  return Math.abs(Number(commitTimeUs)) <= PLAIN_MAX;
 }
 
 /** As avro/record-meta.avsc says, field by field: every record pays for it. See `npm run bench -- --only translate`. */
-function writeShort(tap: Pick<Tap, 'buf' | 'pos'>, meta: RecordMeta): number {
+function writeShort(tap: Pick<Tap, 'buf' | 'pos'>, meta: RecordMeta): number | undefined {
   const { buf } = tap;
   const { position } = meta;
   buf[tap.pos++] = VERSION;
-  writeShortAscii(tap, meta.system);
+  if (!writeShortAscii(tap, meta.system)) return undefined;
   buf[tap.pos++] = position.length * 2;
   for (let index = 0; index < position.length; index += 1) buf[tap.pos++] = position[index] as number;
   buf[tap.pos++] = OPERATIONS.indexOf(meta.operation) * 2;
   writePlain(tap, Number(meta.commitTimeUs));
   buf[tap.pos++] = meta.hops * 2;
-  writeShortAscii(tap, meta.traceId);
+  if (!writeShortAscii(tap, meta.traceId)) return undefined;
   buf[tap.pos++] = 0; // nothing is absent
   return tap.pos;
 }

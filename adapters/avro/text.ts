@@ -48,28 +48,25 @@ const ASCII_MAX = 127;
 /** avsc asks for the length in bytes first, which for a short text costs more than to write it. Throws for half a surrogate pair. */
 function write(tap: Tap, value: unknown): void {
   if (typeof value === 'string') {
-    if (isShortAscii(value)) {
-      writeShortAscii(tap, value);
-      return;
-    }
+    if (writeShortAscii(tap, value)) return;
     if (!value.isWellFormed()) throw new Error('half a surrogate pair would come back as something else');
   }
   plain._write(tap, value);
 }
 
-/** Is it written as it is, its length in one byte? */
-export function isShortAscii(text: string): boolean {
+/** false where it isn't written as it is, with its length in one byte: nothing counts as written then. */
+export function writeShortAscii(tap: Pick<Tap, 'buf' | 'pos'>, text: string): boolean {
   if (text.length > SHORT_MAX) return false;
-  for (let index = 0; index < text.length; index += 1) if (text.charCodeAt(index) > ASCII_MAX) return false;
-  return true;
-}
-
-export function writeShortAscii(tap: Pick<Tap, 'buf' | 'pos'>, text: string): void {
   const { buf } = tap;
   let at = tap.pos;
   buf[at++] = text.length * 2;
-  for (let index = 0; index < text.length; index += 1) buf[at++] = text.charCodeAt(index);
+  for (let index = 0; index < text.length; index += 1) {
+    const unit = text.charCodeAt(index);
+    if (unit > ASCII_MAX) return false;
+    buf[at++] = unit;
+  }
   tap.pos = at;
+  return true;
 }
 
 /** Up to 63 it is one byte, twice the number. */
