@@ -7,10 +7,12 @@ import { createRequire } from 'node:module';
 import { ContractError } from '../../core/errors.ts';
 import { type FetchedRecord, readFetchResponse } from './fetch-response.ts';
 import { isOurs, type ProduceRequest, writeProduceRequest } from './produce-request.ts';
+import { WholeRequest } from './whole-request.ts';
 
 type OffsetManager = { setDefaultOffset(place: { topic: string; partition: number }): Promise<void> };
 type RequestQueue = { pending: readonly unknown[]; throttledUntil: number; scheduleCheckPendingRequests(): void };
 type Class<T> = { readonly prototype: T };
+type Encoder = { readonly buffer: Buffer; writeEncoder(value: object): object };
 type CoordinatorRequest = { readonly groupId: string; readonly coordinatorType?: number };
 type Broker = { isConnected(): boolean };
 type Cluster = { findGroupCoordinator(request: CoordinatorRequest): Promise<Broker> };
@@ -26,6 +28,7 @@ export function repairClient(): void {
   stopIdleTimers();
   rememberCoordinators();
   writeRequestsOurselves();
+  copyNoWholeRequests();
 }
 
 /** Why: fetch-response.ts. Brokers since Kafka 2.3 speak version 11, the highest that kafkajs asks for. */
@@ -115,11 +118,16 @@ function writeRequestsOurselves(): void {
   produce.protocol = (choice) => (options) => {
     const built = build(choice)(options);
     if (!isOurs(options)) return built;
-    return { ...built, request: { ...built.request, encode: async () => encoded(writeProduceRequest(options)) } };
+    const encode = async () => new WholeRequest((room) => writeProduceRequest(options, room));
+    return { ...built, request: { ...built.request, encode } };
   };
 }
 
-/** What kafkajs asks of an encoder that it copies from. */
-function encoded(bytes: Buffer): object {
-  return { buf: bytes, buffer: bytes, size: () => bytes.length };
+/** Why: whole-request.ts. */
+function copyNoWholeRequests(): void {
+  const encoder = load('kafkajs/src/protocol/encoder.js') as Class<Encoder>;
+  const copied = encoder.prototype.writeEncoder;
+  encoder.prototype.writeEncoder = function (this: Encoder, value) {
+    return (value instanceof WholeRequest && value.putInFront(this.buffer)) || copied.call(this, value);
+  };
 }

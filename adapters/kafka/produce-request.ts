@@ -73,9 +73,10 @@ export function isOurs({ topicData }: ProduceRequest): boolean {
   );
 }
 
-export function writeProduceRequest(request: ProduceRequest): Buffer {
+/** Behind `room` bytes that are left to whoever asks for them. */
+export function writeProduceRequest(request: ProduceRequest, room = 0): Buffer {
   const batches = request.topicData.flatMap(({ partitions }) => partitions.map(({ messages }) => measure(messages)));
-  const writer = new Writer(Buffer.allocUnsafe(sizeOf(request, batches)));
+  const writer = new Writer(Buffer.allocUnsafe(room + sizeOf(request, batches)), room);
   writer.string(request.transactionalId ?? null);
   writer.int16(request.acks);
   writer.int32(request.timeout);
@@ -205,10 +206,11 @@ const COPIED_MAX = 32;
 
 class Writer {
   readonly bytes: Buffer;
-  at = 0;
+  at: number;
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer, at: number) {
     this.bytes = bytes;
+    this.at = at;
   }
 
   int8(value: number): void {

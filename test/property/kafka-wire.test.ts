@@ -1,11 +1,14 @@
 /** Kafka's record batches as we write and read them: what goes in comes out, and nothing that was aborted. */
+import { createRequire } from 'node:module';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { repairClient } from '../../adapters/kafka/client-repairs.ts';
 import { crc32c } from '../../adapters/kafka/crc32c.ts';
 import { readFetchResponse } from '../../adapters/kafka/fetch-response.ts';
 import { ProducedMessage, writeProduceRequest } from '../../adapters/kafka/produce-request.ts';
-import { holds } from '../support/holds.ts';
+import { WholeRequest } from '../../adapters/kafka/whole-request.ts';
+import { holds, holdsAsync } from '../support/holds.ts';
 
 const bytes = (max: number) => fc.uint8Array({ maxLength: max }).map((array) => Buffer.from(array));
 const values = fc.oneof(
@@ -163,6 +166,45 @@ describe('record batches', () => {
       }),
     );
   });
+});
+
+describe('a request that is written already', () => {
+  repairClient();
+  const load = createRequire(import.meta.url);
+  const createRequest: CreateRequest = load('kafkajs/src/protocol/request.js');
+  const Encoder: new () => { writeBufferInternal(bytes: Buffer): void; buffer: Buffer } = load(
+    'kafkajs/src/protocol/encoder.js',
+  );
+
+  it('is sent as kafkajs would send it, and from where it was written', async () => {
+    const names = fc.oneof(fc.string({ maxLength: 40 }), fc.constantFrom(230, 242, 243, 246, 247, 300).map(nameOf));
+    await holdsAsync(fc.tuple(names, bytes(3_000), fc.nat(2 ** 31 - 1)), async ([clientId, body, correlationId]) => {
+      const copied = new Encoder();
+      copied.writeBufferInternal(body);
+      let written = Buffer.alloc(0);
+      const whole = new WholeRequest((room) => {
+        written = Buffer.alloc(room + body.length);
+        body.copy(written, room);
+        return written;
+      });
+      const send = (encoder: object) =>
+        createRequest({ correlationId, clientId, request: { apiKey: 0, apiVersion: 7, encode: async () => encoder } });
+      const sent = await send(whole);
+      expect(sent.buffer).toEqual((await send(copied)).buffer);
+      expect(sent.size()).toBe(sent.buffer.length);
+      // no room for the length, the header and a name beyond this
+      const hasRoom = Buffer.byteLength(clientId) <= 242;
+      expect(sent.buffer.buffer === written.buffer).toBe(hasRoom);
+    });
+  });
+
+  type CreateRequest = (of: {
+    readonly correlationId: number;
+    readonly clientId: string;
+    readonly request: { readonly apiKey: number; readonly apiVersion: number; encode(): Promise<object> };
+  }) => Promise<{ readonly buffer: Buffer; size(): number }>;
+
+  const nameOf = (length: number) => 'x'.repeat(length);
 });
 
 describe('aborted transactions', () => {
