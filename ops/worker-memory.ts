@@ -2,10 +2,16 @@
 
 /**
  * Left to itself, V8 sizes its heap by the machine's memory and collects late: in a transaction of a million rows a sink of
- * which 50 MB were in use held 415 MB, with these bounds 232 MB, in the same time (the fault row F23). A young space of half
- * the size saves 25 MB and costs a sink 8 % more processor time (docs/decisions/0011-straight-way.md).
+ * which 50 MB were in use held 415 MB. With these bounds it collects in time, but its old space then grows by little before it
+ * is collected once more, and buffers of the log and the drivers, which live a little too long for the young space, count
+ * there: several times a second, for a fifth of a worker's processor time. So it may double. See docs/decisions/0011-straight-way.md
+ * and the fault row F23.
  */
-export const HEAP_BOUNDS: readonly string[] = ['--max-semi-space-size=32', '--max-old-space-size=512'];
+export const HEAP_BOUNDS: readonly string[] = [
+  '--max-semi-space-size=16',
+  '--heap-growing-percent=100',
+  '--max-old-space-size=512',
+];
 
 /**
  * glibc keeps memory apart for each thread that ever asked for some, and what one frees no other gets: rows of 40 columns took

@@ -233,7 +233,7 @@ describe('what is referred to exists', () => {
     }
     for (const name of workers) {
       const { command = [] } = service(name);
-      if (command.includes('run')) expect(command.slice(0, 3)).toEqual(['node', ...HEAP_BOUNDS]);
+      if (command.includes('run')) expect(command.slice(0, 1 + HEAP_BOUNDS.length)).toEqual(['node', ...HEAP_BOUNDS]);
       expect(service(name).configs).toEqual([{ source: 'deployment', target: '/etc/seam/deployment.json' }]);
     }
   });
@@ -271,7 +271,11 @@ describe('what is referred to exists', () => {
     const sinks = services.map(([name]) => name).filter((name) => name.startsWith('sink-'));
     expect(sinks.sort()).toEqual(targets.map(({ system }) => `sink-${system}`).sort());
     for (const { system } of targets)
-      expect(service(`sink-${system}`).command?.slice(3, 7)).toEqual(['cli/main.ts', 'run', 'sink', system]);
+      expect(
+        service(`sink-${system}`)
+          .command?.slice(1 + HEAP_BOUNDS.length)
+          .slice(0, 4),
+      ).toEqual(['cli/main.ts', 'run', 'sink', system]);
   });
 });
 

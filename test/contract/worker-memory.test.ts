@@ -19,12 +19,12 @@ async function limitWith(nodeOptions: string): Promise<number> {
   return Number(stdout) / MB;
 }
 
-test('by itself: 512 MB of old objects, three spaces of 32 MB for new ones', async () => {
-  expect(await limitWith('')).toBeCloseTo(512 + 3 * 32, -1);
+test('by itself: 512 MB of old objects, three spaces of 16 MB for new ones', async () => {
+  expect(await limitWith('')).toBeCloseTo(512 + 3 * 16, -1);
 });
 
 test.each(['--max-old-space-size=1000', '--max_old_space_size=1000'])('%s in NODE_OPTIONS wins', async (option) => {
-  expect(await limitWith(option)).toBeCloseTo(1_000 + 3 * 32, -1);
+  expect(await limitWith(option)).toBeCloseTo(1_000 + 3 * 16, -1);
 });
 
 test('the C library keeps memory for two threads, or for as many as the environment says', () => {
