@@ -32,7 +32,8 @@ export function rememberingString(convert: (text: string) => unknown = asItIs): 
     tap.pos = start;
     const text = plain._read(tap);
     if (text === undefined) return undefined;
-    if (length > REMEMBERED_LENGTH_MAX) return convert(text);
+    // only ASCII has a byte for each character: of other texts the characters may be the bytes of another text
+    if (length > REMEMBERED_LENGTH_MAX || length !== text.length) return convert(text);
     last = text;
     lastValue = convert(text);
     return lastValue;
@@ -77,7 +78,7 @@ function readLength(tap: Tap): number {
   return first >>> 1;
 }
 
-/** Only ASCII is ever found: of any other text the units differ from the bytes. */
+/** `text` is ASCII. */
 function isAt({ buf, pos }: Tap, text: string): boolean {
   for (let index = 0; index < text.length; index += 1) if (buf[pos + index] !== text.charCodeAt(index)) return false;
   return true;

@@ -1,8 +1,10 @@
 /** Invariant 8, values survive: what is written as Avro reads back equal, for every entity and every allowed value. */
+import avro from 'avsc';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createCanonicalCodec } from '../../adapters/avro/canonical-codec.ts';
 import { createMetaCodec } from '../../adapters/avro/meta-codec.ts';
+import { rememberingString } from '../../adapters/avro/text.ts';
 import { schemaIdOf } from '../../adapters/avro/wire.ts';
 import { entities } from '../../avro/generated/entities.ts';
 import type { EntityName } from '../../avro/generated/records.ts';
@@ -129,6 +131,32 @@ function decodeOrRefuse(run: () => unknown): void {
     expect(error).toBeInstanceOf(RecordError);
   }
 }
+
+describe('texts one after another', () => {
+  /** Characters of some are the bytes of others: text that was read as Latin-1 once, and its correction. */
+  const mistaken = (text: string) => Buffer.from(text, 'utf8').toString('latin1');
+  const right = fc.constantFrom('é', 'ä', '€', 'Müller', 'Ã', '🎂', 'a', '');
+  const texts = fc.array(
+    fc.oneof(
+      right,
+      right.map(mistaken),
+      right.map((text) => mistaken(mistaken(text))),
+      fc.string({ unit: 'binary', maxLength: 70 }),
+    ),
+    { minLength: 2, maxLength: 12 },
+  );
+  const wire = avro.Type.forSchema('string');
+
+  it('are each read as they are, whatever came before', () => {
+    holds(
+      fc.property(texts, (all) => {
+        const type = rememberingString();
+        expect(all.map((text) => type.fromBuffer(wire.toBuffer(text)))).toEqual(all.map((text) => text.toWellFormed()));
+      }),
+      1_000,
+    );
+  });
+});
 
 describe('metadata codec', () => {
   const codec = createMetaCodec();
