@@ -7,6 +7,7 @@ import type { LogBatch, LogRecord } from '../core/ports.ts';
 import { type CanonicalCodec, createCanonicalCodec } from './avro/canonical-codec.ts';
 import { createMetaCodec, META_HEADER } from './avro/meta-codec.ts';
 import { asBuffer } from '../core/bytes.ts';
+import { SHORT_ASCII_MAX, shortAscii } from './avro/short-ascii.ts';
 import { schemaIds } from './avro/wire.ts';
 import type { Registry } from './registry.ts';
 
@@ -20,9 +21,12 @@ export function createBatchDecoder(
 ): (batch: LogBatch) => Promise<(CanonicalRecord | RecordError)[]> {
   const codecs = new Map<EntityName, CanonicalCodec>();
   const meta = createMetaCodec();
-  const decodeRecord = (codec: CanonicalCodec, record: LogRecord): CanonicalRecord => {
-    const { key, value } = record;
-    const header = record.headers[META_HEADER];
+  const decodeRecord = (
+    codec: CanonicalCodec,
+    { key, headers }: LogRecord,
+    value: Uint8Array | null,
+  ): CanonicalRecord => {
+    const header = headers[META_HEADER];
     if (key === null || header === undefined) {
       throw new RecordError({
         code: 'RECORD_INCOMPLETE',
@@ -32,23 +36,30 @@ export function createBatchDecoder(
     }
     return {
       entity: codec.entity,
-      key: asBuffer(key).toString('utf8'),
+      key: textOf(key),
       value: value === null ? null : codec.decode(value),
       meta: meta.decode(header),
     };
   };
   return async (batch) => {
     const entity = ENTITY_OF_TOPIC.get(batch.topic) as EntityName;
-    await registry.load(schemaIds(batch.records.map(({ value }) => value)));
+    // a record of the log makes its parts anew each time it is asked
+    const values = batch.records.map(({ value }) => value);
+    await registry.load(schemaIds(values));
     const codec = codecs.get(entity) ?? createCanonicalCodec(entity, registry.lookup);
     codecs.set(entity, codec);
-    return batch.records.map((record) => {
+    return batch.records.map((record, index) => {
       try {
-        return decodeRecord(codec, record);
+        return decodeRecord(codec, record, values[index] ?? null);
       } catch (error) {
         if (error instanceof RecordError) return error;
         throw error;
       }
     });
   };
+}
+
+function textOf(key: Uint8Array): string {
+  const short = key.length <= SHORT_ASCII_MAX ? shortAscii(key, 0, key.length) : undefined;
+  return short ?? asBuffer(key).toString('utf8');
 }

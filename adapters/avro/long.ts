@@ -46,7 +46,7 @@ const SAFE_GROUPS = 8;
 const SAFE_ZIGZAG = 2 ** 53;
 
 /** The next number where plain arithmetic is exact, below 2^52; NaN for any other, which is still the next then. */
-export function readPlain(tap: Tap): number {
+export function readPlain(tap: Pick<Tap, 'buf' | 'pos'>): number {
   const start = tap.pos;
   let zigzag = 0;
   let factor = 1;

@@ -55,3 +55,9 @@ function unit(bytes: Uint8Array, at: number): number {
 function joined(text: string, more: string): string {
   return text === '' ? more : text + more;
 }
+
+/** `text` is ASCII: of any other the characters may be the bytes of another text. */
+export function isAt(bytes: Uint8Array, at: number, text: string): boolean {
+  for (let index = 0; index < text.length; index += 1) if (bytes[at + index] !== text.charCodeAt(index)) return false;
+  return true;
+}

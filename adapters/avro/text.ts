@@ -1,5 +1,5 @@
 import avro, { type Type } from 'avsc';
-import { SHORT_ASCII_MAX, shortAscii } from './short-ascii.ts';
+import { isAt, SHORT_ASCII_MAX, shortAscii } from './short-ascii.ts';
 import type { Internals, Tap } from './tap.ts';
 
 const REMEMBERED_LENGTH_MAX = 64;
@@ -18,7 +18,7 @@ export function rememberingString(convert: (text: string) => unknown = asItIs): 
   const read = (tap: Tap): unknown => {
     const start = tap.pos;
     const length = readLength(tap);
-    if (length === last.length && isAt(tap, last)) {
+    if (length === last.length && isAt(tap.buf, tap.pos, last)) {
       tap.pos += length;
       return lastValue;
     }
@@ -76,10 +76,4 @@ function readLength(tap: Tap): number {
   if ((first & 0x81) !== 0) return tap.readLong();
   tap.pos += 1;
   return first >>> 1;
-}
-
-/** `text` is ASCII. */
-function isAt({ buf, pos }: Tap, text: string): boolean {
-  for (let index = 0; index < text.length; index += 1) if (buf[pos + index] !== text.charCodeAt(index)) return false;
-  return true;
 }

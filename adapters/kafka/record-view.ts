@@ -1,4 +1,5 @@
 import type { LogRecord } from '../../core/ports.ts';
+import { isAt } from '../avro/short-ascii.ts';
 import { WireReader } from './wire-reader.ts';
 
 /** What the records of one batch have in common; `bytes` are theirs, decompressed. */
@@ -64,7 +65,7 @@ export class RecordView implements LogRecord {
     const count = reader.varint();
     const headers: Record<string, Uint8Array> = {};
     for (let index = 0; index < count; index += 1) {
-      const name = reader.bytes(reader.varint()).toString('utf8');
+      const name = readName(reader, this.#source.bytes);
       headers[name] = reader.nullableBytes() ?? Buffer.alloc(0);
     }
     return headers;
@@ -73,4 +74,18 @@ export class RecordView implements LogRecord {
   #part(at: number, length: number): Buffer | null {
     return length === ABSENT ? null : this.#source.bytes.subarray(at, at + length);
   }
+}
+
+let lastName = '';
+
+/** Nearly all records have headers of one name, in ASCII: it isn't made anew. */
+function readName(reader: WireReader, bytes: Buffer): string {
+  const length = reader.varint();
+  if (length === lastName.length && isAt(bytes, reader.at, lastName)) {
+    reader.skip(length);
+    return lastName;
+  }
+  const name = reader.bytes(length).toString('utf8');
+  if (name.length === length) lastName = name;
+  return name;
 }

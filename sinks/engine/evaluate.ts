@@ -66,7 +66,8 @@ export function evaluate(table: CompiledTable, key: string, merged: Merged): Row
     columns: writeAll(table.columns, fields, absent),
     onInsert: writeAll(table.onInsert, fields, absent),
     absent,
-    shares: table.effects.length === 0 ? [] : table.effects.map((effect) => share(effect, fields, merged.absent)),
+    shares:
+      table.effects.length === 0 ? NO_SHARES : table.effects.map((effect) => share(effect, fields, merged.absent)),
   };
 }
 
@@ -77,6 +78,8 @@ export function hashOf(table: CompiledTable, { fields, absent }: Merged): Uint8A
 }
 
 const NONE: ReadonlySet<string> = new Set();
+const NO_VALUES: readonly SqlValue[] = [];
+const NO_SHARES: readonly Share[] = [];
 
 function absentColumns(table: CompiledTable, names: readonly string[]): ReadonlySet<string> {
   const columns = [...table.columns, ...table.onInsert];
@@ -88,8 +91,13 @@ function writeAll(
   fields: CanonicalFields,
   absent: ReadonlySet<string> = NONE,
 ): readonly SqlValue[] {
-  const values: SqlValue[] = [];
-  for (const { name, write } of columns) values.push(absent.size > 0 && absent.has(name) ? null : write(fields));
+  if (columns.length === 0) return NO_VALUES;
+  // an array that is pushed to has room for sixteen more
+  const values = new Array<SqlValue>(columns.length);
+  for (let index = 0; index < columns.length; index += 1) {
+    const { name, write } = columns[index] as CompiledColumn;
+    values[index] = absent.size > 0 && absent.has(name) ? null : write(fields);
+  }
   return values;
 }
 

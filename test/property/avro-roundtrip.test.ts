@@ -3,12 +3,13 @@ import avro from 'avsc';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createCanonicalCodec } from '../../adapters/avro/canonical-codec.ts';
+import { compileCanonical } from '../../adapters/avro/canonical-types.ts';
 import { createMetaCodec } from '../../adapters/avro/meta-codec.ts';
 import { rememberingString } from '../../adapters/avro/text.ts';
 import { schemaIdOf } from '../../adapters/avro/wire.ts';
 import { entities } from '../../avro/generated/entities.ts';
 import type { EntityName } from '../../avro/generated/records.ts';
-import { schemaOf } from '../../avro/index.ts';
+import { recordMetaSchema, schemaOf } from '../../avro/index.ts';
 import type { CanonicalFields } from '../../core/canonical-record.ts';
 import { RecordError } from '../../core/errors.ts';
 import { anyDecimal, canonicalFields, recordMeta } from '../support/canonical-values.ts';
@@ -169,15 +170,45 @@ describe('metadata codec', () => {
     );
   });
 
+  /** As the schema alone says; undefined: not at all. */
+  const type = compileCanonical(recordMetaSchema());
+  const asWritten = (bytes: Buffer): object | undefined => {
+    try {
+      const { value, offset } = type.decode(bytes, 1) as { value: object; offset: number };
+      return bytes[0] === 1 && offset === bytes.length ? comparable(value) : undefined;
+    } catch {
+      return undefined;
+    }
+  };
+
+  it('reads what the schema says, also of damaged bytes and of names that are not ASCII', () => {
+    const names = fc.oneof(fc.constantFrom('pos', 'é', 'Ã©', 'x'.repeat(63), 'x'.repeat(64)), fc.string());
+    const damage = fc.option(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })));
+    holds(
+      fc.property(recordMeta(), names, names, damage, (meta, system, traceId, damaged) => {
+        const bytes = Buffer.from(codec.encode({ ...meta, system, traceId }));
+        if (damaged !== null) bytes[damaged[0] % bytes.length] = damaged[1];
+        const expected = asWritten(bytes);
+        if (expected === undefined) {
+          expect(errorOf(() => codec.decode(bytes)).code).toBe('META_DECODE_FAILED');
+          return;
+        }
+        const { commitTimeUs: commitTime, ...read } = codec.decode(bytes);
+        expect(comparable({ ...read, commitTime })).toEqual(expected);
+      }),
+      2_000,
+    );
+  });
+
   it('refuses damaged bytes, and nothing worse happens', () => {
     holds(
       fc.property(recordMeta(), fc.nat(), fc.integer({ min: 0, max: 255 }), (meta, place, byte) => {
         const damaged = Buffer.from(codec.encode(meta));
         damaged[place % damaged.length] = byte;
         decodeOrRefuse(() => codec.decode(damaged));
-        expect(errorOf(() => codec.decode(damaged.subarray(0, place % damaged.length))).code).toBe(
-          'META_DECODE_FAILED',
-        );
+        const short = damaged.subarray(0, place % damaged.length);
+        const long = Buffer.concat([codec.encode(meta), Buffer.alloc(1)]);
+        for (const one of [short, long]) expect(errorOf(() => codec.decode(one)).code).toBe('META_DECODE_FAILED');
       }),
     );
   });
