@@ -11,6 +11,7 @@
 import { IANAZone } from 'luxon';
 import { daysToText } from './calendar-date.ts';
 import { Refusal } from './mapping.ts';
+import { RecentTexts } from './recent-texts.ts';
 
 const HOUR_US = 3_600_000_000n;
 const HOUR_PLAIN_US = Number(HOUR_US);
@@ -129,27 +130,31 @@ function microseconds(milliseconds: number): bigint {
 export function formatTimeUs(timeUs: bigint): string {
   assertInRange(timeUs);
   const plain = Number(timeUs);
-  const isExact = Number.isSafeInteger(plain);
-  const day = isExact ? Math.floor(plain / DAY_PLAIN_US) : Number(floorDivide(timeUs, DAY_US));
-  const restUs = isExact ? plain - day * DAY_PLAIN_US : Number(timeUs - BigInt(day) * DAY_US);
-  const restSeconds = Math.floor(restUs / 1_000_000);
-  const minutes = Math.floor(restSeconds / 60);
-  const clock = `${twoDigits(Math.floor(minutes / 60))}:${twoDigits(minutes % 60)}:${twoDigits(restSeconds % 60)}`;
-  return `${dayText(day)} ${clock}.${String(restUs % 1_000_000).padStart(6, '0')}`;
+  if (Number.isSafeInteger(plain)) return times.of(plain, Math.floor(plain / SECOND_US));
+  const day = floorDivide(timeUs, DAY_US);
+  return timeText(Number(day), Number(timeUs - day * DAY_US));
 }
 
-/** Rows have several times, mostly of a few days: each day is kept in the one slot that is its own. */
-const DAY_SLOTS = 256;
-const days = Array.from({ length: DAY_SLOTS }, () => ({ day: Number.NaN, text: '' }));
+const SECOND_US = 1_000_000;
+/** Of what belongs together, such as the lines of a sale, the time is one. */
+const times = new RecentTexts((timeUs) => {
+  const day = Math.floor(timeUs / DAY_PLAIN_US);
+  return timeText(day, timeUs - day * DAY_PLAIN_US);
+});
+
+function timeText(day: number, restUs: number): string {
+  const restSeconds = Math.floor(restUs / SECOND_US);
+  const minutes = Math.floor(restSeconds / 60);
+  const clock = `${twoDigits(Math.floor(minutes / 60))}:${twoDigits(minutes % 60)}:${twoDigits(restSeconds % 60)}`;
+  return `${dayText(day)} ${clock}.${String(restUs % SECOND_US).padStart(6, '0')}`;
+}
+
+/** Rows have several days, mostly of a few. */
+const days = new RecentTexts((day) => daysToText(day) as string);
 
 /** `2017-01-31`, of a number of days since 1970, in the years 1 to 9999. */
 export function dayText(day: number): string {
-  const slot = days[day & (DAY_SLOTS - 1)] as { day: number; text: string };
-  if (slot.day !== day) {
-    slot.text = daysToText(day) as string;
-    slot.day = day;
-  }
-  return slot.text;
+  return days.of(day);
 }
 
 const TWO_DIGITS = Array.from({ length: 60 }, (_, number) => String(number).padStart(2, '0'));

@@ -3,6 +3,7 @@ import avro from 'avsc';
 import type { Schema, Type } from 'avsc';
 import { BoundedArray } from './bounded.ts';
 import { daysToText, textToDays } from '../../core/calendar-date.ts';
+import { RecentTexts } from '../../core/recent-texts.ts';
 import { bytesNeeded, bytesToDecimal, decimalToBytes, placePoint, SMALL_BYTES_MAX, smallUnscaled } from './decimal.ts';
 import { bigintLong } from './long.ts';
 import { isNullable, nullable } from './nullable.ts';
@@ -17,6 +18,7 @@ type LogicalSchema = { readonly precision?: number; readonly scale?: number };
 class DecimalType extends LogicalType {
   readonly precision: number;
   readonly scale: number;
+  readonly #texts = new RecentTexts((unscaled) => placePoint(unscaled.toString(), this.scale));
 
   constructor(schema: Schema, options?: unknown) {
     super(schema, options);
@@ -32,7 +34,7 @@ class DecimalType extends LogicalType {
     const length = tap.readLong();
     if (length > 0 && length <= SMALL_BYTES_MAX && tap.pos + length <= tap.buf.length) {
       tap.pos += length;
-      return placePoint(tap.buf.readIntBE(tap.pos - length, length).toString(), this.scale);
+      return this.#texts.of(tap.buf.readIntBE(tap.pos - length, length));
     }
     tap.pos = start;
     return this._fromValue((this.underlyingType as unknown as Internals<Buffer>)._read(tap));
