@@ -19,7 +19,7 @@
  */
 import type { CanonicalValue } from './canonical-record.ts';
 import { fitDecimal } from './decimal.ts';
-import { formatTimeUs, localTimeIn } from './local-time.ts';
+import { formatTimeUs, localTimeIn, rememberingTimes } from './local-time.ts';
 import { Refusal } from './mapping.ts';
 import type { ColumnConverter, SqlValue } from './target.ts';
 
@@ -135,19 +135,20 @@ export function finite(): ColumnConverter {
 
 /** A column with time zone. */
 export function instant(): ColumnConverter {
-  return convertTime((value) => `${formatTimeUs(value)}+00`);
+  return convertTime(rememberingTimes((value) => `${formatTimeUs(value)}+00`));
 }
 
 /** A column without time zone whose clock hangs in `zone`, with `decimals` of a second. */
 export function localTime(zone: string, decimals = 6): ColumnConverter {
   const time = localTimeIn(zone);
   const unitUs = 10n ** BigInt(6 - decimals);
-  return convertTime((value) => {
+  const textOf = (value: bigint): string => {
     if (value % unitUs !== 0n) throw new Refusal('TIME_PRECISION', `has more than ${decimals} decimals of a second`);
     const wallUs = time.toWallUs(value);
     if (time.toUtcUs(wallUs) !== value) throw new Refusal('TIME_AMBIGUOUS', `exists twice as a local time in ${zone}`);
     return formatTimeUs(wallUs);
-  });
+  };
+  return convertTime(rememberingTimes(textOf));
 }
 
 /** The day on which an instant falls in `zone`, for a DATE column. */

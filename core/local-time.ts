@@ -126,21 +126,25 @@ function microseconds(milliseconds: number): bigint {
   return BigInt(milliseconds) * 1_000n;
 }
 
-/** `2017-01-31 09:30:00.000000`, of whatever clock the µs belong to. The hot loop: see `npm run bench -- --only sink-postgres`. */
+const SECOND_US = 1_000_000;
+
+/** `textOf`, made anew only for another time than the last of its second: what belongs together, as a sale's lines, has one time. */
+export function rememberingTimes(textOf: (timeUs: bigint) => string): (timeUs: bigint) => string {
+  const texts = new RecentTexts((timeUs) => textOf(BigInt(timeUs)));
+  return (timeUs) => {
+    const plain = Number(timeUs);
+    return Number.isSafeInteger(plain) ? texts.of(plain, Math.floor(plain / SECOND_US)) : textOf(timeUs);
+  };
+}
+
+/** `2017-01-31 09:30:00.000000`, of whatever clock the µs belong to. */
 export function formatTimeUs(timeUs: bigint): string {
   assertInRange(timeUs);
   const plain = Number(timeUs);
-  if (Number.isSafeInteger(plain)) return times.of(plain, Math.floor(plain / SECOND_US));
-  const day = floorDivide(timeUs, DAY_US);
-  return timeText(Number(day), Number(timeUs - day * DAY_US));
+  const isExact = Number.isSafeInteger(plain);
+  const day = isExact ? Math.floor(plain / DAY_PLAIN_US) : Number(floorDivide(timeUs, DAY_US));
+  return timeText(day, isExact ? plain - day * DAY_PLAIN_US : Number(timeUs - BigInt(day) * DAY_US));
 }
-
-const SECOND_US = 1_000_000;
-/** Of what belongs together, such as the lines of a sale, the time is one. */
-const times = new RecentTexts((timeUs) => {
-  const day = Math.floor(timeUs / DAY_PLAIN_US);
-  return timeText(day, timeUs - day * DAY_PLAIN_US);
-});
 
 function timeText(day: number, restUs: number): string {
   const restSeconds = Math.floor(restUs / SECOND_US);

@@ -23,3 +23,13 @@ it('is not made anew', () => {
   const texts = new RecentTexts((number) => `${number} made ${++made} times`);
   expect([texts.of(7), texts.of(8), texts.of(7)]).toEqual(['7 made 1 times', '8 made 2 times', '7 made 1 times']);
 });
+
+it('what is refused leaves its slot as it was', () => {
+  const texts = new RecentTexts((number) => {
+    if (number === 256) throw new RangeError('refused');
+    return String(number);
+  });
+  expect(texts.of(0)).toBe('0');
+  for (let time = 0; time < 2; time += 1) expect(() => texts.of(256)).toThrow('refused');
+  expect(texts.of(0)).toBe('0');
+});
