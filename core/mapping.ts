@@ -34,27 +34,34 @@ export type Field<T> = {
   /** Set where `read` asks `lookups.canonicalId`: the processor loads these ids before it maps a batch. */
   readonly identityOf?: { readonly entity: string; readonly column: string };
   readonly read: (row: Row, lookups: Lookups) => T | Absent;
-  /** Set where `read` converts the value of the one column, and does nothing else. */
-  readonly convert?: Converter<T>;
 };
 
+/** What a field does that converts the value of one column. */
+export type Conversion = { readonly column: string; readonly convert: Converter<unknown> };
+
+/** By the field's `read`: one made of another field with a `read` of its own does what that does. */
+const conversions = new WeakMap<Field<unknown>['read'], Conversion>();
+
+/** undefined: it does more than convert, or something else. */
+export function conversionOf(read: Field<unknown>['read']): Conversion | undefined {
+  return conversions.get(read);
+}
+
 export function from<T>(column: string, convert: Converter<T>): Field<T> {
-  return {
-    columns: [column],
-    read: (row) => {
-      const value = row[column];
-      if (value === undefined) throw new Refusal('COLUMN_MISSING', `column "${column}" is not in the change event`);
-      if (value === UNAVAILABLE) return ABSENT;
-      if (value instanceof Unreadable) throw new Refusal(value.code, `"${column}" ${value.reason}`);
-      try {
-        return convert(value);
-      } catch (error) {
-        if (error instanceof Refusal) throw new Refusal(error.code, `"${column}" ${error.reason}`);
-        throw error;
-      }
-    },
-    convert,
+  const read = (row: Row): T | Absent => {
+    const value = row[column];
+    if (value === undefined) throw new Refusal('COLUMN_MISSING', `column "${column}" is not in the change event`);
+    if (value === UNAVAILABLE) return ABSENT;
+    if (value instanceof Unreadable) throw new Refusal(value.code, `"${column}" ${value.reason}`);
+    try {
+      return convert(value);
+    } catch (error) {
+      if (error instanceof Refusal) throw new Refusal(error.code, `"${column}" ${error.reason}`);
+      throw error;
+    }
   };
+  conversions.set(read, { column, convert });
+  return { columns: [column], read };
 }
 
 /** The first of these columns that a row has: for a renamed column, while records under both names are in the log. */

@@ -2,7 +2,13 @@
 import type { EntityDescription } from '../core/canonical-record.ts';
 import type { Row } from '../core/change-event.ts';
 import { ConfigError } from '../core/errors.ts';
-import type { CanonicalMapping, Field, SourceMapping } from '../core/mapping.ts';
+import {
+  type CanonicalMapping,
+  type Conversion,
+  conversionOf,
+  type Field,
+  type SourceMapping,
+} from '../core/mapping.ts';
 import { compileWholeRow, type ReadWholeRow } from './compile-row.ts';
 
 export type Entities = Readonly<Record<string, EntityDescription>>;
@@ -10,7 +16,8 @@ export type Entities = Readonly<Record<string, EntityDescription>>;
 export type CompiledField = {
   readonly name: string;
   readonly read: Field<unknown>['read'];
-  readonly convert: Field<unknown>['convert'];
+  /** What `read` does, where it is no more than this. */
+  readonly conversion: Conversion | undefined;
   readonly columns: readonly string[];
   readonly anyOf: readonly string[];
   readonly isNullable: boolean;
@@ -66,7 +73,7 @@ export function compileSource(mapping: SourceMapping, entities: Entities): Reado
 }
 
 /** Stands in for one that lacks, which is a fault of the mapping. */
-const NO_FIELD = { read: undefined, convert: undefined, columns: [] };
+const NO_FIELD = { read: undefined, columns: [] };
 
 type Declared = { readonly system: string; readonly table: string; readonly mapping: CanonicalMapping };
 
@@ -77,8 +84,9 @@ function compileEntity({ system, table, mapping }: Declared, entities: Entities,
   const fields = description.fields.map(({ name, nullable }): CompiledField => {
     const field = mapping.key[name] ?? mapping.fields[name];
     if (field === undefined) faults.push(`${table}: ${entity} lacks "${name}"`);
-    const { read, convert, columns, anyOf = [] } = (field ?? NO_FIELD) as Field<unknown>;
-    return { name, read, convert, columns, anyOf, isNullable: nullable, isKey: description.key.includes(name) };
+    const { read, columns, anyOf = [] } = (field ?? NO_FIELD) as Field<unknown>;
+    const conversion = conversionOf(read);
+    return { name, read, conversion, columns, anyOf, isNullable: nullable, isKey: description.key.includes(name) };
   });
   return {
     description,

@@ -16,13 +16,14 @@ export type ReadWholeRow = (row: Row, lookups: Lookups) => CanonicalFields | und
 
 /** Of fields with a mapping: what lacks one is a fault that ends the compiling. */
 export function compileWholeRow(fields: readonly CompiledField[]): ReadWholeRow {
-  const lines = fields.map(({ convert, columns, isNullable, isKey }, index) => {
+  const lines = fields.map(({ conversion, isNullable, isKey }, index) => {
     const column = `column${index}`;
     const value = `value${index}`;
     const isHeld = isNullable && !isKey ? `isHeldOrNull(${value})` : `isHeld(${value})`;
-    if (convert === undefined) return `const ${value} = read${index}(row, lookups); if (!${isHeld}) return undefined;`;
+    if (conversion === undefined)
+      return `const ${value} = read${index}(row, lookups); if (!${isHeld}) return undefined;`;
     return (
-      `const ${column} = row[${JSON.stringify(columns[0])}]; if (!isReadable(${column})) return undefined; ` +
+      `const ${column} = row[${JSON.stringify(conversion.column)}]; if (!isReadable(${column})) return undefined; ` +
       `const ${value} = read${index}(${column}); if (!${isHeld}) return undefined;`
     );
   });
@@ -35,7 +36,12 @@ export function compileWholeRow(fields: readonly CompiledField[]): ReadWholeRow 
     '};',
   ].join('\n');
   const names = ['isReadable', 'isHeld', 'isHeldOrNull', ...fields.map((_, index) => `read${index}`)];
-  const values = [isReadable, isHeld, isHeldOrNull, ...fields.map(({ convert, read }) => convert ?? read)];
+  const values = [
+    isReadable,
+    isHeld,
+    isHeldOrNull,
+    ...fields.map(({ conversion, read }) => conversion?.convert ?? read),
+  ];
   return new Function(...names, source)(...values) as ReadWholeRow;
 }
 

@@ -9,7 +9,7 @@ import pos from '../../connectors/pos/mapping.ts';
 import type { ChangeEvent, ColumnValue, Operation, Row } from '../../core/change-event.ts';
 import { UNAVAILABLE, Unreadable } from '../../core/change-event.ts';
 import { bigInteger, decimal, integer, text } from '../../core/converters.ts';
-import type { Converter } from '../../core/mapping.ts';
+import type { Converter, Lookups } from '../../core/mapping.ts';
 import { canonical, constant, defineSource, derive, from, fromFirst, identity, Refusal } from '../../core/mapping.ts';
 import { encodePosition } from '../../core/position.ts';
 import { type CompiledTable, compileSource } from '../../processors/compile-mapping.ts';
@@ -19,6 +19,12 @@ import { holds } from '../support/holds.ts';
 /** A converter that promises too much: null, or nothing at all, is refused where the entity needs a value. */
 const priceOrNothing = ((value: never) =>
   value === '' ? undefined : value === 'A' ? null : decimal(10, 2)(value)) as Converter<string>;
+
+/** Made of another, as an author may: what it reads is its own. */
+const upper = (() => {
+  const field = from('comp', text);
+  return { ...field, read: (row: Row, lookups: Lookups) => String(field.read(row, lookups)).toUpperCase() };
+})();
 
 /** Every kind of field that there is; `String` would make a text of what was not sent, too. */
 const every = defineSource({
@@ -40,11 +46,12 @@ const every = defineSource({
       },
     }),
     's.plain': canonical('market-survey', {
-      key: { week: from('wk', integer), productId: from('prod', text), competitor: constant('us') },
+      key: { week: from('wk', integer), productId: from('prod', text), competitor: upper },
       fields: {
         marketUnits: constant(1n),
-        averagePrice: from('price', () => {
-          throw new TypeError('a fault in a converter');
+        averagePrice: from('price', (value) => {
+          if (value === 'A') throw new TypeError('a fault in a converter');
+          return '1.00';
         }),
         surveyedOn: constant(null),
       },
@@ -67,7 +74,7 @@ const lookups = { canonicalId: (_entity: string, key: string) => (key === '900' 
 /** What the fields of this column convert, so that many rows are whole. */
 function convertible({ entities: ofTable }: CompiledTable, column: string): readonly ColumnValue[] {
   const converters = ofTable.flatMap(({ fields }) =>
-    fields.flatMap(({ convert, columns }) => (columns[0] === column && convert !== undefined ? [convert] : [])),
+    fields.flatMap(({ conversion }) => (conversion?.column === column ? [conversion.convert] : [])),
   );
   const some = values.filter((value) =>
     converters.every((convert) => {
