@@ -7,7 +7,7 @@ import type { LogBatch, LogRecord } from '../core/ports.ts';
 import { type CanonicalCodec, createCanonicalCodec } from './avro/canonical-codec.ts';
 import { createMetaCodec, META_HEADER } from './avro/meta-codec.ts';
 import { asBuffer } from '../core/bytes.ts';
-import { SHORT_ASCII_MAX, shortAscii } from './avro/short-ascii.ts';
+import { textAt } from './avro/short-ascii.ts';
 import { schemaIds } from './avro/wire.ts';
 import type { Registry } from './registry.ts';
 
@@ -36,7 +36,7 @@ export function createBatchDecoder(
     }
     return {
       entity: codec.entity,
-      key: textOf(key),
+      key: textAt(asBuffer(key), 0, key.length),
       value: value === null ? null : codec.decode(value),
       meta: meta.decode(header),
     };
@@ -57,9 +57,4 @@ export function createBatchDecoder(
       }
     });
   };
-}
-
-function textOf(key: Uint8Array): string {
-  const short = key.length <= SHORT_ASCII_MAX ? shortAscii(key, 0, key.length) : undefined;
-  return short ?? asBuffer(key).toString('utf8');
 }

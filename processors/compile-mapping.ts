@@ -2,13 +2,7 @@
 import type { EntityDescription } from '../core/canonical-record.ts';
 import type { Row } from '../core/change-event.ts';
 import { ConfigError } from '../core/errors.ts';
-import {
-  type CanonicalMapping,
-  type Conversion,
-  conversionOf,
-  type Field,
-  type SourceMapping,
-} from '../core/mapping.ts';
+import type { CanonicalMapping, Field, SourceMapping } from '../core/mapping.ts';
 import { compileWholeRow, type ReadWholeRow } from './compile-row.ts';
 
 export type Entities = Readonly<Record<string, EntityDescription>>;
@@ -16,8 +10,6 @@ export type Entities = Readonly<Record<string, EntityDescription>>;
 export type CompiledField = {
   readonly name: string;
   readonly read: Field<unknown>['read'];
-  /** What `read` does, where it is no more than this. */
-  readonly conversion: Conversion | undefined;
   readonly columns: readonly string[];
   readonly anyOf: readonly string[];
   readonly isNullable: boolean;
@@ -85,8 +77,7 @@ function compileEntity({ system, table, mapping }: Declared, entities: Entities,
     const field = mapping.key[name] ?? mapping.fields[name];
     if (field === undefined) faults.push(`${table}: ${entity} lacks "${name}"`);
     const { read, columns, anyOf = [] } = (field ?? NO_FIELD) as Field<unknown>;
-    const conversion = conversionOf(read);
-    return { name, read, conversion, columns, anyOf, isNullable: nullable, isKey: description.key.includes(name) };
+    return { name, read, columns, anyOf, isNullable: nullable, isKey: description.key.includes(name) };
   });
   return {
     description,

@@ -8,7 +8,7 @@
  */
 import type { CanonicalFields } from '../core/canonical-record.ts';
 import { type Row, Unreadable } from '../core/change-event.ts';
-import type { Lookups } from '../core/mapping.ts';
+import { conversionOf, type Lookups } from '../core/mapping.ts';
 import type { CompiledField } from './compile-mapping.ts';
 
 /** undefined: something stands in the way. */
@@ -16,7 +16,9 @@ export type ReadWholeRow = (row: Row, lookups: Lookups) => CanonicalFields | und
 
 /** Of fields with a mapping: what lacks one is a fault that ends the compiling. */
 export function compileWholeRow(fields: readonly CompiledField[]): ReadWholeRow {
-  const lines = fields.map(({ conversion, isNullable, isKey }, index) => {
+  const conversions = fields.map(({ read }) => conversionOf(read));
+  const lines = fields.map(({ isNullable, isKey }, index) => {
+    const conversion = conversions[index];
     const column = `column${index}`;
     const value = `value${index}`;
     const isHeld = isNullable && !isKey ? `isHeldOrNull(${value})` : `isHeld(${value})`;
@@ -40,7 +42,7 @@ export function compileWholeRow(fields: readonly CompiledField[]): ReadWholeRow 
     isReadable,
     isHeld,
     isHeldOrNull,
-    ...fields.map(({ conversion, read }) => conversion?.convert ?? read),
+    ...fields.map(({ read }, index) => conversions[index]?.convert ?? read),
   ];
   return new Function(...names, source)(...values) as ReadWholeRow;
 }

@@ -6,7 +6,7 @@ import type { Operation } from '../../core/change-event.ts';
 import { RecordError } from '../../core/errors.ts';
 import { compileCanonical } from './canonical-types.ts';
 import { PLAIN_MAX, readPlain, writePlain } from './long.ts';
-import { isAt, SHORT_ASCII_MAX, shortAscii } from './short-ascii.ts';
+import { LastText } from './short-ascii.ts';
 import { Slab } from './slab.ts';
 import type { Tap } from './tap.ts';
 import { SHORT_MAX, writeShortAscii } from './text.ts';
@@ -79,11 +79,14 @@ function writeShort(tap: Pick<Tap, 'buf' | 'pos'>, meta: RecordMeta): number | u
 }
 
 const NOTHING_ABSENT: readonly string[] = [];
+const systems = new LastText();
 
 /** What `writeShort` writes, without the objects that avsc makes on the way; undefined for all else, and for what is damaged. */
 function readShort(bytes: Buffer): RecordMeta | undefined {
   const tap = { buf: bytes, pos: VERSION_BYTES };
-  const system = readSystem(tap);
+  const systemBytes = readShortNumber(tap);
+  const system = systems.read(bytes, tap.pos, systemBytes);
+  tap.pos += systemBytes;
   const positionEnd = readShortNumber(tap) + tap.pos;
   const position = bytes.subarray(tap.pos, positionEnd);
   tap.pos = positionEnd;
@@ -93,22 +96,9 @@ function readShort(bytes: Buffer): RecordMeta | undefined {
   const traceEnd = readShortNumber(tap) + tap.pos;
   // where something wasn't short, or the bytes end too early, this is no place at all or another than the last
   const isWhole = bytes[0] === VERSION && traceEnd + 1 === bytes.length && bytes[traceEnd] === 0;
-  if (!isWhole || system === undefined || operation === undefined || Number.isNaN(commitTime + hops)) return undefined;
+  if (!isWhole || operation === undefined || Number.isNaN(commitTime + hops)) return undefined;
   const traceId = bytes.toString('utf8', tap.pos, traceEnd);
   return { system, position, operation, commitTimeUs: BigInt(commitTime), hops, traceId, absent: NOTHING_ABSENT };
-}
-
-let lastSystem = '';
-
-/** There are few. undefined: not short, or not ASCII alone. */
-function readSystem(tap: Pick<Tap, 'buf' | 'pos'>): string | undefined {
-  const length = readShortNumber(tap);
-  const at = tap.pos;
-  tap.pos += length;
-  if (length === lastSystem.length && isAt(tap.buf, at, lastSystem)) return lastSystem;
-  const system = length <= SHORT_ASCII_MAX ? shortAscii(tap.buf, at, length) : undefined;
-  if (system !== undefined) lastSystem = system;
-  return system;
 }
 
 /** Of one byte: 0 to 63. NaN for any other. */

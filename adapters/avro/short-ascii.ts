@@ -61,3 +61,23 @@ export function isAt(bytes: Uint8Array, at: number, text: string): boolean {
   for (let index = 0; index < text.length; index += 1) if (bytes[at + index] !== text.charCodeAt(index)) return false;
   return true;
 }
+
+/** These bytes as text. */
+export function textAt(bytes: Buffer, start: number, length: number): string {
+  const short = length <= SHORT_ASCII_MAX ? shortAscii(bytes, start, length) : undefined;
+  return short ?? bytes.toString('utf8', start, start + length);
+}
+
+/** For a place where nearly all texts are one and the same: it isn't made anew. */
+export class LastText {
+  /** ASCII. */
+  #last = '';
+
+  read(bytes: Buffer, start: number, length: number): string {
+    if (length === this.#last.length && isAt(bytes, start, this.#last)) return this.#last;
+    const text = textAt(bytes, start, length);
+    // only ASCII has a byte for each character
+    if (text.length === length) this.#last = text;
+    return text;
+  }
+}

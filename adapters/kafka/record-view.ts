@@ -1,11 +1,12 @@
 import type { LogRecord } from '../../core/ports.ts';
-import { isAt } from '../avro/short-ascii.ts';
+import { LastText } from '../avro/short-ascii.ts';
 import { WireReader } from './wire-reader.ts';
 
 /** What the records of one batch have in common; `bytes` are theirs, decompressed. */
 export type Source = { readonly bytes: Buffer; readonly firstOffset: bigint; readonly firstTimestampMs: number };
 
 const NO_HEADERS: Readonly<Record<string, Uint8Array>> = Object.freeze({});
+const names = new LastText();
 const ABSENT = -1;
 /** As a varint. */
 const NONE = 0;
@@ -65,7 +66,9 @@ export class RecordView implements LogRecord {
     const count = reader.varint();
     const headers: Record<string, Uint8Array> = {};
     for (let index = 0; index < count; index += 1) {
-      const name = readName(reader, this.#source.bytes);
+      const length = reader.varint();
+      const name = names.read(this.#source.bytes, reader.at, length);
+      reader.skip(length);
       headers[name] = reader.nullableBytes() ?? Buffer.alloc(0);
     }
     return headers;
@@ -74,18 +77,4 @@ export class RecordView implements LogRecord {
   #part(at: number, length: number): Buffer | null {
     return length === ABSENT ? null : this.#source.bytes.subarray(at, at + length);
   }
-}
-
-let lastName = '';
-
-/** Nearly all records have headers of one name, in ASCII: it isn't made anew. */
-function readName(reader: WireReader, bytes: Buffer): string {
-  const length = reader.varint();
-  if (length === lastName.length && isAt(bytes, reader.at, lastName)) {
-    reader.skip(length);
-    return lastName;
-  }
-  const name = reader.bytes(length).toString('utf8');
-  if (name.length === length) lastName = name;
-  return name;
 }

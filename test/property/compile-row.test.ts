@@ -10,7 +10,17 @@ import type { ChangeEvent, ColumnValue, Operation, Row } from '../../core/change
 import { UNAVAILABLE, Unreadable } from '../../core/change-event.ts';
 import { bigInteger, decimal, integer, text } from '../../core/converters.ts';
 import type { Converter, Lookups } from '../../core/mapping.ts';
-import { canonical, constant, defineSource, derive, from, fromFirst, identity, Refusal } from '../../core/mapping.ts';
+import {
+  canonical,
+  constant,
+  conversionOf,
+  defineSource,
+  derive,
+  from,
+  fromFirst,
+  identity,
+  Refusal,
+} from '../../core/mapping.ts';
 import { encodePosition } from '../../core/position.ts';
 import { type CompiledTable, compileSource } from '../../processors/compile-mapping.ts';
 import { mapEvent } from '../../processors/map-event.ts';
@@ -74,7 +84,10 @@ const lookups = { canonicalId: (_entity: string, key: string) => (key === '900' 
 /** What the fields of this column convert, so that many rows are whole. */
 function convertible({ entities: ofTable }: CompiledTable, column: string): readonly ColumnValue[] {
   const converters = ofTable.flatMap(({ fields }) =>
-    fields.flatMap(({ conversion }) => (conversion?.column === column ? [conversion.convert] : [])),
+    fields.flatMap(({ read }) => {
+      const conversion = conversionOf(read);
+      return conversion?.column === column ? [conversion.convert] : [];
+    }),
   );
   const some = values.filter((value) =>
     converters.every((convert) => {
