@@ -3,7 +3,7 @@ import { entities } from '../avro/generated/entities.ts';
 import type { EntityName } from '../avro/generated/records.ts';
 import type { CanonicalRecord } from '../core/canonical-record.ts';
 import { RecordError } from '../core/errors.ts';
-import type { LogBatch, LogRecord } from '../core/ports.ts';
+import type { LogSlice, LogRecord } from '../core/ports.ts';
 import { type CanonicalCodec, createCanonicalCodec } from './avro/canonical-codec.ts';
 import { createMetaCodec, META_HEADER } from './avro/meta-codec.ts';
 import { asBuffer } from '../core/bytes.ts';
@@ -18,7 +18,7 @@ const ENTITY_OF_TOPIC = new Map<string, EntityName>(
 /** One answer for each record, in order: the record, or the RecordError that says why it can't be read. */
 export function createBatchDecoder(
   registry: Registry,
-): (batch: LogBatch) => Promise<(CanonicalRecord | RecordError)[]> {
+): (slice: LogSlice) => Promise<(CanonicalRecord | RecordError)[]> {
   const codecs = new Map<EntityName, CanonicalCodec>();
   const meta = createMetaCodec();
   const decodeRecord = (

@@ -16,8 +16,13 @@ export type LogRecord = {
   readonly timestampMs: number;
 };
 
-export type LogBatch = TopicPartition & {
-  readonly records: readonly LogRecord[];
+/** Records of one partition, one after another. */
+export type LogSlice = TopicPartition & { readonly records: readonly LogRecord[] };
+
+/** May be kept as it was fetched: its records are made when they are asked for, and a failure to read them is thrown then. */
+export type LogBatch = LogSlice & {
+  /** Of `records`, known without making them. At least one. */
+  readonly count: number;
   /** Where the next fetch would start. Above the last record's offset + 1 where the log holds transaction markers. */
   readonly nextOffset: bigint;
   /** End of the partition when the batch was fetched: lag = highWatermark - nextOffset. */

@@ -47,7 +47,7 @@ export class InputBuffer {
   /** Resolves when there is room for the next batch. */
   add(batch: LogBatch): Promise<void> {
     this.#batches.push(batch);
-    this.#count += batch.records.length;
+    this.#count += batch.count;
     if (this.#count < this.#limits.bufferRecordsMax) return Promise.resolve();
     return new Promise((resolve) => this.#roomWaiters.push(resolve));
   }
@@ -58,10 +58,13 @@ export class InputBuffer {
     return Math.max(0, this.#waitUntilMs - nowMs);
   }
 
-  /** The oldest records, at least one; they stay until `advance`. Only while there is something to do. */
+  /**
+   * The oldest records, at least one; they stay until `advance`. Only while there is something to do. Throws what the log throws
+   * when they can't be read.
+   */
   slice(recordsMax: number, bytesMax: number): Slice {
     const first = this.#batches[0] as LogBatch;
-    if (this.#batches.length === 1 && this.#done === 0 && first.records.length <= recordsMax) {
+    if (this.#batches.length === 1 && this.#done === 0 && first.count <= recordsMax) {
       const whole = bytesOf(first.records);
       if (whole <= bytesMax) return { records: first.records, nextOffset: first.nextOffset, sizeBytes: whole };
     }
@@ -70,8 +73,10 @@ export class InputBuffer {
     let sizeBytes = 0;
     let index = this.#done;
     for (const batch of this.#batches) {
-      for (; index < batch.records.length; index += 1) {
-        const record = batch.records[index] as LogRecord;
+      if (records.length >= recordsMax) break;
+      const held = batch.records;
+      for (; index < held.length; index += 1) {
+        const record = held[index] as LogRecord;
         const recordBytes = sizeOf(record);
         const isFull = records.length >= recordsMax || sizeBytes + recordBytes > bytesMax;
         if (isFull && records.length > 0) return { records, nextOffset, sizeBytes };
@@ -93,8 +98,8 @@ export class InputBuffer {
     this.fault = this.isStopped ? this.fault : undefined;
     this.#count -= count;
     this.#done += count;
-    while (this.#batches[0] !== undefined && this.#done >= this.#batches[0].records.length) {
-      this.#done -= this.#batches[0].records.length;
+    while (this.#batches[0] !== undefined && this.#done >= this.#batches[0].count) {
+      this.#done -= this.#batches[0].count;
       this.#batches.shift();
     }
     if (this.#count < this.#limits.bufferRecordsMax && !this.isStopped) this.#releaseRoom();

@@ -169,7 +169,8 @@ export class Task {
     for (let index = 0; index < this.#buffers.length && recordsLeft > 0 && bytesLeft > 0; index += 1) {
       const buffer = this.#buffers[(this.#firstBuffer + index) % this.#buffers.length] as InputBuffer;
       if (buffer.readyInMs(nowMs) > 0) continue;
-      const slice = buffer.slice(recordsLeft, bytesLeft);
+      const slice = sliceOf(buffer, recordsLeft, bytesLeft);
+      if (slice === undefined) continue;
       recordsLeft -= slice.records.length;
       bytesLeft -= slice.sizeBytes;
       slices.push([buffer, slice]);
@@ -258,6 +259,17 @@ export class Task {
       message: 'another worker took this work over and went on',
       where: `group ${groupId} partition ${this.#parts.number}`,
     });
+  }
+}
+
+/** undefined: records of this topic can't be read, and it has stopped. What another fetch may mend is thrown. */
+function sliceOf(buffer: InputBuffer, recordsMax: number, bytesMax: number): Slice | undefined {
+  try {
+    return buffer.slice(recordsMax, bytesMax);
+  } catch (error) {
+    if (!(error instanceof ContractError)) throw error;
+    buffer.stop(error);
+    return undefined;
   }
 }
 

@@ -5,7 +5,7 @@
  */
 import { createRequire } from 'node:module';
 import { ContractError } from '../../core/errors.ts';
-import { type FetchedRecord, readFetchResponse } from './fetch-response.ts';
+import { readFetchResponse } from './fetch-response.ts';
 import { isOurs, type ProduceRequest, writeProduceRequest } from './produce-request.ts';
 import { WholeRequest } from './whole-request.ts';
 
@@ -34,24 +34,7 @@ export function repairClient(): void {
 /** Why: fetch-response.ts. Brokers since Kafka 2.3 speak version 11, the highest that kafkajs asks for. */
 function readFetchesOurselves(): void {
   const response = load('kafkajs/src/protocol/requests/fetch/v11/response.js') as { decode: unknown };
-  response.decode = async (bytes: Buffer) => {
-    const answer = readFetchResponse(bytes);
-    for (const { partitions } of answer.responses) for (const { messages } of partitions) keepFromFirst(messages);
-    return answer;
-  };
-}
-
-/**
- * A broker answers with whole batches, so what is in front may lie before the offset that was asked for. kafkajs makes two objects
- * of every record to see which do; records lie in the order of their offsets, so the first that doesn't ends the asking. What
- * it makes of this array, and hands out, is a plain one.
- */
-function keepFromFirst(messages: readonly FetchedRecord[]): void {
-  const filter = (isWanted: (record: FetchedRecord) => unknown): FetchedRecord[] => {
-    const first = messages.findIndex(isWanted);
-    return first < 0 ? [] : messages.slice(first);
-  };
-  Object.defineProperty(messages, 'filter', { value: filter });
+  response.decode = async (bytes: Buffer) => readFetchResponse(bytes);
 }
 
 /**

@@ -15,8 +15,9 @@
  */
 import type { Consumer, EachBatchPayload } from 'kafkajs';
 import { InvariantError, type SeamError, TransientError } from '../../core/errors.ts';
-import type { Clock, ConsumerCallbacks, LogAdmin, LogBatch, LogRecord, TopicPartition } from '../../core/ports.ts';
+import type { Clock, ConsumerCallbacks, LogAdmin, TopicPartition } from '../../core/ports.ts';
 import { toSeamError } from './errors.ts';
+import { type FetchedBatch, type FetchedRange, partsOf } from './fetched-batch.ts';
 import { findStarts, nameOf } from './starts.ts';
 
 /** How long a fetch loop waits for a batch before it goes on without that partition. */
@@ -26,6 +27,8 @@ const BATCH_GRACE_MS = 100;
  * at once for more spends the broker's time on near-empty answers. A record that comes alone is not held back.
  */
 const FETCH_EVERY_MS = 20;
+/** What another session may mend: the cluster is back, or bytes come whole. */
+const MENDED_BY_ANOTHER = new Set(['KAFKA_UNREACHABLE', 'LOG_DAMAGED']);
 const MISPLACED_BATCHES_MAX = 20;
 const CLOCK_LOOK_MS = 1_000;
 /** A slewed clock loses less than this in the life of a session that matters; a heartbeat may be late by as much. */
@@ -189,15 +192,27 @@ export class ConsumerSession {
     held.next = BigInt(lastOffset) + 1n;
     // where to fetch on, no more: what is done is known to whoever commits
     resolveOffset(lastOffset);
-    const work = this.#parts.callbacks.batch({
+    const batches = batch.messages as unknown as readonly FetchedBatch[];
+    const work = this.#handOver(batches, holding, {
       topic: batch.topic,
       partition: batch.partition,
-      records: batch.messages as unknown as readonly LogRecord[],
+      from: BigInt(fetchedOffset),
       nextOffset: held.next,
       highWatermark: BigInt(batch.highWatermark),
-    } satisfies LogBatch);
+    });
     // kafkajs fetches again when every batch of the last fetch is done
     await Promise.all([this.#waitBriefly(work, holding, held), this.#parts.clock.pause(FETCH_EVERY_MS)]);
+  }
+
+  /** Part by part: what the caller has no room for stays as it was fetched. */
+  async #handOver(batches: readonly FetchedBatch[], holding: Holding, range: FetchedRange): Promise<void> {
+    const { callbacks } = this.#parts;
+    const parts = partsOf(batches, range);
+    if (parts.length === 0) callbacks.passedOver?.(range, range.nextOffset);
+    for (const part of parts) {
+      if (holding.isOver || this.#isEnding) return;
+      await callbacks.batch(part);
+    }
   }
 
   async #waitBriefly(work: Promise<void>, holding: Holding, held: Held): Promise<void> {
@@ -256,7 +271,7 @@ export class ConsumerSession {
   /** `assigned`, `revoked` or `batch` failed, or the look-up of the starts between them. */
   #callbackFailed(error: unknown): void {
     const reason = toSeamError(error, `group ${this.#parts.groupId}`);
-    void this.#end(reason.code === 'KAFKA_UNREACHABLE' ? new Outage(reason) : reason);
+    void this.#end(MENDED_BY_ANOTHER.has(reason.code) ? new Outage(reason) : reason);
   }
 
   async #end(reason: Error | undefined): Promise<void> {

@@ -126,7 +126,7 @@ function batchOf(messages: readonly BytesMessage[]): LogBatch {
     }),
   );
   // it tells no end of the partition: a batch that isn't full is taken for the last
-  return { topic, partition, records, nextOffset, highWatermark: nextOffset };
+  return { topic, partition, records, count: records.length, nextOffset, highWatermark: nextOffset };
 }
 
 function platformaticWriter(

@@ -78,11 +78,10 @@ async function canonicalContents(registry: Registry, letter: DeadLetter, record:
   const description = (entities as Readonly<Record<string, EntityDescription>>)[letter.entity];
   if (description === undefined) return { key: [], contents: [], note: `no entity ${letter.entity} is known here` };
   const { topic, partition } = letter.place;
-  const nextOffset = record.offset + 1n;
   const key = keyFields(description, Buffer.from(record.key ?? []).toString('utf8'));
   const shownKey = description.key.map((name) => fieldOf(description, name, key[name]));
   const decode = createBatchDecoder(registry);
-  const [read] = await decode({ topic, partition, records: [record], nextOffset, highWatermark: nextOffset });
+  const [read] = await decode({ topic, partition, records: [record] });
   if (read === undefined || read instanceof RecordError) {
     return { key: shownKey, contents: [], note: `the contents can't be read: ${read?.message ?? 'no answer'}` };
   }

@@ -1,7 +1,7 @@
 /** Batches → items to be written. A registry that is away delays a batch; it sets no record aside. */
 import type { CanonicalRecord } from '../../core/canonical-record.ts';
 import { RecordError, type SeamError, TransientError } from '../../core/errors.ts';
-import type { Clock, LogBatch, LogRecord, TopicPartition } from '../../core/ports.ts';
+import type { Clock, LogSlice, LogRecord, TopicPartition } from '../../core/ports.ts';
 import { type DecodeBatch, META_HEADER } from './record.ts';
 import type { SinkSettings } from './settings.ts';
 import type { Item } from './transaction.ts';
@@ -33,12 +33,12 @@ export class Decoder {
     this.#options = options;
   }
 
-  async decode(batch: LogBatch): Promise<DecodedItem[]> {
+  async decode(batch: LogSlice): Promise<DecodedItem[]> {
     return this.itemsOf(batch, await this.records(batch));
   }
 
   /** `decoded`: what `records` answered. */
-  itemsOf(batch: LogBatch, decoded: Decoded): DecodedItem[] {
+  itemsOf(batch: LogSlice, decoded: Decoded): DecodedItem[] {
     return batch.records.map((record, index) => this.#item(batch, record, decoded[index]));
   }
 
@@ -63,7 +63,7 @@ export class Decoder {
   }
 
   /** Without what it takes to set them aside, which most never need. */
-  async records(batch: LogBatch): Promise<Decoded> {
+  async records(batch: LogSlice): Promise<Decoded> {
     const { clock, settings, signal, decode, onTrouble, onFailure } = this.#options;
     for (let attempt = 1; ; attempt += 1) {
       try {

@@ -1,5 +1,5 @@
 /** What was fetched → what one transaction is to write. */
-import type { LogBatch } from '../../core/ports.ts';
+import type { LogSlice } from '../../core/ports.ts';
 import type { Decoded, DecodedItem, Decoder } from './decoder.ts';
 import type { Chunk } from './queue.ts';
 import { BREATH_RECORDS } from './straight.ts';
@@ -15,7 +15,9 @@ export async function makeWork(
   writer: Writer,
   breathe: () => Promise<void>,
 ): Promise<Work> {
-  const steps = parts.flatMap(({ pending, records }) => stepsOf({ ...pending.batch, records }));
+  const steps = parts.flatMap(({ pending, records }) =>
+    stepsOf({ topic: pending.batch.topic, partition: pending.batch.partition, records }),
+  );
   const decoded: Decoded[] = [];
   let sinceBreath = 0;
   for (const step of steps) {
@@ -37,11 +39,11 @@ export async function makeWork(
   return { items, straight, advances, isTimedRetry: false };
 }
 
-function stepsOf(batch: LogBatch): LogBatch[] {
-  if (batch.records.length <= BREATH_RECORDS) return [batch];
-  const steps: LogBatch[] = [];
-  for (let from = 0; from < batch.records.length; from += BREATH_RECORDS) {
-    steps.push({ ...batch, records: batch.records.slice(from, from + BREATH_RECORDS) });
+function stepsOf(slice: LogSlice): LogSlice[] {
+  if (slice.records.length <= BREATH_RECORDS) return [slice];
+  const steps: LogSlice[] = [];
+  for (let from = 0; from < slice.records.length; from += BREATH_RECORDS) {
+    steps.push({ ...slice, records: slice.records.slice(from, from + BREATH_RECORDS) });
   }
   return steps;
 }

@@ -7,15 +7,18 @@ import type { LogBatch, LogRecord } from '../../core/ports.ts';
 import { type Advance, type Lease, partitionName } from './leases.ts';
 import type { Work } from './writer.ts';
 
-export type PendingBatch = {
+export type NewBatch = {
   readonly batch: LogBatch;
   readonly lease: Lease;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+};
+
+export type PendingBatch = NewBatch & {
   /** Those of the batch that are not written yet. */
   readonly records: readonly LogRecord[];
   /** How many of them are written, or about to be. */
   taken: number;
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
 };
 
 /** Of one batch. */
@@ -42,8 +45,9 @@ export class BatchQueue {
     return this.#pending.reduce((sum, { records, taken }) => sum + records.length - taken, 0);
   }
 
-  add(pending: PendingBatch): void {
-    this.#pending.push(pending);
+  /** Throws what the log throws when the records can't be read. */
+  add(added: NewBatch): void {
+    this.#pending.push({ ...added, records: freshOf(added.batch, added.lease), taken: 0 });
   }
 
   /** What is to be written next. Asked again it is the same, unless its partitions went meanwhile. */
@@ -99,4 +103,12 @@ export class BatchQueue {
     this.#pending = [];
     for (const pending of failed) pending.reject(error);
   }
+}
+
+/** Those that are not written yet: all, but for a batch that was fetched before the offsets were moved. */
+function freshOf({ records }: LogBatch, { nextOffset }: Lease): readonly LogRecord[] {
+  const [first] = records;
+  return first === undefined || first.offset >= nextOffset
+    ? records
+    : records.filter(({ offset }) => offset >= nextOffset);
 }

@@ -129,8 +129,7 @@ async function decodeOne(
 ): Promise<CanonicalRecord | RecordError> {
   const headers: Record<string, Uint8Array> = raw.meta === null ? {} : { [META_HEADER]: raw.meta };
   const record: LogRecord = { offset, key: Buffer.from(key, 'utf8'), value: raw.value, headers, timestampMs: 0 };
-  const nextOffset = offset + 1n;
-  const [decoded] = await decode({ topic, partition, records: [record], nextOffset, highWatermark: nextOffset });
+  const [decoded] = await decode({ topic, partition, records: [record] });
   return decoded as CanonicalRecord | RecordError;
 }
 

@@ -1,6 +1,6 @@
 import type { CanonicalRecord } from '../../core/canonical-record.ts';
 import type { RecordError } from '../../core/errors.ts';
-import type { LogBatch } from '../../core/ports.ts';
+import type { LogSlice } from '../../core/ports.ts';
 
 export type Place = { readonly topic: string; readonly partition: number; readonly offset: bigint };
 
@@ -60,7 +60,7 @@ export const META_HEADER = 'seam';
  * Decodes a batch, one answer for each record in its order. A record that can't be read is answered by its RecordError; a
  * TransientError (registry away) is thrown, and the batch is tried again.
  */
-export type DecodeBatch = (batch: LogBatch) => Promise<readonly (CanonicalRecord | RecordError)[]>;
+export type DecodeBatch = (slice: LogSlice) => Promise<readonly (CanonicalRecord | RecordError)[]>;
 
 /** The same record of the log, read once more: it keeps its parked row. */
 export function samePlace(left: Place, right: Place): boolean {

@@ -157,8 +157,7 @@ export class SinkWorker implements ConsumerCallbacks {
     if (lease === undefined) return;
     this.#highWatermarks.set(name, batch.highWatermark);
     await new Promise<void>((resolve, reject) => {
-      const fresh = batch.records.filter(({ offset }) => offset >= lease.nextOffset);
-      this.#queue.add({ batch, lease, records: fresh, taken: 0, resolve, reject });
+      this.#queue.add({ batch, lease, resolve, reject });
       void this.#drain();
     });
   }

@@ -157,6 +157,34 @@ describe('a consumer', () => {
     expect(reader.texts.filter((text) => text.startsWith('slow'))).toEqual(numbers(8).map((text) => `slow ${text}`));
   });
 
+  it('is given what one fetch brought in parts, and none of them once the partition went', async () => {
+    const topic = await makeTopic();
+    for (const first of [0, 1_500, 3_000, 4_500])
+      await write(numbers(1_500, first).map((text) => record(topic, null, text)));
+    const groupId = uniqueName('group');
+    const reader = new Reader();
+    const release = Promise.withResolvers<void>();
+    reader.onBatch = () => release.promise;
+    const consumer = log.consumer({ groupId, topics: [topic], assignment: 'spread' });
+    const running = consumer.run(reader);
+    await until(() => reader.batches.length === 1, 'the first part');
+    // two transactions, up to the marker of the second
+    expect(reader.batches[0]).toMatchObject({ count: 3_000, nextOffset: 3_001n });
+
+    // who joins makes the group deal its partition anew, and nothing was committed
+    const other = new Reader();
+    const joining = log.consumer({ groupId, topics: [topic], assignment: 'spread' });
+    const runningToo = joining.run(other);
+    await until(() => reader.revocations.length > 0, 'the partition to go');
+    const before = reader.batches.length;
+    release.resolve();
+    await until(() => reader.batches.length + other.batches.length >= before + 2, 'both parts once more');
+    await stopConsumer(consumer, running);
+    await stopConsumer(joining, runningToo);
+    const again = reader.batches.length > before ? reader.batches.slice(before) : other.batches;
+    expect(again.flatMap(({ records }) => records.map(textOf)).slice(0, 6_000)).toEqual(numbers(6_000));
+  });
+
   it('starts its client anew when the clock of the machine is set back, and neither loses nor repeats a record', async () => {
     const topic = await makeTopic();
     const groupId = uniqueName('group');

@@ -5,9 +5,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { repairClient } from '../../adapters/kafka/client-repairs.ts';
 import { crc32c } from '../../adapters/kafka/crc32c.ts';
-import { readFetchResponse } from '../../adapters/kafka/fetch-response.ts';
+import { FetchedBatch, partsOf } from '../../adapters/kafka/fetched-batch.ts';
+import { type FetchedEntry, readFetchResponse } from '../../adapters/kafka/fetch-response.ts';
 import { ProducedMessage, writeProduceRequest } from '../../adapters/kafka/produce-request.ts';
 import { WholeRequest } from '../../adapters/kafka/whole-request.ts';
+import type { LogBatch, LogRecord } from '../../core/ports.ts';
 import { holds, holdsAsync } from '../support/holds.ts';
 
 const bytes = (max: number) => fc.uint8Array({ maxLength: max }).map((array) => Buffer.from(array));
@@ -83,8 +85,21 @@ function fetchResponse(batches: readonly Buffer[], aborted: readonly Aborted[] =
   return Buffer.concat([head, records]);
 }
 
-function read(response: Buffer) {
+function entriesOf(response: Buffer): readonly FetchedEntry[] {
   return readFetchResponse(response).responses[0]?.partitions[0]?.messages ?? [];
+}
+
+function batchesOf(response: Buffer): FetchedBatch[] {
+  return entriesOf(response).filter((entry) => entry instanceof FetchedBatch);
+}
+
+function partsFrom(response: Buffer, from: bigint): LogBatch[] {
+  const nextOffset = (entriesOf(response).at(-1)?.offset ?? -1n) + 1n;
+  return partsOf(batchesOf(response), { topic: 't', partition: 0, from, nextOffset, highWatermark: 1_000n });
+}
+
+function read(response: Buffer): LogRecord[] {
+  return partsFrom(response, 0n).flatMap(({ records }) => records);
 }
 
 describe('record batches', () => {
@@ -112,7 +127,7 @@ describe('record batches', () => {
         const bytes = batches.map(([messages, codec], index) =>
           compressed(batchOf(messages, BigInt(index * 100)), codec),
         );
-        const found = read(fetchResponse(bytes)).filter(({ isControlRecord }) => !isControlRecord);
+        const found = read(fetchResponse(bytes));
         expect(
           found.map((one) => new ProducedMessage(one.key as Buffer, one.value as Buffer, one.headers as never)),
         ).toEqual(batches.flatMap(([messages]) => messages));
@@ -121,13 +136,17 @@ describe('record batches', () => {
     );
   });
 
-  it('whose compressed bytes are damaged or too short are refused, and the next are read as if nothing had been', () => {
+  it('whose compressed bytes are damaged or too short are refused when they are read, and the next are read as if nothing had been', () => {
     const text = 'a text of some length that repeats itself, a text of some length that repeats itself';
     const whole = compressed(batchOf([new ProducedMessage(null, Buffer.from(text), {})], 0n), 'zstd');
     for (let size = HEADER_BYTES; size < whole.length; size += 1) {
       const short = sized(Buffer.from(whole.subarray(0, size)));
       const damaged = Buffer.from(whole).fill(0xff, HEADER_BYTES, size + 1);
-      for (const broken of [short, damaged]) expect(() => read(fetchResponse([broken]))).toThrow();
+      for (const broken of [short, damaged]) {
+        const [part] = partsFrom(fetchResponse([broken]), 0n);
+        expect(() => part?.records).toThrow("records of the log can't be read");
+        expect(() => part?.records).toThrow("records of the log can't be read");
+      }
       expect(read(fetchResponse([whole])).map(({ value }) => String(value))).toEqual([text]);
     }
   });
@@ -146,15 +165,38 @@ describe('record batches', () => {
     empty.writeInt32BE(HEADER_BYTES - 12, 8);
     empty.writeInt32BE(9, 23); // last offset delta
     empty.writeInt32BE(0, 57);
-    expect(read(fetchResponse([empty]))).toMatchObject([{ offset: 14n, isControlRecord: true }]);
+    expect(entriesOf(fetchResponse([empty]))).toEqual([{ offset: 14n, isControlRecord: true }]);
     const robbed = batchOf([new ProducedMessage(Buffer.from('k'), null, {})], 20n);
     robbed.writeInt32BE(4, 23);
-    expect(
-      read(fetchResponse([robbed])).map(({ offset, isControlRecord = false }) => [offset, isControlRecord]),
-    ).toEqual([
-      [20n, false],
-      [24n, true],
-    ]);
+    expect(partsFrom(fetchResponse([robbed]), 20n)).toMatchObject([{ count: 1, nextOffset: 25n }]);
+    expect(partsFrom(fetchResponse([robbed]), 21n)).toEqual([]);
+  });
+
+  it('are handed over in parts that tell their count and where each ends, from whatever offset', () => {
+    const sizes = fc.array(fc.constantFrom(1, 2, 30, 700, 1_999, 2_000, 2_001), { minLength: 1, maxLength: 6 });
+    holds(
+      fc.property(sizes, fc.nat(100), fc.boolean(), (counts, percent, isPacked) => {
+        const starts = counts.map((_, index) => counts.slice(0, index).reduce((sum, count) => sum + count, 0));
+        const end = (starts.at(-1) as number) + (counts.at(-1) as number);
+        const bytes = counts.map((count, index) => {
+          const messages = Array.from({ length: count }, () => new ProducedMessage(null, null, {}));
+          const batch = batchOf(messages, BigInt(starts[index] as number));
+          return isPacked ? compressed(batch, 'zstd') : batch;
+        });
+        const from = Math.floor((percent / 100) * (end - 1));
+        // a broker leaves out the batches that lie before it
+        const first = starts.findLastIndex((start) => start <= from);
+        let next = BigInt(from);
+        for (const { count, records, nextOffset } of partsFrom(fetchResponse(bytes.slice(first)), next)) {
+          expect(count).toBe(records.length);
+          expect(records.map(({ offset }) => offset)).toEqual(records.map((_, index) => next + BigInt(index)));
+          next = nextOffset;
+          expect(count < 2_000).toBe(next === BigInt(end) ? count < 2_000 : next <= BigInt(from) + 2_000n);
+        }
+        expect(next).toBe(BigInt(end));
+      }),
+      60,
+    );
   });
 
   it('are checked by CRC-32C', () => {
@@ -254,7 +296,7 @@ describe('aborted transactions', () => {
             listed,
           ),
         );
-        const texts = found.filter(({ isControlRecord }) => !isControlRecord).map(({ value }) => String(value));
+        const texts = found.map(({ value }) => String(value));
         expect(texts).toEqual(from.flatMap(({ text }) => (text !== null && visible.has(text) ? [text] : [])));
       }),
     );

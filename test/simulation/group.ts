@@ -175,7 +175,8 @@ export class SimConsumer implements LogConsumer {
       const { records, nextOffset } = fetched;
       const highWatermark = BigInt(place.entries.length);
       if (records.length === 0) this.#callbacks?.passedOver?.({ topic, partition }, nextOffset);
-      else await this.#callbacks?.batch({ topic, partition, records, nextOffset, highWatermark });
+      else
+        await this.#callbacks?.batch({ topic, partition, records, count: records.length, nextOffset, highWatermark });
       next = nextOffset;
     }
   }

@@ -1,7 +1,7 @@
 /** Seam's own processes: production code throughout, its ports turned to the simulated log and databases. */
 import type { CanonicalRecord } from '../../core/canonical-record.ts';
 import { RecordError, TransientError } from '../../core/errors.ts';
-import type { LogBatch, Logger } from '../../core/ports.ts';
+import type { LogSlice, Logger } from '../../core/ports.ts';
 import type { Random } from '../../demo/random.ts';
 import { canonicalizeStage } from '../../processors/canonicalize.ts';
 import { type Codecs, META_HEADER } from '../../processors/codecs.ts';
@@ -131,7 +131,7 @@ export function startSink(world: World, process: SimProcess, system: SystemName,
   };
 }
 
-async function decode(isReadable: boolean, { topic, records }: LogBatch): Promise<(CanonicalRecord | RecordError)[]> {
+async function decode(isReadable: boolean, { topic, records }: LogSlice): Promise<(CanonicalRecord | RecordError)[]> {
   return records.map((record) => {
     const canonical = canonicalOf(topic, record);
     if (isReadable || !isGarbled(canonical)) return canonical;

@@ -202,7 +202,7 @@ class TestConsumer implements LogConsumer {
           if (records.length === 0) return [];
           const nextOffset = from + BigInt(records.length);
           next.set(name, nextOffset);
-          return [{ ...partition, records, nextOffset, highWatermark: BigInt(all.length) }];
+          return [{ ...partition, records, count: records.length, nextOffset, highWatermark: BigInt(all.length) }];
         });
         if (batches.length > 0) await Promise.all(batches.map((batch) => callbacks.batch(batch)));
         else

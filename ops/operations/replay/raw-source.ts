@@ -5,9 +5,9 @@
  */
 import { asBuffer } from '../../../core/bytes.ts';
 import { ConfigError } from '../../../core/errors.ts';
-import type { LogAdmin, LogBatch, LogRecord } from '../../../core/ports.ts';
+import type { LogAdmin, LogRecord } from '../../../core/ports.ts';
 import { canonicalizeGroup, type ProcessorSettings, rawTopic } from '../../../processors/main.ts';
-import { type OffsetRange, readRanges } from './read-ranges.ts';
+import { type OffsetRange, type RangePart, readRanges } from './read-ranges.ts';
 import { type Asked, selectionOf } from './selection.ts';
 import type { ReplayParts } from './target-access.ts';
 
@@ -71,7 +71,7 @@ export type ReadRaw = {
   readonly topic: string;
   readonly ranges: readonly OffsetRange[];
   readonly signal: AbortSignal;
-  readonly take: (batch: LogBatch) => Promise<void> | void;
+  readonly take: (part: RangePart) => Promise<void> | void;
 };
 
 export async function readRaw({ parts, groupId, topic, ranges, signal, take }: ReadRaw): Promise<void> {
@@ -80,8 +80,8 @@ export async function readRaw({ parts, groupId, topic, ranges, signal, take }: R
   const ends = new Map(bounds.map(({ partition, latest }) => [partition, latest]));
   let turn = Promise.resolve();
   // one at a time, over all partitions
-  const inTurn = (batch: LogBatch): Promise<void> => {
-    const taken = turn.then(() => take(batch));
+  const inTurn = (part: RangePart): Promise<void> => {
+    const taken = turn.then(() => take(part));
     turn = taken.catch(() => undefined);
     return taken;
   };

@@ -69,8 +69,7 @@ export async function decodeOutputs(
   partitionOf: (key: string) => number,
 ) {
   const records = outputs.map((output, index) => recordOf(output, BigInt(index)));
-  const end = BigInt(records.length);
-  const decoded = await parts.decode({ topic, partition: 0, records, nextOffset: end, highWatermark: end });
+  const decoded = await parts.decode({ topic, partition: 0, records });
   return decoded.flatMap((record, index) => {
     const output = outputs[index] as OutputRecord;
     if (record instanceof RecordError) return [];

@@ -1,7 +1,10 @@
 /** Reads ranges of one topic from beginning to end, as a group of its own that commits nothing. */
-import type { Log, LogBatch, TopicPartition } from '../../../core/ports.ts';
+import type { Log, LogSlice, TopicPartition } from '../../../core/ports.ts';
 
 export type OffsetRange = { readonly partition: number; readonly from: bigint; readonly to: bigint };
+
+/** `nextOffset`: up to where the range is read with these records, which may be none. */
+export type RangePart = LogSlice & { readonly nextOffset: bigint };
 
 export type ReadOptions = {
   readonly log: Log;
@@ -11,8 +14,8 @@ export type ReadOptions = {
   /** Ends of the partitions that are not asked for. */
   readonly ends: ReadonlyMap<number, bigint>;
   readonly signal: AbortSignal;
-  /** Batches of one partition one after another; `nextOffset` is the end of the range with its last one, which may be empty. */
-  readonly take: (batch: LogBatch) => Promise<void>;
+  /** Parts of one partition one after another; the last one's `nextOffset` is the end of the range. */
+  readonly take: (part: RangePart) => Promise<void>;
 };
 
 /** Resolves when every range was taken, or the signal aborted. */
@@ -50,7 +53,7 @@ class Reading {
         revoked: async () => void (await Promise.all(this.#turns.values())),
         batch: (batch) => this.#inTurn(batch),
         passedOver: (place, nextOffset) => {
-          void this.#inTurn({ ...place, records: [], nextOffset, highWatermark: nextOffset });
+          void this.#inTurn({ ...place, records: [], nextOffset });
         },
       });
     } finally {
@@ -68,23 +71,24 @@ class Reading {
   }
 
   /** A stretch without records is told while the batch before it may still be being taken. */
-  #inTurn(batch: LogBatch): Promise<void> {
-    const turn = (this.#turns.get(batch.partition) ?? Promise.resolve()).then(() => this.#take(batch));
-    this.#turns.set(batch.partition, turn);
+  #inTurn(part: RangePart): Promise<void> {
+    const turn = (this.#turns.get(part.partition) ?? Promise.resolve()).then(() => this.#take(part));
+    this.#turns.set(part.partition, turn);
     return turn;
   }
 
-  async #take(batch: LogBatch): Promise<void> {
-    const range = this.#options.ranges.find(({ partition }) => partition === batch.partition);
-    const from = this.#next.get(batch.partition);
+  async #take(part: RangePart): Promise<void> {
+    const { topic, partition } = part;
+    const range = this.#options.ranges.find((one) => one.partition === partition);
+    const from = this.#next.get(partition);
     if (range === undefined || from === undefined || from >= range.to) return;
     if (this.#failure !== undefined || this.#options.signal.aborted) return;
-    const nextOffset = batch.nextOffset < range.to ? batch.nextOffset : range.to;
+    const nextOffset = part.nextOffset < range.to ? part.nextOffset : range.to;
     if (nextOffset <= from) return;
-    const records = batch.records.filter(({ offset }) => offset >= from && offset < range.to);
+    const records = part.records.filter(({ offset }) => offset >= from && offset < range.to);
     try {
-      await this.#options.take({ ...batch, records, nextOffset });
-      this.#next.set(batch.partition, nextOffset);
+      await this.#options.take({ topic, partition, records, nextOffset });
+      this.#next.set(partition, nextOffset);
     } catch (error) {
       this.#failure = { error };
     }

@@ -1,9 +1,9 @@
 /** Goes through the ranges of one target, topic by topic, parents first, and hands on what decides, window by window. */
-import type { LogBatch, LogRecord } from '../../../core/ports.ts';
+import type { LogRecord } from '../../../core/ports.ts';
 import { Decoder } from '../../../sinks/engine/decoder.ts';
 import { takesOf } from './filter.ts';
 import type { Filter } from './plan-file.ts';
-import { readRanges } from './read-ranges.ts';
+import { type RangePart, readRanges } from './read-ranges.ts';
 import type { TopicRanges } from './scope.ts';
 import type { OpenTarget, ReplayParts } from './target-access.ts';
 import { type Group, Window, type WindowLimits } from './window.ts';
@@ -86,11 +86,11 @@ class TopicWalk {
     this.#takes = takesOf(options.filter);
   }
 
-  async take(batch: LogBatch): Promise<void> {
-    const { partition, nextOffset } = batch;
+  async take(part: RangePart): Promise<void> {
+    const { partition, nextOffset } = part;
     const pending = this.#pendingOf(partition);
-    for (const record of batch.records) this.#options.onRecord?.(this.#topic, partition, record);
-    const items = batch.records.length === 0 ? [] : await this.#decoder.decode(batch);
+    for (const record of part.records) this.#options.onRecord?.(this.#topic, partition, record);
+    const items = part.records.length === 0 ? [] : await this.#decoder.decode(part);
     for (const [index, queued] of items.entries()) {
       pending.read += 1;
       if (this.#takes(queued)) {
