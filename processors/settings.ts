@@ -8,7 +8,7 @@ export const ProcessorSettings = z.strictObject({
     .int()
     .min(1)
     .max(50_000)
-    .default(5_000)
+    .default(10_000)
     .meta({ description: 'Most records read for one transaction.' }),
   transactionBytesMax: z
     .int()
@@ -19,11 +19,9 @@ export const ProcessorSettings = z.strictObject({
     description:
       'Shortest time between the starts of two transactions of a task. A change that comes alone never waits.',
   }),
-  bufferRecordsMax: z
-    .int()
-    .min(1)
-    .default(10_000)
-    .meta({ description: 'Records of one partition kept in memory before it is fetched no further.' }),
+  bufferRecordsMax: z.int().min(1).default(20_000).meta({
+    description: 'Records of one partition kept in memory, as they were fetched, before it is fetched no further.',
+  }),
   retryDelayMs: z.int().min(1).default(200).meta({ description: 'First pause after a fault that may pass by itself.' }),
   retryDelayMsMax: z.int().min(10).default(30_000).meta({ description: 'Longest pause between two attempts.' }),
   retryAttemptsMax: z

@@ -43,7 +43,7 @@ export const clients: Comparison = {
   name: 'clients',
   title: 'Kafka clients behind our port',
   about:
-    'Canonical sale lines with their metadata header, read by one process on one core; then read and written again in transactions of 5,000 that ' +
+    'Canonical sale lines with their metadata header, read by one process on one core; then read and written again in transactions of 10,000 that ' +
     'carry the input’s offsets. kafkajs is the client that ships, with the repairs of `adapters/kafka`; the other one is as thin as it can be.',
   metrics: [
     { name: 'rate', label: 'records/s on one core', unit: '1/s', better: 'more' },
@@ -104,7 +104,7 @@ function compareCase(bench: Bench, name: string, context: BenchContext): Promise
     contestant(PLATFORMATIC, { client: 'platformatic' }, 'a thin adapter to the same port'),
   ];
   if (repeats) all.push(contestant(PLAIN, { client: 'shipped', isExact: false }, 'the same without transactions'));
-  const about = `${bench.records} canonical records, ${PARTITIONS} partitions${repeats ? ', transactions of 5,000' : ''}`;
+  const about = `${bench.records} canonical records, ${PARTITIONS} partitions${repeats ? ', transactions of 10,000' : ''}`;
   return alternate(name, about, all, context);
 }
 

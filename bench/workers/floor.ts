@@ -26,7 +26,7 @@ export type FloorOrder = {
 };
 
 /** As many as the processor puts into one transaction. */
-const TRANSACTION_RECORDS = 5_000;
+const TRANSACTION_RECORDS = 10_000;
 
 takeOrders(async (order: FloorOrder): Promise<Work> => {
   const log = logOf(order);
