@@ -107,8 +107,6 @@ export class BatchQueue {
 
 /** Those that are not written yet: all, but for a batch that was fetched before the offsets were moved. */
 function freshOf({ records }: LogBatch, { nextOffset }: Lease): readonly LogRecord[] {
-  const [first] = records;
-  return first === undefined || first.offset >= nextOffset
-    ? records
-    : records.filter(({ offset }) => offset >= nextOffset);
+  const first = records.findIndex(({ offset }) => offset >= nextOffset);
+  return first < 0 ? [] : first === 0 ? records : records.slice(first);
 }

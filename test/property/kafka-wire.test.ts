@@ -187,13 +187,15 @@ describe('record batches', () => {
         // a broker leaves out the batches that lie before it
         const first = starts.findLastIndex((start) => start <= from);
         let next = BigInt(from);
-        for (const { count, records, nextOffset } of partsFrom(fetchResponse(bytes.slice(first)), next)) {
+        const parts = partsFrom(fetchResponse(bytes.slice(first)), next);
+        for (const { count, records, nextOffset } of parts) {
           expect(count).toBe(records.length);
           expect(records.map(({ offset }) => offset)).toEqual(records.map((_, index) => next + BigInt(index)));
           next = nextOffset;
-          expect(count < 2_000).toBe(next === BigInt(end) ? count < 2_000 : next <= BigInt(from) + 2_000n);
         }
         expect(next).toBe(BigInt(end));
+        // the first may have lost some in front, the last is what is left
+        for (const { count } of parts.slice(1, -1)) expect(count).toBeGreaterThanOrEqual(2_000);
       }),
       60,
     );

@@ -25,9 +25,9 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: 'first-record-after-the-offset-left-out',
-    file: 'sinks/engine/worker.ts',
-    find: 'offset >= lease.nextOffset',
-    replace: 'offset > lease.nextOffset',
+    file: 'sinks/engine/queue.ts',
+    find: 'offset >= nextOffset',
+    replace: 'offset > nextOffset',
   },
   {
     name: 'ledger-committed-on-its-own',
