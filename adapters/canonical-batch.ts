@@ -3,7 +3,7 @@ import { entities } from '../avro/generated/entities.ts';
 import type { EntityName } from '../avro/generated/records.ts';
 import type { CanonicalRecord } from '../core/canonical-record.ts';
 import { RecordError } from '../core/errors.ts';
-import type { LogSlice, LogRecord } from '../core/ports.ts';
+import type { LogRecord, LogSlice } from '../core/ports.ts';
 import { type CanonicalCodec, createCanonicalCodec } from './avro/canonical-codec.ts';
 import { createMetaCodec, META_HEADER } from './avro/meta-codec.ts';
 import { asBuffer } from '../core/bytes.ts';

@@ -9,7 +9,7 @@ import type { ChangeEvent, Row } from '../core/change-event.ts';
 import { epochOf, toChangeEvent } from '../core/debezium.ts';
 import { ContractError, RecordError } from '../core/errors.ts';
 import type { Lookups, Refusal } from '../core/mapping.ts';
-import type { LogRecord, OutputRecord } from '../core/ports.ts';
+import type { LogRecord, LogSlice, OutputRecord } from '../core/ports.ts';
 import { sharedStamp } from '../core/position.ts';
 import type { Codecs } from './codecs.ts';
 import type { CompiledEntity, CompiledTable } from './compile-mapping.ts';
@@ -24,7 +24,7 @@ import {
   ledgerKey,
 } from './echo.ts';
 import { type Mapped, mapEvent, TRUNCATE_KEY } from './map-event.ts';
-import type { InputSlice, Rejected, Stage, Transformed } from './stage.ts';
+import type { Rejected, Stage, Transformed } from './stage.ts';
 import { sweeper } from './sweep.ts';
 import { checkKeyless, TableSchemas } from './table-schema.ts';
 import { traceIdOf } from './trace.ts';
@@ -75,7 +75,7 @@ type Question = { readonly isWritten: boolean; readonly hash: string };
 class SliceWork {
   readonly #parts: CanonicalizeParts;
   readonly #table: CompiledTable;
-  readonly #slice: InputSlice;
+  readonly #slice: LogSlice;
   readonly #schemas: TableSchemas;
   readonly #held: ReadonlyMap<string, readonly string[]> | undefined;
   readonly #outputs: OutputRecord[] = [];
@@ -85,7 +85,7 @@ class SliceWork {
   readonly #counter = new Counter();
   #stop: Transformed['stop'];
 
-  constructor(parts: CanonicalizeParts, table: CompiledTable, slice: InputSlice, schemas: TableSchemas) {
+  constructor(parts: CanonicalizeParts, table: CompiledTable, slice: LogSlice, schemas: TableSchemas) {
     this.#parts = parts;
     this.#table = table;
     this.#slice = slice;

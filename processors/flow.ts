@@ -13,13 +13,13 @@ import {
 } from '../core/canonical-record.ts';
 import { ConfigError, ContractError, InvariantError, RecordError } from '../core/errors.ts';
 import { Refusal } from '../core/mapping.ts';
-import type { LogRecord, OutputRecord } from '../core/ports.ts';
+import type { LogRecord, LogSlice, OutputRecord } from '../core/ports.ts';
 import type { Step, StepOutput } from '../core/step.ts';
 import { type Codecs, META_HEADER } from './codecs.ts';
 import type { Entities } from './compile-mapping.ts';
 import { Counter } from './counter.ts';
 import { TRUNCATE_KEY } from './map-event.ts';
-import type { InputSlice, Rejected, Stage, Transformed } from './stage.ts';
+import type { Rejected, Stage, Transformed } from './stage.ts';
 
 export type FlowParts = {
   readonly groupId: string;
@@ -89,7 +89,7 @@ class FlowSlice {
     this.#steps = steps;
   }
 
-  run({ records }: InputSlice): Transformed {
+  run({ records }: LogSlice): Transformed {
     let stop: Transformed['stop'];
     for (let index = 0; index < records.length && stop === undefined; index += 1) {
       const record = records[index] as LogRecord;

@@ -6,16 +6,16 @@
  * that has landed or is discarded. Nothing is tried twice by itself: a request is one attempt.
  */
 import { ContractError, RecordError } from '../core/errors.ts';
-import type { LogRecord, OutputRecord } from '../core/ports.ts';
+import type { LogRecord, LogSlice, OutputRecord } from '../core/ports.ts';
 import { Counter } from './counter.ts';
 import { deadLetter, discardedLetter, keyIdOf, landedLetter, type Parked } from './dead-letter.ts';
 import { ParkedOverlay } from './parked-keys.ts';
 import { type Place, type Redrive, readRedrive, refused } from './redrive.ts';
 import { parkedFull, type SliceContext, type SliceDone } from './slice-work.ts';
-import type { InputSlice, Transformed } from './stage.ts';
+import type { Transformed } from './stage.ts';
 
 /** Rejects with a TransientError where something beside Kafka is away: the lane waits. */
-export async function workLane(context: SliceContext, lane: InputSlice): Promise<SliceDone> {
+export async function workLane(context: SliceContext, lane: LogSlice): Promise<SliceDone> {
   const work = new LaneWork(context, lane);
   return work.run();
 }
@@ -24,7 +24,7 @@ type Request = { readonly index: number; readonly redrive: Redrive };
 
 class LaneWork {
   readonly #context: SliceContext;
-  readonly #lane: InputSlice;
+  readonly #lane: LogSlice;
   readonly #overlay: ParkedOverlay;
   readonly #outputs: OutputRecord[] = [];
   readonly #counter = new Counter();
@@ -32,7 +32,7 @@ class LaneWork {
   #run: Request[] = [];
   #stop: Transformed['stop'];
 
-  constructor(context: SliceContext, lane: InputSlice) {
+  constructor(context: SliceContext, lane: LogSlice) {
     this.#context = context;
     this.#lane = lane;
     this.#overlay = new ParkedOverlay(context.parked);
@@ -153,7 +153,7 @@ class LaneWork {
   }
 
   /** A contract that is broken from the first record on is told by an error. */
-  async #ask(slice: InputSlice): Promise<Transformed> {
+  async #ask(slice: LogSlice): Promise<Transformed> {
     try {
       return await this.#context.stage.transform(slice);
     } catch (error) {

@@ -6,13 +6,13 @@
  * the same for the others.
  */
 import { ContractError, type RecordError } from '../core/errors.ts';
-import type { LogRecord, OutputRecord, TopicPartition } from '../core/ports.ts';
+import type { LogRecord, LogSlice, OutputRecord, TopicPartition } from '../core/ports.ts';
 import { deadLetter, KEY_PARKED, keyIdOf, type Parked, waitingLetter } from './dead-letter.ts';
 import type { ParkedChange, ParkedKeys } from './parked-keys.ts';
 import { ParkedOverlay } from './parked-keys.ts';
 import type { Place } from './redrive.ts';
 import type { ProcessorSettings } from './settings.ts';
-import type { Counts, InputSlice, Stage, Transformed } from './stage.ts';
+import type { Counts, Stage, Transformed } from './stage.ts';
 
 export type SliceSettings = Pick<ProcessorSettings, 'laterRecords' | 'parkedRecordsMax'>;
 
@@ -31,7 +31,7 @@ export type SliceContext = {
   readonly nowMs: number;
 };
 
-export async function workSlice(context: SliceContext, slice: InputSlice): Promise<SliceDone> {
+export async function workSlice(context: SliceContext, slice: LogSlice): Promise<SliceDone> {
   const { kept, transformed } = await transformKept(context, slice);
   const setAside = new SetAside(context, slice, kept, transformed.rejected);
   const full = setAside.fill(transformed.stop === undefined ? undefined : kept[transformed.stop.at]);
@@ -56,7 +56,7 @@ const NOTHING: SliceDone = { outputs: [], changes: [], counts: {} };
 
 type Kept = { readonly kept: readonly LogRecord[]; readonly transformed: Transformed };
 
-async function transformKept({ stage, parked, settings }: SliceContext, slice: InputSlice): Promise<Kept> {
+async function transformKept({ stage, parked, settings }: SliceContext, slice: LogSlice): Promise<Kept> {
   const isWaiting = settings.laterRecords === 'wait';
   let kept = slice.records;
   if (isWaiting && parked.count(slice.topic) > 0) {
@@ -90,13 +90,13 @@ class SetAside {
   readonly overlay: ParkedOverlay;
   readonly letters: OutputRecord[] = [];
   readonly #context: SliceContext;
-  readonly #slice: InputSlice;
+  readonly #slice: LogSlice;
   readonly #errors: ReadonlyMap<LogRecord, RecordError>;
   readonly #kept: ReadonlySet<LogRecord>;
   #refused = 0;
   #waiting = 0;
 
-  constructor(context: SliceContext, slice: InputSlice, kept: readonly LogRecord[], rejected: Transformed['rejected']) {
+  constructor(context: SliceContext, slice: LogSlice, kept: readonly LogRecord[], rejected: Transformed['rejected']) {
     this.#context = context;
     this.#slice = slice;
     this.#errors = new Map(rejected.map(({ record, error }) => [record, error]));

@@ -3,14 +3,7 @@
  * follows from records.
  */
 import type { ContractError, RecordError, SeamError } from '../core/errors.ts';
-import type { LogRecord, OutputRecord } from '../core/ports.ts';
-
-/** Records of one partition, in its order. */
-export type InputSlice = {
-  readonly topic: string;
-  readonly partition: number;
-  readonly records: readonly LogRecord[];
-};
+import type { LogRecord, LogSlice, OutputRecord } from '../core/ports.ts';
 
 export type Transformed = {
   /** In the order of the records they follow from. */
@@ -34,7 +27,7 @@ export type Stage = {
    * Called again with the same records after a failure, and must answer the same. Rejects with a TransientError where
    * something beside Kafka is away: this topic waits, the others flow. A ContractError stops the topic.
    */
-  transform(slice: InputSlice): Promise<Transformed>;
+  transform(slice: LogSlice): Promise<Transformed>;
   /** The canonical tombstone that a `delete` on the redrive lane asks for; RecordError where the request is none. */
   sweep?(request: LogRecord): OutputRecord;
 };

@@ -1,7 +1,7 @@
 /** Batches → items to be written. A registry that is away delays a batch; it sets no record aside. */
 import type { CanonicalRecord } from '../../core/canonical-record.ts';
 import { RecordError, type SeamError, TransientError } from '../../core/errors.ts';
-import type { Clock, LogSlice, LogRecord, TopicPartition } from '../../core/ports.ts';
+import type { Clock, LogRecord, LogSlice, TopicPartition } from '../../core/ports.ts';
 import { type DecodeBatch, META_HEADER } from './record.ts';
 import type { SinkSettings } from './settings.ts';
 import type { Item } from './transaction.ts';
