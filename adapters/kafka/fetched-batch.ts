@@ -38,25 +38,17 @@ export class FetchedBatch {
     return this.#bytes.readBigInt64BE(43);
   }
 
-  /** Of a control batch: the key of its record. null where there is none, or compaction has dropped the record. */
+  /** Of a control batch, whose records are never compressed: the key of its one record. */
   get markerKey(): Buffer | null {
-    if (this.count === 0) return null;
     const reader = new WireReader(this.#bytes, FIRST_RECORD_AT);
     reader.varint(); // length
-    reader.skip(1); // attributes
-    reader.varlong(); // timestamp
-    reader.varint(); // offset
-    return reader.nullableBytes();
+    return new RecordView(this.#source(this.#bytes), reader).key;
   }
 
   /** Adds this batch's records. Throws where the bytes are damaged, and a ContractError CODEC_UNSUPPORTED. */
   readInto(records: LogRecord[], place: string): void {
     const bytes = decompress(this.#bytes.subarray(FIRST_RECORD_AT), this.attributes & CODEC_MASK, place);
-    const source: Source = {
-      bytes,
-      firstOffset: this.firstOffset,
-      firstTimestampMs: Number(this.#bytes.readBigInt64BE(27)),
-    };
+    const source = this.#source(bytes);
     const reader = new WireReader(bytes);
     for (let index = 0; index < this.count; index += 1) {
       const end = reader.varint() + reader.at;
@@ -64,6 +56,10 @@ export class FetchedBatch {
       records.push(new RecordView(source, reader));
       reader.at = end;
     }
+  }
+
+  #source(bytes: Buffer): Source {
+    return { bytes, firstOffset: this.firstOffset, firstTimestampMs: Number(this.#bytes.readBigInt64BE(27)) };
   }
 }
 
