@@ -1,0 +1,40 @@
+/**
+ * The contract of a check: one question to a source that must be answered with "no" before its tables count as read whole. A check is one
+ * file in the folder of its kind of database, with its SQL, its verdict, its text and its next command.
+ *
+ * `connectors apply` refuses on findings that halt; `connectors status` shows all; the watch asks all the time and halts what
+ * is found. So `find` must be cheap (catalogue queries, no scan of tables), must change nothing, and must answer the same
+ * when asked twice. It throws only when it cannot be carried out; the watch makes a condition of that after 60 s.
+ */
+import type { ConnectorConfig } from '../../../adapters/connect-client.ts';
+import type { Severity } from '../../../core/condition.ts';
+import type { SourceMapping } from '../../../core/mapping.ts';
+import type { SourceSession } from '../../resnapshot/source-session.ts';
+
+export type SourceCheck = {
+  /** Stable code of the condition: `TABLE_NOT_PUBLISHED`. */
+  readonly id: string;
+  readonly severity: Severity;
+  find(source: CheckedSource): Promise<readonly Finding[]>;
+};
+
+/** What one check found; without a table it concerns the whole source. */
+export type Finding = {
+  /** `<schema>.<name>` as the mapping spells it. */
+  readonly table?: string;
+  readonly text: string;
+  readonly next: string;
+};
+
+export type CheckedSource = {
+  readonly system: string;
+  /** As the capture user. */
+  readonly session: SourceSession;
+  /** As Kafka Connect has it, or as it is about to be applied. */
+  readonly config: ConnectorConfig;
+  /** What the connector read last; undefined: nothing was read yet. */
+  readonly offset: Readonly<Record<string, unknown>> | undefined;
+  readonly mapping: SourceMapping;
+  /** Mapped tables, `<schema>.<name>`; ignored ones are left out. */
+  readonly tables: readonly string[];
+};
