@@ -2,9 +2,10 @@
  * Records that a sink has set aside in its target's database, from an operator's side: `seam.parked`, `seam.discarded`. Works
  * with the sink's own user and rights. Asking only marks records: the running sink tries them, so there is one writer.
  */
-import mariadb, { type Connection, type SqlError } from 'mariadb';
+import type { Connection, SqlError } from 'mariadb';
 import type pg from 'pg';
 import type { DialectName } from '../core/target.ts';
+import { connectMariadb } from './mariadb-client.ts';
 import { connectPostgres } from './postgres-client.ts';
 import { whenReachable } from './reachable.ts';
 import { type SideSchemaAccess, sideSchemaError } from './side-schema.ts';
@@ -113,7 +114,7 @@ export class ParkedRecords {
       return new ParkedRecords('postgres', queryPostgres(system, client), () => client.end());
     }
     const connection = await whenReachable(access, () =>
-      mariadb.createConnection({
+      connectMariadb({
         ...{ host, port, user, password },
         rowsAsArray: true,
         queryTimeout: STATEMENT_MS_MAX,

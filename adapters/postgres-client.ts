@@ -1,7 +1,17 @@
 import pg from 'pg';
+import { PINNED_SETTINGS, SHARED_SESSION_SETTINGS, startOptions } from '../core/databases/postgres.ts';
 
-/** A client that could not connect is spent: each attempt needs a new one. */
+/** With the pinned settings. A client that could not connect is spent: each attempt needs a new one. */
 export async function connectPostgres(options: pg.ClientConfig): Promise<pg.Client> {
+  return connected({ ...options, options: startOptions(PINNED_SETTINGS) });
+}
+
+/** For scripts of others: their names are found by the database's own search path. */
+export async function connectForScripts(options: pg.ClientConfig): Promise<pg.Client> {
+  return connected({ ...options, options: startOptions(SHARED_SESSION_SETTINGS) });
+}
+
+async function connected(options: pg.ClientConfig): Promise<pg.Client> {
   const client = new pg.Client(options);
   await client.connect();
   return client;

@@ -8,6 +8,8 @@
  */
 import mariadb, { type Pool as MariadbPool, type SqlError } from 'mariadb';
 import pg from 'pg';
+import { PINNED_SETTINGS as MARIADB_SETTINGS, setStatement } from '../core/databases/mariadb.ts';
+import { PINNED_SETTINGS, startOptions } from '../core/databases/postgres.ts';
 import { ContractError, InvariantError, type SeamError, TransientError } from '../core/errors.ts';
 import type { DialectName } from '../core/target.ts';
 
@@ -141,6 +143,7 @@ class PostgresReader implements Reader {
       statement_timeout: STATEMENT_MS_MAX,
       query_timeout: STATEMENT_MS_MAX + CONNECT_MS_MAX,
       keepAlive: true,
+      options: startOptions(PINNED_SETTINGS),
     });
     // an idle connection that breaks is replaced by the next query
     this.#pool.on('error', () => {});
@@ -182,6 +185,7 @@ class MariadbReader implements Reader {
       socketTimeout: STATEMENT_MS_MAX + CONNECT_MS_MAX,
       rowsAsArray: true,
       charset: 'utf8mb4',
+      initSql: setStatement(MARIADB_SETTINGS),
       connectAttributes: { program_name: 'seam processors' },
     });
   }

@@ -13,6 +13,7 @@ DECLARE
 BEGIN
   FOR role_name IN SELECT rolname FROM pg_roles WHERE rolname IN ('seam_cdc', 'seam_sink') LOOP
     EXECUTE format('DROP OWNED BY %I', role_name);
+    EXECUTE format('ALTER ROLE %I IN DATABASE %I RESET ALL', role_name, current_database());
     BEGIN
       EXECUTE format('DROP ROLE %I', role_name);
     EXCEPTION WHEN dependent_objects_still_exist THEN

@@ -3,6 +3,7 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readPassword } from '../../adapters/deployment-file.ts';
 import { type AdminConnection, queryRows, runScripts, type SqlScript } from '../../adapters/sql-script.ts';
+import { notPinned } from '../../core/databases/postgres.ts';
 import type { DatabaseAccess, Deployment } from '../../core/deployment.ts';
 import { ConfigError } from '../../core/errors.ts';
 import { DISCARDED_TABLE } from '../../sinks/dialects/dialect.ts';
@@ -22,11 +23,11 @@ export async function planSetup(deployment: Deployment, system: System, withLega
   const admin = await adminConnection(deployment, system.system);
   const isOurs = system.source === null;
   const isIncomplete = isOurs && (await lacksTables(admin, system));
-  const done = !isIncomplete && (await isSetUp(admin));
+  const done = !isIncomplete && (await isSetUp(admin)) && (isOurs || (await isPinned(admin)));
   const scripts: SqlScript[] = [];
   if (isIncomplete || (withLegacySchema && !isOurs && (await isEmpty(admin))))
     scripts.push(await script(system.sql.schema));
-  if (!done) scripts.push(sideSchema(system), await script(system.sql.setup));
+  if (!done) scripts.push(sideSchema(system), await script(system.sql.setup), ...captureSettings(system));
   return { system: system.system, scripts, done: scripts.length === 0 };
 }
 
@@ -65,6 +66,11 @@ function sideSchema({ database }: System): SqlScript {
   return { name: `sinks/dialects/${database}/side-schema.sql`, text: dialects[database].sideSchemaSql() };
 }
 
+function captureSettings({ database, source }: System): SqlScript[] {
+  const text = source === null ? undefined : dialects[database].captureSettingsSql(CAPTURE_USER);
+  return text === undefined ? [] : [{ name: `sinks/dialects/${database}/capture-settings`, text }];
+}
+
 async function script(file: URL): Promise<SqlScript> {
   return { name: file.pathname.split('/').slice(-3).join('/'), text: await readFile(file, 'utf8') };
 }
@@ -81,6 +87,18 @@ async function isSetUp(admin: AdminConnection): Promise<boolean> {
          JOIN information_schema.tables ON concat(table_schema, '.', table_name) = '${DISCARDED_TABLE}'
          WHERE privilege_type = 'BINLOG REPLAY' AND grantee LIKE '''${SINK_USER}''@%'`;
   return (await queryRows(admin, sql)).length > 0;
+}
+
+/** Set-ups of an earlier version lack these settings, or some of them. */
+async function isPinned(admin: AdminConnection): Promise<boolean> {
+  if (admin.kind !== 'postgres') return true;
+  const [row] = await queryRows<{ setconfig: string[] }>(
+    admin,
+    `SELECT setconfig FROM pg_db_role_setting s
+       JOIN pg_database d ON d.oid = s.setdatabase AND d.datname = current_database()
+       JOIN pg_roles r ON r.oid = s.setrole AND r.rolname = '${CAPTURE_USER}'`,
+  );
+  return notPinned(row?.setconfig ?? []).length === 0;
 }
 
 async function lacksTables(admin: AdminConnection, { target }: System): Promise<boolean> {

@@ -1,5 +1,5 @@
 /** One plain SQL connection to a source, with the rights that Seam has there anyway. */
-import mariadb from 'mariadb';
+import { connectMariadb } from '../../adapters/mariadb-client.ts';
 import { connectPostgres } from '../../adapters/postgres-client.ts';
 import { whenReachable } from '../../adapters/reachable.ts';
 import type { ReadConnection } from '../verify/source-rows.ts';
@@ -25,7 +25,7 @@ export async function openSource(connection: ReadConnection): Promise<SourceSess
       close: () => client.end(),
     };
   }
-  const client = await whenReachable(connection, () => mariadb.createConnection(login));
+  const client = await whenReachable(connection, () => connectMariadb(login));
   return {
     kind,
     query: async <T>(sql: string, values: readonly Value[] = []) => (await client.query(sql, [...values])) as T[],

@@ -189,6 +189,8 @@ export type Dialect = {
   readonly name: DialectName;
   /** Makes the side schema or brings it up to date, however often it runs; for the provisioner, with more rights than a sink. */
   readonly sideSchemaSql: () => string;
+  /** After a source's setup.sql: what decides how values are printed in the sessions of the capture user. undefined: nothing to set. */
+  readonly captureSettingsSql: (user: string) => string | undefined;
   /** Connects and sets the echo tag. Called again after every lost connection. */
   readonly open: (connection: Connection, settings: SessionSettings) => Promise<Session>;
   /** A driver's error as one of ours, by its code alone. */

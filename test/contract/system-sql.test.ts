@@ -3,8 +3,10 @@ import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import pg from 'pg';
 import { type AdminConnection, queryRows, runScripts } from '../../adapters/sql-script.ts';
 import { entities } from '../../avro/generated/entities.ts';
+import { PINNED_SETTINGS } from '../../core/databases/postgres.ts';
 import { checkColumns } from '../../ops/sources/columns.ts';
 import { type System, systems } from '../../ops/systems.ts';
 import { dialects } from '../../sinks/dialects/index.ts';
@@ -68,6 +70,25 @@ describe.each(systems)('$system', (system: System) => {
     await queryRows(capture, 'SELECT * FROM seam.applied');
     await expect(queryRows(capture, 'SELECT * FROM seam.parked')).rejects.toThrow();
     await expect(queryRows(capture, 'DELETE FROM seam.applied')).rejects.toThrow();
+  });
+
+  it('pins how values are printed for the capture user, whatever the database says', async () => {
+    if (system.source === null || system.database !== 'postgres') return;
+    const said = [`intervalstyle = 'sql_standard'`, 'extra_float_digits = 0', `bytea_output = 'escape'`];
+    for (const setting of [...said, `search_path = ${system.system}`, 'quote_all_identifiers = on']) {
+      await queryRows(adminOf(system), `ALTER DATABASE ${system.system} SET ${setting}`);
+    }
+    // as the connector does, without settings of its own
+    const { host, port, database, user, password } = captureOf(system);
+    const client = new pg.Client({ host, port, database, user, password });
+    await client.connect();
+    const { rows } = await client.query('SELECT lower(name) AS name, setting FROM pg_settings');
+    await client.end();
+    const found = new Map(rows.map(({ name, setting }) => [name, setting]));
+    expect(Object.fromEntries(Object.keys(PINNED_SETTINGS).map((name) => [name, found.get(name)]))).toEqual(
+      PINNED_SETTINGS,
+    );
+    await queryRows(adminOf(system), `ALTER DATABASE ${system.system} RESET ALL`);
   });
 
   it('is taken back without a trace, however often', async () => {
@@ -164,6 +185,7 @@ const TRACES = {
     UNION ALL SELECT pubname FROM pg_publication
     UNION ALL SELECT nspname FROM pg_namespace WHERE nspname = 'seam'
     UNION ALL SELECT roname FROM pg_replication_origin
+    UNION ALL SELECT setconfig::text FROM pg_db_role_setting WHERE setrole <> 0
     UNION ALL SELECT relname FROM pg_class WHERE relreplident = 'f' AND relkind = 'r'`,
   mariadb: `
     SELECT User AS trace FROM mysql.global_priv WHERE User LIKE 'seam%'
@@ -175,7 +197,9 @@ const TRACES = {
 async function run(system: System, which: 'schema' | 'setup' | 'teardown'): Promise<void> {
   const script = { name: `${system.system} ${which}`, text: await readFile(system.sql[which], 'utf8') };
   const side = { name: 'side schema', text: dialects[system.database].sideSchemaSql() };
-  await runScripts(adminOf(system), which === 'setup' ? [side, script] : [script], PASSWORDS);
+  const pins = system.source === null ? undefined : dialects[system.database].captureSettingsSql('seam_cdc');
+  const last = pins === undefined ? [] : [{ name: 'capture settings', text: pins }];
+  await runScripts(adminOf(system), which === 'setup' ? [side, script, ...last] : [script], PASSWORDS);
 }
 
 function captureOf(system: System): AdminConnection {

@@ -112,6 +112,7 @@ export function startSink(world: World, process: SimProcess, system: SystemName,
     dialect: {
       name: 'postgres',
       sideSchemaSql: () => '',
+      captureSettingsSql: () => undefined,
       open: async () => world.connect(system, process, { echoTag: `seam_${system}_0`, owner: process.name }),
       errorOf,
     },

@@ -162,6 +162,7 @@ export class MemoryDatabase {
   readonly dialect: Dialect = {
     name: 'postgres',
     sideSchemaSql: () => '',
+    captureSettingsSql: () => undefined,
     open: async () => new MemorySession(this),
     errorOf,
   };

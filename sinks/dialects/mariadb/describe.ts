@@ -1,20 +1,22 @@
 /** What the database's own catalogue says of the tables. */
+import { partsOf } from '../../../core/databases/mariadb.ts';
 import type { SqlValue } from '../../../core/target.ts';
 import type { ColumnShape, TableShape } from '../dialect.ts';
 
-export const COLUMNS_SQL = `
+/** One `?` for each table. */
+export const columnsSql = (tables: number) => `
 SELECT CONCAT(table_schema, '.', table_name), column_name, data_type, column_type, is_nullable = 'YES',
        column_default IS NOT NULL OR extra <> '', numeric_precision, numeric_scale, datetime_precision,
        character_set_name, collation_name
 FROM information_schema.columns
-WHERE FIND_IN_SET(CONCAT(table_schema, '.', table_name), ?)
+WHERE CONCAT(table_schema, '.', table_name) IN (${marks(tables)})
 ORDER BY 1, ordinal_position`;
 
 /** Indexes of a part of a text are no keys. */
-export const INDEXES_SQL = `
+export const indexesSql = (tables: number) => `
 SELECT CONCAT(table_schema, '.', table_name), index_name, GROUP_CONCAT(column_name ORDER BY seq_in_index SEPARATOR '\\n')
 FROM information_schema.statistics
-WHERE FIND_IN_SET(CONCAT(table_schema, '.', table_name), ?) AND non_unique = 0
+WHERE CONCAT(table_schema, '.', table_name) IN (${marks(tables)}) AND non_unique = 0
 GROUP BY 1, 2 HAVING MAX(sub_part) IS NULL
 ORDER BY 1, index_name <> 'PRIMARY', index_name`;
 
@@ -31,6 +33,10 @@ export type MariadbShape = TableShape & {
 };
 
 type Row = readonly SqlValue[];
+
+function marks(count: number): string {
+  return Array(count).fill('?').join(', ');
+}
 const PRIVILEGES = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
 
 export function shapesOf(
@@ -58,7 +64,7 @@ export function shapesOf(
 }
 
 function isGranted(rows: readonly Row[], table: string, privilege: string): boolean {
-  const [schema, name] = table.split('.') as [string, string];
+  const [schema, name] = partsOf(table, '');
   return rows.some(
     ([schemaPattern, tableName, type]) =>
       type === privilege && isLike(schema, schemaPattern as string) && (tableName === '%' || tableName === name),

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { PINNED_SETTINGS, setStatement } from '../../../core/databases/mariadb.ts';
 import type { Dialect } from '../dialect.ts';
 import { MariadbClient } from './client.ts';
 import { setDomain } from './domain.ts';
@@ -8,6 +9,8 @@ import { MariadbSession } from './session.ts';
 export const mariadb: Dialect = {
   name: 'mariadb',
   sideSchemaSql: () => readFileSync(new URL('side-schema.sql', import.meta.url), 'utf8'),
+  // no user has settings of its own here: the connector's sessions get theirs from connector.json
+  captureSettingsSql: () => undefined,
   errorOf,
 
   open: async (connection, settings) => {
@@ -24,12 +27,14 @@ export const mariadb: Dialect = {
 
 /** Strict: what doesn't fit is an error, never cut. A paused worker must not keep its locks: the next owner waits for them. */
 function sessionSql(timeoutSeconds: number): string {
-  return `SET SESSION
-    time_zone = '+00:00',
-    sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO',
-    transaction_isolation = 'READ-COMMITTED',
-    max_statement_time = ${timeoutSeconds},
-    innodb_lock_wait_timeout = ${timeoutSeconds},
-    lock_wait_timeout = ${timeoutSeconds},
-    idle_transaction_timeout = ${timeoutSeconds}`;
+  const seconds = String(timeoutSeconds);
+  return setStatement({
+    ...PINNED_SETTINGS,
+    sql_mode: `'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO'`,
+    transaction_isolation: `'READ-COMMITTED'`,
+    max_statement_time: seconds,
+    innodb_lock_wait_timeout: seconds,
+    lock_wait_timeout: seconds,
+    idle_transaction_timeout: seconds,
+  });
 }

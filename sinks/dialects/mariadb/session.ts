@@ -1,10 +1,11 @@
+import { quoteName } from '../../../core/databases/mariadb.ts';
 import { InvariantError } from '../../../core/errors.ts';
 import type { SqlValue } from '../../../core/target.ts';
 import type { Advance, FoundRow, Session, StatementName, TableShape, Values } from '../dialect.ts';
 import { pick, pickOne } from '../values.ts';
 import type { MariadbClient } from './client.ts';
-import { COLUMNS_SQL, INDEXES_SQL, type MariadbShape, PRIVILEGES_SQL, shapesOf } from './describe.ts';
-import { addSql, advanceSql, askedJson, insertSql, lookupSql, quoted, removeSql, updateSql, upsertSql } from './sql.ts';
+import { columnsSql, indexesSql, type MariadbShape, PRIVILEGES_SQL, shapesOf } from './describe.ts';
+import { addSql, advanceSql, askedJson, insertSql, lookupSql, removeSql, updateSql, upsertSql } from './sql.ts';
 import { statements } from './statements.ts';
 
 type Upsert = { key: readonly Values[]; columns: readonly Values[]; onInsert: readonly Values[]; clock?: string };
@@ -64,10 +65,10 @@ export class MariadbSession implements Session {
   }
 
   async describe(tables: readonly string[]): Promise<ReadonlyMap<string, TableShape>> {
-    const list = tables.join(',');
+    if (tables.length === 0) return new Map();
     return shapesOf(tables, {
-      columns: await this.#client.query(COLUMNS_SQL, [list]),
-      indexes: await this.#client.query(INDEXES_SQL, [list]),
+      columns: await this.#client.query(columnsSql(tables.length), tables),
+      indexes: await this.#client.query(indexesSql(tables.length), tables),
       privileges: await this.#client.query(PRIVILEGES_SQL, []),
     });
   }
@@ -137,7 +138,7 @@ export class MariadbSession implements Session {
   ): Promise<string> {
     const built = insertSql(shape, request.columns, undefined);
     const values = request.columns.map((one) => one.values[0] as SqlValue);
-    const [row] = await this.#client.query(`${built.text}\nRETURNING ${quoted(request.returning)}`, values);
+    const [row] = await this.#client.query(`${built.text}\nRETURNING ${quoteName(request.returning)}`, values);
     if (row === undefined)
       throw new InvariantError({ code: 'NO_KEY_RETURNED', message: `${shape.table} returned no key` });
     return String(row[0]);

@@ -1,18 +1,11 @@
 /** SQL texts over any table: one `?` for each value of a row, run for all rows by the bulk protocol. */
+import { quoteName, quoteTable } from '../../../core/databases/mariadb.ts';
 import { InvariantError } from '../../../core/errors.ts';
 import type { SqlValue } from '../../../core/target.ts';
 import type { Advance, ColumnShape, TableShape, Values } from '../dialect.ts';
 
 /** `columns`: which column each `?` stands for. */
 export type Built = { readonly text: string; readonly columns: readonly Values[] };
-
-export function quoted(name: string): string {
-  return `\`${name.replaceAll('`', '``')}\``;
-}
-
-export function quotedTable(table: string): string {
-  return table.split('.').map(quoted).join('.');
-}
 
 export function columnOf(shape: TableShape, column: string): ColumnShape {
   const found = shape.columns.get(column);
@@ -27,26 +20,26 @@ function compared(shape: TableShape, column: string): string {
 }
 
 function matches(shape: TableShape, values: readonly Values[]): string {
-  return values.map(({ column }) => `t.${quoted(column)} = ${compared(shape, column)}`).join(' AND ');
+  return values.map(({ column }) => `t.${quoteName(column)} = ${compared(shape, column)}`).join(' AND ');
 }
 
 /** The usual collations take `a` for `A` and for `a `. */
 function differs(shape: TableShape, column: string): string {
   const { binaryCollation } = columnOf(shape, column);
-  const name = `t.${quoted(column)}`;
+  const name = `t.${quoteName(column)}`;
   const left = binaryCollation === undefined ? name : `CONVERT(${name} USING utf8mb4) COLLATE ${binaryCollation}`;
   return `NOT (${left} <=> ${compared(shape, column)})`;
 }
 
 export function insertSql(shape: TableShape, columns: readonly Values[], clock: string | undefined): Built {
-  const names = columns.map((one) => quoted(one.column));
+  const names = columns.map((one) => quoteName(one.column));
   const marks = columns.map(() => '?');
   if (clock !== undefined) {
-    names.push(quoted(clock));
+    names.push(quoteName(clock));
     marks.push('NOW(6)');
   }
   return {
-    text: `INSERT INTO ${quotedTable(shape.table)} (${names.join(', ')}) VALUES (${marks.join(', ')})`,
+    text: `INSERT INTO ${quoteTable(shape.table)} (${names.join(', ')}) VALUES (${marks.join(', ')})`,
     columns,
   };
 }
@@ -58,9 +51,9 @@ export function upsertSql(
 ): Built {
   const { key, columns, onInsert, clock } = request;
   const insert = insertSql(shape, [...key, ...columns, ...onInsert], clock);
-  const assignments = columns.map(({ column }) => `${quoted(column)} = VALUES(${quoted(column)})`);
-  if (clock !== undefined) assignments.push(`${quoted(clock)} = NOW(6)`);
-  const first = quoted((key[0] as Values).column);
+  const assignments = columns.map(({ column }) => `${quoteName(column)} = VALUES(${quoteName(column)})`);
+  if (clock !== undefined) assignments.push(`${quoteName(clock)} = NOW(6)`);
+  const first = quoteName((key[0] as Values).column);
   const change = assignments.length === 0 ? `${first} = ${first}` : assignments.join(', ');
   return { text: `${insert.text}\nON DUPLICATE KEY UPDATE ${change}`, columns: insert.columns };
 }
@@ -71,13 +64,13 @@ export function upsertSql(
  */
 export function advanceSql(shape: TableShape, { key, columns, clock }: Advance): Built {
   const insert = insertSql(shape, [...key, ...columns], clock);
-  const t = quotedTable(shape.table);
-  const others = columns.filter(({ column }) => column !== 'position').map(({ column }) => quoted(column));
+  const t = quoteTable(shape.table);
+  const others = columns.filter(({ column }) => column !== 'position').map(({ column }) => quoteName(column));
   const assignments = [
     `position = IF(NOT (${t}.deleted AND VALUES(deleted)) AND (${t}.position < VALUES(position)
   OR (${t}.position = VALUES(position) AND NOT ((${t}.hash, ${t}.deleted) = (VALUES(hash), VALUES(deleted))))), VALUES(position), NULL)`,
     ...others.map((name) => `${name} = VALUES(${name})`),
-    `${quoted(clock)} = NOW(6)`,
+    `${quoteName(clock)} = NOW(6)`,
   ];
   return { text: `${insert.text}\nON DUPLICATE KEY UPDATE ${assignments.join(', ')}`, columns: insert.columns };
 }
@@ -87,32 +80,32 @@ export function updateSql(
   request: { match: readonly Values[]; set: readonly Values[]; onlyIfDifferent: boolean; clock?: string },
 ): Built {
   const { match, set, onlyIfDifferent, clock } = request;
-  const assignments = set.map(({ column }) => `${quoted(column)} = ?`);
-  if (clock !== undefined) assignments.push(`${quoted(clock)} = NOW(6)`);
+  const assignments = set.map(({ column }) => `${quoteName(column)} = ?`);
+  if (clock !== undefined) assignments.push(`${quoteName(clock)} = NOW(6)`);
   const changed = onlyIfDifferent ? ` AND (${set.map(({ column }) => differs(shape, column)).join(' OR ')})` : '';
   return {
-    text: `UPDATE ${quotedTable(shape.table)} AS t SET ${assignments.join(', ')}\nWHERE ${matches(shape, match)}${changed}`,
+    text: `UPDATE ${quoteTable(shape.table)} AS t SET ${assignments.join(', ')}\nWHERE ${matches(shape, match)}${changed}`,
     columns: [...set, ...match, ...(onlyIfDifferent ? set : [])],
   };
 }
 
 /** Amounts are cast: a text would be added as a double. */
 export function addSql(shape: TableShape, key: readonly Values[], delta: Values, insertMissing: boolean): Built {
-  const total = quoted(delta.column);
+  const total = quoteName(delta.column);
   if (insertMissing) {
     const insert = insertSql(shape, [...key, delta], undefined);
     const text = `${insert.text}\nON DUPLICATE KEY UPDATE ${total} = COALESCE(${total}, 0) + VALUES(${total})`;
     return { text, columns: insert.columns };
   }
-  const text = `UPDATE ${quotedTable(shape.table)} AS t
+  const text = `UPDATE ${quoteTable(shape.table)} AS t
 SET ${total} = COALESCE(t.${total}, 0) + CAST(? AS DECIMAL(65, 20))
 WHERE ${matches(shape, key)}`;
   return { text, columns: [delta, ...key] };
 }
 
 export function removeSql(shape: TableShape, match: readonly Values[]): Built {
-  const where = match.map(({ column }) => `${quoted(column)} = ${compared(shape, column)}`).join(' AND ');
-  return { text: `DELETE FROM ${quotedTable(shape.table)} WHERE ${where}`, columns: match };
+  const where = match.map(({ column }) => `${quoteName(column)} = ${compared(shape, column)}`).join(' AND ');
+  return { text: `DELETE FROM ${quoteTable(shape.table)} WHERE ${where}`, columns: match };
 }
 
 /**
@@ -128,12 +121,14 @@ export function lookupSql(
   const asked = match.map(
     ({ column }, index) => `c${index} ${askedType(columnOf(shape, column))} PATH '$[${index}]' ERROR ON ERROR`,
   );
-  const equal = match.map(({ column }, index) => `t.${quoted(column)} = ${askedValue(columnOf(shape, column), index)}`);
-  const selected = columns.map((column) => `, t.${quoted(column)}`).join('');
-  const force = options.index === undefined ? '' : ` FORCE INDEX (${quoted(options.index)})`;
+  const equal = match.map(
+    ({ column }, index) => `t.${quoteName(column)} = ${askedValue(columnOf(shape, column), index)}`,
+  );
+  const selected = columns.map((column) => `, t.${quoteName(column)}`).join('');
+  const force = options.index === undefined ? '' : ` FORCE INDEX (${quoteName(options.index)})`;
   return `SELECT u.n${selected}
 FROM JSON_TABLE(?, '$[*]' COLUMNS (n FOR ORDINALITY, ${asked.join(', ')})) AS u
-STRAIGHT_JOIN ${quotedTable(shape.table)} AS t${force} ON ${equal.join(' AND ')}${options.lock ? '\nFOR UPDATE' : ''}`;
+STRAIGHT_JOIN ${quoteTable(shape.table)} AS t${force} ON ${equal.join(' AND ')}${options.lock ? '\nFOR UPDATE' : ''}`;
 }
 
 function askedType({ kind, sqlType }: ColumnShape): string {

@@ -1,5 +1,6 @@
 /** One connection: sets of rows as arrays, answers as text, a silent server noticed. */
 import pg from 'pg';
+import { startOptions } from '../../../core/databases/postgres.ts';
 import type { SqlValue } from '../../../core/target.ts';
 import type { Connection, TableShape, Values } from '../dialect.ts';
 import { binaryArray } from './array-binary.ts';
@@ -59,9 +60,7 @@ export class PostgresClient {
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       keepAlive: true,
       types,
-      options: Object.entries(settings)
-        .map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\ ]/g, '\\$&')}`)
-        .join(' '),
+      options: startOptions(settings),
     });
     const connected = new PostgresClient(client, statementTimeoutMs);
     try {

@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { SHARED_SESSION_SETTINGS } from '../../../core/databases/postgres.ts';
 import type { Dialect } from '../dialect.ts';
+import { captureSettingsSql } from './capture-settings.ts';
 import { PostgresClient } from './client.ts';
 import { errorOf } from './error-codes.ts';
 import { setOrigin } from './origin.ts';
@@ -8,14 +10,13 @@ import { PostgresSession } from './session.ts';
 export const postgres: Dialect = {
   name: 'postgres',
   sideSchemaSql: () => readFileSync(new URL('side-schema.sql', import.meta.url), 'utf8'),
+  captureSettingsSql,
   errorOf,
 
   open: async (connection, settings) => {
     const timeoutMs = String(settings.statementTimeoutMs);
     const client = await PostgresClient.connect(connection, settings.statementTimeoutMs, {
-      timezone: 'UTC',
-      datestyle: 'ISO',
-      bytea_output: 'hex',
+      ...SHARED_SESSION_SETTINGS,
       statement_timeout: timeoutMs,
       lock_timeout: timeoutMs,
       // A paused worker must not keep its locks: the next owner of the partition waits for them.

@@ -1,10 +1,11 @@
+import { partsOf, quoteName } from '../../../core/databases/postgres.ts';
 import { invariant } from '../../../core/errors.ts';
 import type { SqlValue } from '../../../core/target.ts';
 import type { Advance, FoundRow, Session, StatementName, TableShape, Values } from '../dialect.ts';
 import type { PostgresClient } from './client.ts';
 import { nameCommitTime } from './origin.ts';
 import { COLUMNS_SQL, type ColumnRow, TABLES_SQL, type TableRow, tableShape } from './describe.ts';
-import { addSql, advanceSql, insertSql, lookupSql, quoted, removeSql, updateSql, upsertSql } from './sql.ts';
+import { addSql, advanceSql, insertSql, lookupSql, removeSql, updateSql, upsertSql } from './sql.ts';
 import { statements } from './statements.ts';
 
 export class PostgresSession implements Session {
@@ -54,7 +55,7 @@ export class PostgresSession implements Session {
   }
 
   async describe(tables: readonly string[]): Promise<ReadonlyMap<string, TableShape>> {
-    const parts = tables.map((table) => (table.includes('.') ? table.split('.', 2) : ['public', table]));
+    const parts = tables.map((table) => partsOf(table, 'public'));
     const parameters = [parts.map(([schema]) => schema), parts.map(([, name]) => name)];
     const columns = (await this.#client.query(COLUMNS_SQL, parameters)).rows as unknown as ColumnRow[];
     const found = (await this.#client.query(TABLES_SQL, parameters)).rows as unknown as TableRow[];
@@ -124,7 +125,7 @@ export class PostgresSession implements Session {
     request: { columns: readonly Values[]; returning: string },
   ): Promise<string> {
     const built = insertSql(shape, request.columns, undefined);
-    const text = `${built.text}\nRETURNING t.${quoted(request.returning)}::text`;
+    const text = `${built.text}\nRETURNING t.${quoteName(request.returning)}::text`;
     const result = await this.#client.rows({ ...built, text });
     return result.rows[0]?.[0] as string;
   }

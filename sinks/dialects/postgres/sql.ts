@@ -1,17 +1,10 @@
 /** SQL texts over any table: sets of rows go in as one array for each column. */
+import { quoteName, quoteTable } from '../../../core/databases/postgres.ts';
 import { InvariantError } from '../../../core/errors.ts';
 import type { Advance, ColumnShape, TableShape, Values } from '../dialect.ts';
 
 /** One array parameter for each of `values`: columns of `shape`. */
 export type Built = { readonly text: string; readonly shape: TableShape; readonly values: readonly Values[] };
-
-export function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}
-
-export function quotedTable(table: string): string {
-  return table.split('.').map(quoted).join('.');
-}
 
 export function columnOf(shape: TableShape, column: string): ColumnShape {
   const found = shape.columns.get(column);
@@ -33,13 +26,13 @@ function names(values: readonly Values[], first = 0): string {
 }
 
 function matches(values: readonly Values[], first = 0): string {
-  return values.map((one, index) => `t.${quoted(one.column)} = u.c${first + index}`).join(' AND ');
+  return values.map((one, index) => `t.${quoteName(one.column)} = u.c${first + index}`).join(' AND ');
 }
 
 /** `=` of some types doesn't tell all differences, or doesn't exist: those compare as text. */
 function differs(shape: TableShape, column: string, right: string): string {
   const asText = columnOf(shape, column).binaryCollation === undefined ? '' : '::text COLLATE "C"';
-  return `t.${quoted(column)}${asText} IS DISTINCT FROM ${right}${asText}`;
+  return `t.${quoteName(column)}${asText} IS DISTINCT FROM ${right}${asText}`;
 }
 
 export function lookupSql(
@@ -48,16 +41,16 @@ export function lookupSql(
   columns: readonly string[],
   lock: boolean,
 ): Built {
-  const selected = columns.map((column) => `, t.${quoted(column)}`).join('');
+  const selected = columns.map((column) => `, t.${quoteName(column)}`).join('');
   const text = `SELECT u.row::int4${selected}
 FROM ${rows(shape, match)} WITH ORDINALITY AS u(${names(match)}, row)
-JOIN ${quotedTable(shape.table)} AS t ON ${matches(match)}${lock ? '\nORDER BY u.row FOR UPDATE OF t' : ''}`;
+JOIN ${quoteTable(shape.table)} AS t ON ${matches(match)}${lock ? '\nORDER BY u.row FOR UPDATE OF t' : ''}`;
   return { text, shape, values: match };
 }
 
 export function insertSql(shape: TableShape, columns: readonly Values[], clock: string | undefined): Built {
-  const target = columns.map((one) => quoted(one.column)).join(', ');
-  const text = `INSERT INTO ${quotedTable(shape.table)} AS t (${target}${clock === undefined ? '' : `, ${quoted(clock)}`})
+  const target = columns.map((one) => quoteName(one.column)).join(', ');
+  const text = `INSERT INTO ${quoteTable(shape.table)} AS t (${target}${clock === undefined ? '' : `, ${quoteName(clock)}`})
 SELECT ${names(columns)}${clock === undefined ? '' : ', clock_timestamp()'}
 FROM ${rows(shape, columns)} AS u(${names(columns)})`;
   return { text, shape, values: columns };
@@ -69,11 +62,11 @@ export function upsertSql(
 ): Built {
   const { key, columns, onInsert, clock } = request;
   const insert = insertSql(shape, [...key, ...columns, ...onInsert], clock);
-  const conflict = key.map((one) => quoted(one.column)).join(', ');
+  const conflict = key.map((one) => quoteName(one.column)).join(', ');
   if (columns.length === 0) return { ...insert, text: `${insert.text}\nON CONFLICT (${conflict}) DO NOTHING` };
-  const assignments = columns.map((one) => `${quoted(one.column)} = excluded.${quoted(one.column)}`);
-  if (clock !== undefined) assignments.push(`${quoted(clock)} = excluded.${quoted(clock)}`);
-  const changed = columns.map((one) => differs(shape, one.column, `excluded.${quoted(one.column)}`)).join(' OR ');
+  const assignments = columns.map((one) => `${quoteName(one.column)} = excluded.${quoteName(one.column)}`);
+  if (clock !== undefined) assignments.push(`${quoteName(clock)} = excluded.${quoteName(clock)}`);
+  const changed = columns.map((one) => differs(shape, one.column, `excluded.${quoteName(one.column)}`)).join(' OR ');
   const text = `${insert.text}
 ON CONFLICT (${conflict}) DO UPDATE SET ${assignments.join(', ')}${clock === undefined ? `\nWHERE ${changed}` : ''}`;
   return { text, shape, values: insert.values };
@@ -82,9 +75,9 @@ ON CONFLICT (${conflict}) DO UPDATE SET ${assignments.join(', ')}${clock === und
 /** Counts what it wrote; a row without a deleting transaction (xmax) was not there before. */
 export function advanceSql(shape: TableShape, { key, columns, clock }: Advance): Built {
   const insert = insertSql(shape, [...key, ...columns], clock);
-  const conflict = key.map((one) => quoted(one.column)).join(', ');
+  const conflict = key.map((one) => quoteName(one.column)).join(', ');
   const assignments = [...columns.map((one) => one.column), clock].map(
-    (name) => `${quoted(name)} = excluded.${quoted(name)}`,
+    (name) => `${quoteName(name)} = excluded.${quoteName(name)}`,
   );
   const text = `WITH written AS (
 ${insert.text}
@@ -103,21 +96,21 @@ export function updateSql(
   const { match, set, onlyIfDifferent, clock } = request;
   const values = [...match, ...set];
   const value = (index: number) => `u.c${match.length + index}`;
-  const assignments = set.map((one, index) => `${quoted(one.column)} = ${value(index)}`);
-  if (clock !== undefined) assignments.push(`${quoted(clock)} = clock_timestamp()`);
+  const assignments = set.map((one, index) => `${quoteName(one.column)} = ${value(index)}`);
+  if (clock !== undefined) assignments.push(`${quoteName(clock)} = clock_timestamp()`);
   const changed = set.map((one, index) => differs(shape, one.column, value(index))).join(' OR ');
-  const text = `UPDATE ${quotedTable(shape.table)} AS t SET ${assignments.join(', ')}
+  const text = `UPDATE ${quoteTable(shape.table)} AS t SET ${assignments.join(', ')}
 FROM ${rows(shape, values)} AS u(${names(values)})
 WHERE ${matches(match)}${onlyIfDifferent ? ` AND (${changed})` : ''}`;
   return { text, shape, values };
 }
 
 export function addSql(shape: TableShape, key: readonly Values[], delta: Values, insertMissing: boolean): Built {
-  const total = quoted(delta.column);
+  const total = quoteName(delta.column);
   const values = [...key, delta];
   if (insertMissing) {
     const insert = insertSql(shape, values, undefined);
-    const conflict = key.map((one) => quoted(one.column)).join(', ');
+    const conflict = key.map((one) => quoteName(one.column)).join(', ');
     return {
       text: `${insert.text}
 ON CONFLICT (${conflict}) DO UPDATE SET ${total} = coalesce(t.${total}, 0) + excluded.${total}`,
@@ -125,14 +118,14 @@ ON CONFLICT (${conflict}) DO UPDATE SET ${total} = coalesce(t.${total}, 0) + exc
       values,
     };
   }
-  const text = `UPDATE ${quotedTable(shape.table)} AS t SET ${total} = coalesce(t.${total}, 0) + u.c${key.length}
+  const text = `UPDATE ${quoteTable(shape.table)} AS t SET ${total} = coalesce(t.${total}, 0) + u.c${key.length}
 FROM ${rows(shape, values)} AS u(${names(values)})
 WHERE ${matches(key)}`;
   return { text, shape, values };
 }
 
 export function removeSql(shape: TableShape, match: readonly Values[]): Built {
-  const text = `DELETE FROM ${quotedTable(shape.table)} AS t
+  const text = `DELETE FROM ${quoteTable(shape.table)} AS t
 USING ${rows(shape, match)} AS u(${names(match)})
 WHERE ${matches(match)}`;
   return { text, shape, values: match };
