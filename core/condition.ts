@@ -2,7 +2,7 @@
  * One thing that is wrong, as data: the same value is logged, shown by every display and, where it halts, carried by the error that
  * stops the table. Who finds conditions: `ops/sources/checks` for sources; workers for their own topics.
  */
-import { ContractError } from './errors.ts';
+import { ContractError, type SeamError } from './errors.ts';
 
 /** `halt`: completeness cannot be proven, so the object stands still. `warning`: the records flow, a person should look. */
 export type Severity = 'halt' | 'warning';
@@ -24,9 +24,14 @@ export type Condition = {
   readonly sinceMs: number;
   /** What is wrong, without the value of any row. */
   readonly text: string;
+  /** The exact place, where the object alone is too wide: topic, partition and offset. */
+  readonly where?: string;
   /** What heals it: a command that a test has run, or what the database's owner does. */
   readonly next: string | undefined;
 };
+
+/** A condition before anybody noted since when it holds. */
+export type Sighting = Omit<Condition, 'sinceMs'>;
 
 /** Two conditions are the same one while id and object are equal: text may change, `sinceMs` stays. */
 export function conditionKey({ id, object }: Pick<Condition, 'id' | 'object'>): string {
@@ -49,11 +54,16 @@ export function placeOf(object: ConditionObject): string {
 }
 
 /** The error that a halting condition stops its object with. */
-export function haltOf({ id, object, text, next }: Condition): ContractError {
+export function haltOf({ id, object, text, where, next }: Condition): ContractError {
   return new ContractError({
     code: id,
     message: text,
-    where: placeOf(object),
+    where: where ?? placeOf(object),
     ...(next === undefined ? {} : { hint: next }),
   });
+}
+
+export function sightingOf(error: SeamError, object: ConditionObject, severity: Severity = 'halt'): Sighting {
+  const { code, message, where, hint } = error;
+  return { id: code, severity, object, text: message, ...(where === undefined ? {} : { where }), next: hint };
 }

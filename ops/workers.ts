@@ -8,6 +8,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Condition, Sighting } from '../core/condition.ts';
 import { boundedEnvironment, type Environment, heapBounds } from './worker-memory.ts';
 
 /** What a worker tells about itself, twice a second. */
@@ -18,13 +19,24 @@ export type WorkerStatus = {
   readonly counters: Readonly<Record<string, number>>;
   /** As it stands now: lag in records, records set aside. */
   readonly gauges: Readonly<Record<string, number>>;
+  /** What is wrong with its topics or its target. */
+  readonly sightings?: readonly Sighting[];
 };
+
+/** The same as its supervisor gets it: with the time since when each condition holds. */
+export type WorkerReport = Omit<WorkerStatus, 'sightings'> & { readonly conditions: readonly Condition[] };
+
+/** A worker's last word: why its process ends. */
+export type WorkerFailure = { readonly failure: Condition };
 
 export type WorkerView = {
   readonly name: string;
   readonly pid: number | null;
   readonly starts: number;
-  readonly status: WorkerStatus | null;
+  /** null while the process starts, and after its end. */
+  readonly status: WorkerReport | null;
+  /** What it failed of last; undefined while it runs. */
+  readonly failure: Condition | undefined;
   /** Counters summed over all starts, so that a restart does not lose what was counted. */
   readonly totals: Readonly<Record<string, number>>;
 };
@@ -67,7 +79,7 @@ export class WorkerSupervisor {
       if (Date.now() > deadlineMs) {
         const silent = this.views().filter((view) => view.status === null);
         throw new Error(
-          `workers did not start: ${silent.map((view) => view.name).join(', ')}; see ${this.#options.logDirectory}`,
+          `workers did not start: ${silent.map(({ name, failure }) => `${name}${failure === undefined ? '' : `: ${failure.text} [${failure.id}]`}`).join(', ')}; see ${this.#options.logDirectory}`,
         );
       }
       await pause(50);
@@ -100,7 +112,8 @@ class Worker {
   readonly #options: WorkerOptions;
   readonly #before: Record<string, number> = {};
   #child: ChildProcess | null = null;
-  #status: WorkerStatus | null = null;
+  #status: WorkerReport | null = null;
+  #failure: Condition | undefined;
   #starts = 0;
   #stopping = false;
   #pauseMs = RESTART_PAUSE_MS_MIN;
@@ -129,11 +142,19 @@ class Worker {
       ],
       { stdio: ['ignore', log, log, 'ipc'], env: boundedEnvironment(this.#options.environment) },
     );
-    child.on('message', (status) => {
-      this.#status = status as WorkerStatus;
+    child.on('message', (message) => {
+      this.#heard(message as WorkerReport | WorkerFailure);
     });
     child.on('exit', (code) => this.#exited(code, Date.now() - startedMs));
     this.#child = child;
+  }
+
+  #heard(message: WorkerReport | WorkerFailure): void {
+    if ('failure' in message) this.#failure = message.failure;
+    else {
+      this.#status = message;
+      this.#failure = undefined;
+    }
   }
 
   #exited(code: number | null, livedMs: number): void {
@@ -153,7 +174,14 @@ class Worker {
     const totals: Record<string, number> = { ...this.#before };
     for (const [name, count] of Object.entries(this.#status?.counters ?? {}))
       totals[name] = (totals[name] ?? 0) + count;
-    return { name: this.#name, pid: this.#child?.pid ?? null, starts: this.#starts, status: this.#status, totals };
+    return {
+      name: this.#name,
+      pid: this.#child?.pid ?? null,
+      starts: this.#starts,
+      status: this.#status,
+      failure: this.#failure,
+      totals,
+    };
   }
 
   kill(): number | null {

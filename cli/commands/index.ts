@@ -13,6 +13,7 @@ export const commands: readonly CommandEntry[] = [
   { name: 'setup', load: () => import('./setup.ts') },
   { name: 'connectors', load: () => import('./connectors.ts') },
   { name: 'run', load: () => import('./run.ts') },
+  { name: 'status', load: () => import('./status.ts') },
   { name: 'resnapshot', load: () => import('./resnapshot.ts') },
   { name: 'verify', load: () => import('./verify.ts') },
   { name: 'replay', load: () => import('./replay.ts') },

@@ -15,6 +15,7 @@ import type { Deployment } from '../../core/deployment.ts';
 import { SeamError } from '../../core/errors.ts';
 import type { Clock, Logger } from '../../core/ports.ts';
 import { systems } from '../systems.ts';
+import { type Sighting, sightingOf } from '../../core/condition.ts';
 import type { WorkerStatus } from '../workers.ts';
 import type { RunningWorker } from './sink.ts';
 
@@ -58,6 +59,7 @@ export class ConnectorKeeper {
   readonly #parts: KeeperParts;
   readonly #troubles = new Map<string, Trouble>();
   #away: string | undefined;
+  #awayError: SeamError | undefined;
   #restarts = 0;
 
   constructor(parts: KeeperParts) {
@@ -75,11 +77,17 @@ export class ConnectorKeeper {
     const [name, worst] = [...this.#troubles].sort(([, left], [, right]) => right.restarts - left.restarts)[0] ?? [];
     const counters = { restarts: this.#restarts };
     const gauges = { failed: this.#troubles.size };
-    if (this.#away !== undefined) return { state: 'degraded', reason: this.#away, counters, gauges };
-    if (worst === undefined) return { state: 'running', counters, gauges };
+    const sightings = this.#sightings();
+    if (this.#away !== undefined) return { state: 'degraded', reason: this.#away, counters, gauges, sightings };
+    if (worst === undefined) return { state: 'running', counters, gauges, sightings };
     const state = worst.restarts > RESTARTS_IN_A_ROW_MAX ? 'failed' : 'degraded';
-    const reason = `connector ${name} failed, started again ${worst.restarts} times: ${worst.cause}`;
-    return { state, reason, counters, gauges };
+    return { state, reason: reasonOf(name as string, worst), counters, gauges, sightings };
+  }
+
+  #sightings(): Sighting[] {
+    const failed = [...this.#troubles].map(([name, trouble]) => connectorFailed(name, trouble));
+    if (this.#awayError === undefined) return failed;
+    return [...failed, sightingOf(this.#awayError, { kind: 'worker', worker: 'connectors' })];
   }
 
   /** One look at every connector; a Connect that does not answer is waited for. */
@@ -87,9 +95,11 @@ export class ConnectorKeeper {
     try {
       for (const name of this.#parts.names) await this.#lookAt(name);
       this.#away = undefined;
+      this.#awayError = undefined;
     } catch (error) {
       if (!(error instanceof SeamError)) throw error;
       this.#away = `${error.message} [${error.code}]`;
+      this.#awayError = error;
     }
   }
 
@@ -115,6 +125,22 @@ export class ConnectorKeeper {
     this.#restarts += 1;
     await client.restartFailed(name);
   }
+}
+
+function reasonOf(name: string, { restarts, cause }: Trouble): string {
+  return `connector ${name} failed, started again ${restarts} times: ${cause}`;
+}
+
+/** Connectors are named `seam-<system>`. One that comes back at the first restart is no reason to wake anyone. */
+function connectorFailed(name: string, trouble: Trouble): Sighting {
+  const system = name.replace(/^seam-/, '');
+  return {
+    id: 'CONNECTOR_TASK_FAILED',
+    severity: trouble.restarts > RESTARTS_IN_A_ROW_MAX ? 'halt' : 'warning',
+    object: { kind: 'source', system },
+    text: reasonOf(name, trouble),
+    next: `seam connectors status ${system}`,
+  };
 }
 
 /** The last cause that Connect tells; undefined while nothing has failed. Debezium's own texts hold no values of rows. */

@@ -19,6 +19,7 @@ import { steps } from '../../processors/steps/index.ts';
 import { openLog } from '../log.ts';
 import { accessOf, CAPTURE_USER } from '../operations/setup.ts';
 import { SourceWatch } from '../sources/watch.ts';
+import { processorConditions } from '../status/worker-conditions.ts';
 import { systems } from '../systems.ts';
 import type { CrashPoints } from './crash-points.ts';
 import type { WorkerStatus } from '../workers.ts';
@@ -102,12 +103,14 @@ async function sideSchemaAccess(deployment: Deployment): Promise<Map<string, Sid
 }
 
 function statusOf(running: RunningProcessors): WorkerStatus {
-  const { state, reason, counts, stages } = running.status();
+  const status = running.status();
+  const { state, reason, counts, stages } = status;
   const sum = (of: 'deadLetters' | 'waiting') => stages.reduce((total, stage) => total + stage[of], 0);
   return {
     state,
     ...(reason === undefined ? {} : { reason: `${reason.message} [${reason.code}]` }),
     counters: counts,
     gauges: { deadLetters: sum('deadLetters'), behind: sum('waiting') },
+    sightings: processorConditions(status),
   };
 }

@@ -13,6 +13,7 @@ import { SinkSettings } from '../../sinks/engine/settings.ts';
 import { runSink } from '../../sinks/main.ts';
 import { openLog } from '../log.ts';
 import { accessOf, SINK_USER } from '../operations/setup.ts';
+import { sinkConditions } from '../status/worker-conditions.ts';
 import { type System, systemNamed } from '../systems.ts';
 import type { CrashPoints } from './crash-points.ts';
 import type { WorkerStatus } from '../workers.ts';
@@ -49,13 +50,15 @@ export async function startSink(deployment: Deployment, name: string, crash?: Cr
     done: sink.done,
     stop: sink.stop,
     status: () => {
-      const { state, reason, counts, waiting, deadLetters, behind, partitions } = sink.status();
+      const status = sink.status();
+      const { state, reason, counts, waiting, deadLetters, behind, partitions } = status;
       const lag = partitions.reduce((sum, partition) => sum + Number(partition.lag), 0);
       return {
         state,
         ...(reason === undefined ? {} : { reason }),
         counters: { ...counts },
         gauges: { lag, waiting, deadLetters, behind },
+        sightings: sinkConditions(status),
       };
     },
   };

@@ -38,6 +38,8 @@ export type SinkStatus = {
   readonly system: string;
   readonly state: SinkState;
   readonly reason: string | undefined;
+  /** The error behind `reason`; undefined while nothing is wrong. */
+  readonly fault: SeamError | undefined;
   readonly echoTag: string | undefined;
   readonly counts: Readonly<Counts>;
   /** Records set aside in this target, by all its workers. */
@@ -80,6 +82,7 @@ export class SinkWorker implements ConsumerCallbacks {
   #consumer: LogConsumer | undefined;
   #state: SinkState = 'paused';
   #reason: string | undefined;
+  #fault: SeamError | undefined;
   #parked: ParkedCounts = { waiting: 0, deadLetters: 0, behind: 0 };
   #turn: Promise<unknown> = Promise.resolve();
   #isDraining = false;
@@ -113,6 +116,7 @@ export class SinkWorker implements ConsumerCallbacks {
       system: this.#options.system,
       state: this.#state,
       reason: this.#reason,
+      fault: this.#fault,
       echoTag: this.#writer?.echoTag,
       counts: { ...this.#counts },
       ...this.#parked,
@@ -190,6 +194,7 @@ export class SinkWorker implements ConsumerCallbacks {
     this.#failure ??= error;
     this.#queue.fail(error);
     if (!isLeaseLost(error)) {
+      if (error instanceof SeamError) this.#fault = error;
       this.#enter('failed', error instanceof SeamError ? `${error.message} [${error.code}]` : 'an unexpected error');
     }
     void this.#consumer?.stop().catch(() => undefined);
@@ -204,6 +209,7 @@ export class SinkWorker implements ConsumerCallbacks {
   }
 
   trouble(error: SeamError | undefined): void {
+    this.#fault = error;
     if (error === undefined) this.#enter('running');
     else this.#enter('degraded', `${error.message} [${error.code}]`);
   }

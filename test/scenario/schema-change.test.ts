@@ -2,16 +2,19 @@
  * Why: legacy tables change on a Friday evening and nobody tells. What can be read goes on without a pause; what can't stops
  * that table alone, says what changed, and goes on at the very record once it is put right.
  */
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import crmMapping from '../../connectors/crm/mapping.ts';
+import type { Condition } from '../../core/condition.ts';
 import { trimmed } from '../../core/converters.ts';
 import { type CanonicalMapping, fromFirst } from '../../core/mapping.ts';
 import { openLogAdmin } from '../../ops/log.ts';
 import { connectorViews } from '../../ops/operations/connector-status.ts';
 import { verifyDeployment } from '../../ops/operations/verify-deployment.ts';
 import { startProcessors } from '../../ops/run/processors.ts';
+import { readStatus } from '../../ops/status/status.ts';
 import { type System, systemNamed, systems as allSystems } from '../../ops/systems.ts';
 import { workerCommands } from '../../ops/worker-commands.ts';
 import { WorkerSupervisor } from '../../ops/workers.ts';
@@ -118,6 +121,7 @@ describe('a change that the mapping can’t read stops that table only', () => {
     await crm(`INSERT INTO crm.mbr (mbr_id, full_nm) VALUES (11, 'under the new name')`);
     await arrives('SCHEMA_CHANGED', halted, PATIENCE_MS);
     expect(processors()?.status?.reason).toContain('column "nm"');
+    await isShown('crm', 'raw.crm.crm.mbr', 'SCHEMA_CHANGED');
     // other tables of the same system, and other systems, flow
     await crm(`INSERT INTO crm.mkt_srvy (wk, prod, comp, units, avg_prc) VALUES (201709, '25671', 'beside', 1, 1.10)`);
     await pos(sale(11, 11));
@@ -137,6 +141,7 @@ describe('a change that the mapping can’t read stops that table only', () => {
     workers = supervisor();
     await workers.start(workerCommands());
     await isEqual();
+    await arrives([], async () => (await readStatus(chain.deployment)).conditions.map(({ id }) => id), PATIENCE_MS);
   });
 
   it('MariaDB: another type, while another table flows', async () => {
@@ -147,6 +152,7 @@ describe('a change that the mapping can’t read stops that table only', () => {
     );
     await arrives('SCHEMA_CHANGED', halted, PATIENCE_MS);
     expect(processors()?.status?.reason).toContain('"sold_ts"');
+    await isShown('pos', 'raw.pos.pos.tlog_ln', 'SCHEMA_CHANGED');
     await pos(sale(13, 13));
     await arrives([['13.00']], total(13), PATIENCE_MS);
   });
@@ -161,6 +167,21 @@ describe('a new table', () => {
     expect(views.map(({ notCaptured }) => notCaptured)).toEqual([['crm.cpn'], ['pos.cpn']]);
   });
 });
+
+/** In `seam status`, on the flows of the table alone, and once in the worker's log. */
+async function isShown(system: string, topic: string, code: string): Promise<void> {
+  const ofTopic = ({ id, object }: Condition) => id === code && object.kind === 'topic' && object.topic === topic;
+  await arrives(true, async () => (await readStatus(chain.deployment)).conditions.some(ofTopic), PATIENCE_MS);
+  const { flows, conditions } = await readStatus(chain.deployment);
+  const [condition] = conditions.filter(ofTopic);
+  expect(condition).toMatchObject({ severity: 'halt', next: expect.any(String) });
+  const stopped = flows.filter(({ state }) => state === 'halted');
+  expect(stopped.length).toBeGreaterThan(0);
+  expect(stopped.filter(({ source, topics }) => source !== system || !topics.includes(topic))).toEqual([]);
+  const log = await readFile(path.join(chain.stateDirectory, 'logs', 'processors.log'), 'utf8');
+  const lines = log.split('\n').filter((line) => line.includes('"halted"') && line.includes(`${topic} partition`));
+  expect(lines).toHaveLength(1);
+}
 
 async function isEqual(): Promise<void> {
   const result = await verifyDeployment(chain.deployment, { targets: [], patienceMs: 60_000 });
