@@ -61,6 +61,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
     'processors/settings.ts',
     'sinks/engine/settings.ts',
     'ops/operations/replay',
+    'ops/status/status-topic.ts',
     'docs',
     'demo/main.ts',
     'bench/main.ts',
