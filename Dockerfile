@@ -14,12 +14,23 @@ FROM dependencies AS plugins
 ARG SEAM_MAVEN_URL
 COPY core core
 COPY stack stack
-COPY deploy/fetch-plugins.ts deploy/
+COPY deploy/fetch-plugins.ts deploy/pack-converter.ts deploy/plugins.ts deploy/
 # Every file is checked against its SHA-256 in stack/artifacts.lock.json.
-RUN node deploy/fetch-plugins.ts /plugins "$SEAM_MAVEN_URL"
+RUN node deploy/fetch-plugins.ts /build "$SEAM_MAVEN_URL"
+
+# The converter of stack/converter/ is compiled where Java and Kafka's own jars are: a Java runtime is enough for it.
+FROM apache/kafka:4.2.0 AS compiled
+COPY --from=plugins /build /build
+COPY --from=plugins /seam/stack/converter /seam/stack/converter
+RUN java -jar /build/java-compiler/jars/*.jar @/build/compiler-arguments \
+    -classpath "$(echo /opt/kafka/libs/*.jar /build/plugins/avro-converter/jars/*.jar | tr ' ' ':')" -d /tmp/classes
+
+FROM plugins AS packed
+COPY --from=compiled /tmp/classes /build/classes
+RUN node deploy/pack-converter.ts /build/classes /build/plugins
 
 FROM apache/kafka:4.2.0 AS connect
-COPY --from=plugins /plugins /opt/seam/plugins
+COPY --from=packed /build/plugins /opt/seam/plugins
 COPY deploy/connect.properties deploy/connect-log4j2.yaml /etc/seam/
 USER root
 # A new volume takes over owner and mode of the folder that it is mounted on.

@@ -2,12 +2,14 @@
  * Fetches and unpacks what the stack is made of, once per user. A directory in the cache is complete or absent, and its
  * name carries the fingerprint of the lock, so neither a crash nor an upgrade leaves a mixture behind.
  */
-import { rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { compile, compiledJar, sourcesFolder, sourcesText } from './compile.ts';
 import { type ComponentName, components } from './components.ts';
 import { downloadArtifact } from './download.ts';
 import type { StackProgress } from './events.ts';
 import { withFileLock } from './file-lock.ts';
+import { findJava } from './java.ts';
 import { type ArtifactLock, fingerprint, type LockedArtifact, readArtifactLock } from './lock.ts';
 import { serviceManifestJar } from './service-manifest.ts';
 import type { StackSettings } from './settings.ts';
@@ -21,6 +23,8 @@ export type ArtifactOptions = {
   progress: StackProgress;
   signal?: AbortSignal | undefined;
   lock?: ArtifactLock;
+  /** Leave out what is to be compiled: where there is no Java yet. Never into a cache that others use. */
+  sourcesLeftOut?: boolean;
 };
 
 export type ComponentDirectories = ReadonlyMap<ComponentName, string>;
@@ -32,15 +36,29 @@ export async function ensureComponents(
 ): Promise<ComponentDirectories> {
   const lock = options.lock ?? readArtifactLock();
   const { settings, progress, signal } = options;
-  const directories = new Map(names.map((name) => [name, componentDirectory(name, lock, settings)]));
+  const directoriesOf = (some: readonly ComponentName[]): ComponentDirectories =>
+    new Map(some.map((name) => [name, componentDirectory(name, lock, settings)]));
+  const directories = directoriesOf(names);
   if ((await missingOf(names, directories)).length === 0) return directories;
   await withCacheLock({ settings, progress, signal }, async () => {
-    const missing = await missingOf(names, directories);
+    const absent = await missingOf(names, directories);
+    const needed = options.sourcesLeftOut === true ? names : withBuildParts(names, absent);
+    const all = directoriesOf(needed);
+    const missing = await missingOf(needed, all);
     await fetchAll(missing, lock, options);
-    for (const name of missing) await unpack(name, directories.get(name) as string, lock, options);
+    for (const name of missing) await unpack(name, all, lock, options);
   });
   return directories;
 }
+
+/** What is compiled comes last, after all that it is compiled with. */
+function withBuildParts(names: readonly ComponentName[], missing: readonly ComponentName[]): readonly ComponentName[] {
+  const compiled = missing.filter((name) => components[name].javaSources !== undefined);
+  if (compiled.length === 0) return names;
+  return [...new Set([...buildParts, ...names.filter((name) => !compiled.includes(name)), ...compiled])];
+}
+
+const buildParts = ['kafka', 'java-compiler'] as const satisfies ComponentName[];
 
 export function withCacheLock<Result>(
   { settings, progress, signal }: Pick<ArtifactOptions, 'settings' | 'progress' | 'signal'>,
@@ -55,11 +73,11 @@ export function withCacheLock<Result>(
 }
 
 function componentDirectory(name: ComponentName, lock: ArtifactLock, settings: StackSettings): string {
-  return path.join(
-    settings.cacheDirectory,
-    'components',
-    `${name}-${fingerprint(lock.components[name], components[name].services)}`,
-  );
+  const { services, javaSources } = components[name];
+  const compiled = javaSources === undefined ? '' : sourcesText(sourcesFolder(javaSources));
+  const withWhat = compiled === '' ? '' : lock.components['java-compiler'].artifacts.map(({ sha256 }) => sha256).join();
+  const print = fingerprint(lock.components[name], services, compiled + withWhat);
+  return path.join(settings.cacheDirectory, 'components', `${name}-${print}`);
 }
 
 async function missingOf(names: readonly ComponentName[], directories: ComponentDirectories): Promise<ComponentName[]> {
@@ -111,7 +129,7 @@ function fetchOne(artifact: LockedArtifact, options: ArtifactOptions, onBytes: (
 
 async function unpack(
   name: ComponentName,
-  target: string,
+  directories: ComponentDirectories,
   lock: ArtifactLock,
   options: ArtifactOptions,
 ): Promise<void> {
@@ -120,13 +138,34 @@ async function unpack(
   options.progress({ type: 'unpacking', name });
   const { kind, artifacts } = lock.components[name];
   const files = artifacts.map((artifact) => downloadFile(options.settings, artifact));
-  await createDirectoryWhole(target, async (directory) => {
+  await createDirectoryWhole(directories.get(name) as string, async (directory) => {
     await unpackInto(directory, kind, files);
-    const { services } = components[name];
+    const { services, javaSources } = components[name];
     if (services !== undefined)
       await writeFile(path.join(directory, jarsFolder, 'services.jar'), serviceManifestJar(services));
+    if (javaSources !== undefined && options.sourcesLeftOut !== true)
+      await compileInto(path.join(directory, jarsFolder), javaSources, directories, options);
   });
   // The unpacked copy is what counts from here on; keeping the archive too would double the cache.
   for (const file of files) await rm(file, { force: true });
   options.progress({ type: 'unpacked', name, durationMs: Date.now() - startedAtMs });
+}
+
+/** Next to the jars of the component, which it uses. */
+async function compileInto(
+  jars: string,
+  javaSources: string,
+  directories: ComponentDirectories,
+  { settings }: ArtifactOptions,
+): Promise<void> {
+  const jarsOf = (name: ComponentName) => path.join(directories.get(name) as string, jarsFolder);
+  const [compilerJar] = await readdir(jarsOf('java-compiler'));
+  await compile({
+    java: (await findJava(settings)).file,
+    compilerJar: path.join(jarsOf('java-compiler'), compilerJar as string),
+    libraries: [jars, jarsOf('kafka')],
+    sources: sourcesFolder(javaSources),
+    jar: path.join(jars, compiledJar(javaSources)),
+    env: settings.baseEnvironment,
+  });
 }

@@ -5,6 +5,7 @@ import versions from './versions.json' with { type: 'json' };
 export type ComponentName =
   | 'kafka'
   | 'avro-converter'
+  | 'java-compiler'
   | 'debezium-postgres'
   | 'debezium-mariadb'
   | 'debezium-jdbc'
@@ -25,7 +26,12 @@ export type Component = {
   excluded?: readonly string[];
   /** Plugin classes that the published jars do not announce themselves. */
   services?: Services;
+  /** Java files of this repository that belong to it, compiled when it is unpacked: a folder next to this file. */
+  javaSources?: string;
 };
+
+/** stack/converter/SeamConverter.java */
+export const seamConverter = 'seam.connect.SeamConverter';
 
 const kafka = (artifact: string): Dependency => ({ group: 'org.apache.kafka', artifact, version: versions.kafka });
 
@@ -60,7 +66,18 @@ export const components: Readonly<Record<ComponentName, Component>> = {
     ],
     // The Connect worker gives every plugin its own of these; a second copy would be 20 MB that nothing loads.
     excluded: ['org.apache.kafka:*', 'org.slf4j:*', 'com.github.luben:*', 'org.lz4:*', 'org.xerial.snappy:*'],
-    services: { 'org.apache.kafka.connect.storage.Converter': ['io.apicurio.registry.utils.converter.AvroConverter'] },
+    services: {
+      'org.apache.kafka.connect.storage.Converter': [
+        seamConverter,
+        'io.apicurio.registry.utils.converter.AvroConverter',
+      ],
+    },
+    javaSources: 'converter',
+  },
+  // One jar that runs on any Java 17: so a JRE is enough to build what is written in Java here.
+  'java-compiler': {
+    kind: 'jars',
+    roots: [{ group: 'org.eclipse.jdt', artifact: 'ecj', version: versions.javaCompiler }],
   },
   'debezium-postgres': debeziumPlugin('debezium-connector-postgres', versions.debeziumPostgres),
   'debezium-mariadb': debeziumPlugin('debezium-connector-mariadb', versions.debeziumMariadb),

@@ -15,8 +15,12 @@ export function readArtifactLock(): ArtifactLock {
 /** To be changed with the way `unpack.ts` lays a component out. */
 const unpackedLayout = 'layout 2';
 
-/** Changes when any file of the component changes, so an old unpacked copy is never used for a new lock. */
-export function fingerprint(component: LockedComponent, services: Services = {}): string {
+/**
+ * Changes when any file of the component changes, so an old unpacked copy is never used for a new lock. `compiled`: what is
+ * compiled into it, and by what.
+ */
+export function fingerprint(component: LockedComponent, services: Services = {}, compiled = ''): string {
   const parts = [unpackedLayout, ...component.artifacts.map((artifact) => artifact.sha256), JSON.stringify(services)];
+  if (compiled !== '') parts.push(compiled);
   return createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 12);
 }

@@ -1,18 +1,18 @@
 /** Kafka Connect in distributed mode, with Debezium and the Avro converter as plugins of their own. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { seamConverter } from '../components.ts';
 import { host } from '../ports.ts';
 import { jarsFolder } from '../unpack.ts';
 import { javaOptions, quietLogging, recordBytesMax } from './kafka.ts';
 import { registryUrls } from './registry.ts';
 import { componentOf, portOf, probeTimeoutMs, type Service, type ServiceContext, toProperties } from './service.ts';
 
-const avroConverter = 'io.apicurio.registry.utils.converter.AvroConverter';
 const pluginComponents = ['debezium-postgres', 'debezium-mariadb', 'avro-converter'] as const;
 const pluginClasses = [
   'io.debezium.connector.postgresql.PostgresConnector',
   'io.debezium.connector.mariadb.MariaDbConnector',
-  avroConverter,
+  seamConverter,
 ];
 
 export function connectUrl(context: ServiceContext): string {
@@ -95,7 +95,7 @@ function workerSettings(context: ServiceContext): Record<string, string | number
 /** Avro in the Confluent wire format, schemas registered on first sight: so a connector says nothing about conversion. */
 function converterSettings(context: ServiceContext, prefix: string): Record<string, string | boolean> {
   return {
-    [prefix]: avroConverter,
+    [prefix]: seamConverter,
     [`${prefix}.apicurio.registry.url`]: registryUrls(context).converter,
     [`${prefix}.apicurio.registry.auto-register`]: true,
     [`${prefix}.apicurio.registry.find-latest`]: true,

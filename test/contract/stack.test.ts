@@ -299,5 +299,6 @@ describe('the service manifest', () => {
   it('changes the fingerprint of its component', () => {
     const component = readArtifactLock().components['avro-converter'];
     expect(fingerprint(component, { a: ['b'] })).not.toBe(fingerprint(component));
+    expect(fingerprint(component, {}, 'class A {}')).not.toBe(fingerprint(component, {}, 'class B {}'));
   });
 });
