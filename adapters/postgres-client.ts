@@ -7,7 +7,7 @@ export async function connectPostgres(options: pg.ClientConfig): Promise<pg.Clie
 }
 
 /** For scripts of others: their names are found by the database's own search path. */
-export async function connectForScripts(options: pg.ClientConfig): Promise<pg.Client> {
+export async function connectForPostgresScripts(options: pg.ClientConfig): Promise<pg.Client> {
   return connected({ ...options, options: startOptions(SHARED_SESSION_SETTINGS) });
 }
 

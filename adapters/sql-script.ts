@@ -1,8 +1,8 @@
 /** Runs a system's SQL files with administrator rights: set-up and demo schemas only, never part of the pipeline. */
 import type { DialectName } from '../core/target.ts';
 import { ContractError } from '../core/errors.ts';
-import { connectMariadb } from './mariadb-client.ts';
-import { connectForScripts } from './postgres-client.ts';
+import { connectForMariadbScripts } from './mariadb-client.ts';
+import { connectForPostgresScripts } from './postgres-client.ts';
 import { whenReachable } from './reachable.ts';
 
 export type AdminConnection = {
@@ -47,11 +47,11 @@ type Session = { query(sql: string): Promise<unknown[]>; close(): Promise<void> 
 async function openSession(connection: AdminConnection): Promise<Session> {
   const { host, port, database, user, password } = connection;
   if (connection.kind === 'postgres') {
-    const client = await whenReachable(connection, () => connectForScripts({ host, port, database, user, password }));
+    const client = await whenReachable(connection, () => connectForPostgresScripts({ host, port, database, user, password }));
     return { query: async (sql) => (await client.query(sql)).rows ?? [], close: () => client.end() };
   }
   const client = await whenReachable(connection, () =>
-    connectMariadb({ host, port, database, user, password, bigIntAsNumber: false }),
+    connectForMariadbScripts({ host, port, database, user, password, bigIntAsNumber: false }),
   );
   return { query: async (sql) => client.query(sql), close: () => client.end() };
 }
