@@ -47,7 +47,9 @@ type Session = { query(sql: string): Promise<unknown[]>; close(): Promise<void> 
 async function openSession(connection: AdminConnection): Promise<Session> {
   const { host, port, database, user, password } = connection;
   if (connection.kind === 'postgres') {
-    const client = await whenReachable(connection, () => connectForPostgresScripts({ host, port, database, user, password }));
+    const client = await whenReachable(connection, () =>
+      connectForPostgresScripts({ host, port, database, user, password }),
+    );
     return { query: async (sql) => (await client.query(sql)).rows ?? [], close: () => client.end() };
   }
   const client = await whenReachable(connection, () =>
