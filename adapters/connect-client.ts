@@ -1,5 +1,6 @@
 /** Kafka Connect's REST API: the calls Seam needs, with its errors turned into ours in this one place. */
 import { ContractError, TransientError } from '../core/errors.ts';
+import { shownUrl } from '../core/shown-url.ts';
 
 export type ConnectorConfig = Readonly<Record<string, string>>;
 export type ConnectorState = 'RUNNING' | 'FAILED' | 'PAUSED' | 'UNASSIGNED' | 'RESTARTING' | 'STOPPED';
@@ -82,7 +83,7 @@ export class ConnectClient {
     if (response.ok) return text === '' ? null : (JSON.parse(text) as T);
     const parts = {
       message: `kafka connect refused ${method} ${path}: ${messageOf(text)}`,
-      where: this.#url,
+      where: shownUrl(this.#url),
     };
     if (response.status === REBALANCING || response.status >= 500) {
       throw new TransientError({
@@ -105,7 +106,7 @@ export class ConnectClient {
       throw new TransientError({
         code: 'CONNECT_UNREACHABLE',
         message: 'kafka connect does not answer',
-        where: this.#url,
+        where: shownUrl(this.#url),
         hint: 'seam stack status; seam stack logs connect',
         cause,
       });

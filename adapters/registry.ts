@@ -7,6 +7,7 @@ import confluent from '@kafkajs/confluent-schema-registry';
 import type { EntityName } from '../avro/generated/records.ts';
 import { schemaOf } from '../avro/index.ts';
 import { ConfigError, ContractError, type SeamError, TransientError } from '../core/errors.ts';
+import { shownUrl } from '../core/shown-url.ts';
 import type { Clock } from '../core/ports.ts';
 
 export type RegistrySettings = {
@@ -144,7 +145,7 @@ export class Registry {
 
   /** undefined: worth another attempt. */
   #refusal(what: string, attempt: number, { status, message, registryCode }: RefusedRequest): SeamError | undefined {
-    const where = this.#settings.url;
+    const where = shownUrl(this.#settings.url);
     if (status >= STATUS.serverError || status === STATUS.timeout || status === STATUS.tooMany) return undefined;
     if (status === STATUS.notFound && registryCode !== undefined) {
       // a registry that has just started answers before it has read its own storage to the end
@@ -178,7 +179,7 @@ export class Registry {
     return new TransientError({
       code: 'REGISTRY_UNREACHABLE',
       message: `can't ${what}: no answer after ${attempts} attempts`,
-      where: this.#settings.url,
+      where: shownUrl(this.#settings.url),
       hint: 'start the registry, then start this worker again; nothing was committed',
       cause,
     });

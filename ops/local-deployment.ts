@@ -1,7 +1,8 @@
 /** The deployment file of a local stack: written by `seam stack up`, with passwords made for this stack alone. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writePrivateFile } from '../adapters/private-file.ts';
 import type { Deployment } from '../core/deployment.ts';
 import type { StackDescription } from '../stack/stack.ts';
 
@@ -13,7 +14,7 @@ export async function writeLocalDeployment(stack: StackDescription): Promise<{ f
   for (const database of Object.values(stack.databases)) {
     const directory = join(stack.stateDirectory, 'passwords', database.name);
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    await writeFile(join(directory, 'admin'), database.adminPassword, { mode: 0o600 });
+    await writePrivateFile(join(directory, 'admin'), database.adminPassword);
     await makePassword(join(directory, 'capture'));
     await makePassword(join(directory, 'sink'));
     systems[database.name] = {
@@ -34,12 +35,12 @@ export async function writeLocalDeployment(stack: StackDescription): Promise<{ f
     sinks: {},
   };
   const file = join(stack.stateDirectory, 'deployment.json');
-  await writeFile(file, `${JSON.stringify(deployment, null, 2)}\n`, { mode: 0o600 });
+  await writePrivateFile(file, `${JSON.stringify(deployment, null, 2)}\n`);
   return { file, deployment };
 }
 
 /** Kept over restarts: the database knows it by then. */
 async function makePassword(file: string): Promise<void> {
   const known = await readFile(file, 'utf8').catch(() => '');
-  if (known === '') await writeFile(file, randomBytes(18).toString('base64url'), { mode: 0o600 });
+  if (known === '') await writePrivateFile(file, randomBytes(18).toString('base64url'));
 }

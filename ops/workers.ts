@@ -5,7 +5,7 @@
  *     starting → running → (died) → waiting → starting …      stopping → stopped
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, openSync } from 'node:fs';
+import { fchmodSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Condition, Sighting } from '../core/condition.ts';
@@ -64,7 +64,7 @@ export class WorkerSupervisor {
 
   constructor(options: WorkerOptions) {
     this.#options = options;
-    mkdirSync(options.logDirectory, { recursive: true });
+    mkdirSync(options.logDirectory, { recursive: true, mode: 0o700 });
   }
 
   /** `commands`: worker name → arguments of `seam run`. Resolves when every worker has reported for the first time. */
@@ -125,7 +125,8 @@ class Worker {
   }
 
   start(): void {
-    const log = openSync(join(this.#options.logDirectory, `${this.#name}.log`), 'a');
+    const log = openSync(join(this.#options.logDirectory, `${this.#name}.log`), 'a', 0o600);
+    fchmodSync(log, 0o600); // a log of an earlier version was open to everybody
     const program = join(import.meta.dirname, '..', 'cli', 'main.ts');
     const startedMs = Date.now();
     this.#starts += 1;

@@ -17,6 +17,7 @@ import {
 } from '../../ops/operations/dead-letters-redrive.ts';
 import { type ShownLetter, showDeadLetter } from '../../ops/operations/dead-letters-show.ts';
 import { confirmed, deploymentOf, withDeployment } from '../deployment-option.ts';
+import { seconds } from '../number-option.ts';
 import { table } from '../terminal.ts';
 
 type ChoiceOptions = {
@@ -28,7 +29,7 @@ type ChoiceOptions = {
   entity?: string;
 };
 type ListOptions = ChoiceOptions & { deployment: string; json?: boolean };
-type ActOptions = ListOptions & { all?: boolean; yes?: boolean; patience: string };
+type ActOptions = ListOptions & { all?: boolean; yes?: boolean; patience: number };
 type RetryOptions = ActOptions & { force?: boolean };
 type DiscardOptions = ActOptions & { reason: string };
 
@@ -68,7 +69,7 @@ function withChoice(command: Command, hasIds = false): Command {
 
 function withActing(command: Command): Command {
   return command
-    .option('--patience <seconds>', 'how long to wait for the workers to answer', '30')
+    .option('--patience <seconds>', 'how long to wait for the workers to answer', seconds, 30_000)
     .option('--yes', 'do it without asking')
     .option('--json', 'print JSON');
 }
@@ -89,7 +90,7 @@ async function retry(options: RetryOptions): Promise<void> {
   const deployment = await deploymentOf(options);
   const plan = await planRedrive(deployment, choice, options.force === true);
   if (!(await isAgreed(plan, options, 'retry'))) return;
-  answer(await retryDeadLetters(deployment, plan, { patienceMs: patienceMs(options) }), plan, options);
+  answer(await retryDeadLetters(deployment, plan, { patienceMs: options.patience }), plan, options);
 }
 
 async function discard(options: DiscardOptions): Promise<void> {
@@ -100,15 +101,8 @@ async function discard(options: DiscardOptions): Promise<void> {
   // a discard is no attempt: nothing is too often refused for it
   const plan = await planRedrive(deployment, choice, true);
   if (!(await isAgreed(plan, options, 'discard'))) return;
-  const asked = { patienceMs: patienceMs(options), reason };
+  const asked = { patienceMs: options.patience, reason };
   answer(await discardDeadLetters(deployment, plan, choice, asked), plan, options);
-}
-
-function patienceMs({ patience }: ActOptions): number {
-  const seconds = Number(patience);
-  if (!Number.isFinite(seconds) || seconds < 0)
-    throw usage('--patience is no number of seconds', 'for example --patience 30');
-  return seconds * 1_000;
 }
 
 function choiceOf({ id, system, target, stage, code, entity }: ChoiceOptions): Choice {

@@ -36,6 +36,10 @@ export function register(program: Command): void {
         plans.push({ system, plan });
       }
       if (!confirmed(options)) return;
-      for (const { system, plan } of plans) await applySetup(deployment, system, plan);
+      for (const { system, plan } of plans) {
+        for (const { text, next } of await applySetup(deployment, system, plan)) {
+          process.stdout.write(`${plan.system}: finding: ${text}\n  next: ${next}\n`);
+        }
+      }
     });
 }

@@ -4,6 +4,7 @@ import { writeLocalDeployment } from '../../ops/local-deployment.ts';
 import { followLogs, printLogs } from '../../stack/logs.ts';
 import { defaultStateDirectory } from '../../stack/settings.ts';
 import { expectedServices, readStack, type StackDescription, startStack, stopStack } from '../../stack/stack.ts';
+import { count } from '../number-option.ts';
 import { stackProgress } from '../stack-progress.ts';
 import { interruptible, openTerminal, paint, seconds, table } from '../terminal.ts';
 
@@ -29,7 +30,7 @@ export function register(program: Command): void {
   withState(stack.command('logs'))
     .description('the end of the log files')
     .argument('[services...]', 'services as named by status, all when left out')
-    .option('--lines <count>', 'lines of each', '20')
+    .option('--lines <count>', 'lines of each', count, 20)
     .option('--follow', 'go on until Ctrl-C')
     .action(logs);
 }
@@ -101,9 +102,9 @@ function statusTable(description: StackDescription): string {
   return `${table([['service', 'state', 'process', 'address'], ...rows])}${hint}`;
 }
 
-async function logs(services: string[], options: Options & { lines: string; follow?: boolean }): Promise<void> {
+async function logs(services: string[], options: Options & { lines: number; follow?: boolean }): Promise<void> {
   const print = (line: string) => void process.stdout.write(`${line}\n`);
   const { stateDirectory } = options;
-  await printLogs({ stateDirectory, services, lines: Number(options.lines), print });
+  await printLogs({ stateDirectory, services, lines: options.lines, print });
   if (options.follow) await interruptible((signal) => followLogs({ stateDirectory, services, print, signal }));
 }

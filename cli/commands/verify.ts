@@ -3,26 +3,27 @@ import { EXIT_CODES } from '../../core/errors.ts';
 import type { TableResult, VerifyResult } from '../../ops/operations/verify.ts';
 import { verifyDeployment } from '../../ops/operations/verify-deployment.ts';
 import { chosenSystems, deploymentOf, withDeployment } from '../deployment-option.ts';
+import { count, seconds } from '../number-option.ts';
 
-type Options = { deployment: string; json?: boolean; patience: string; limit: string };
+type Options = { deployment: string; json?: boolean; patience: number; limit: number };
 
 export function register(program: Command): void {
   withDeployment(program.command('verify'))
     .description('compare every target with what its sources and mappings say, by content; exit 0 equal, 3 different')
     .argument('[targets...]', 'targets, all when left out')
-    .option('--patience <seconds>', 'how long a difference must stay before it counts', '15')
-    .option('--limit <rows>', 'differences printed for each table', '20')
+    .option('--patience <seconds>', 'how long a difference must stay before it counts', seconds, 15_000)
+    .option('--limit <rows>', 'differences printed for each table', count, 20)
     .option('--json', 'print JSON')
     .action(async (names: string[], options: Options) => {
       const targets = chosenSystems(names).map(({ system }) => system);
       const result = await verifyDeployment(await deploymentOf(options), {
         targets: names.length === 0 ? [] : targets,
-        patienceMs: Number(options.patience) * 1000,
+        patienceMs: options.patience,
         onPass: (pass, differing) => {
           if (differing > 0) process.stderr.write(`pass ${pass}: ${differing} differ, looking again\n`);
         },
       });
-      process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : verifyText(result, Number(options.limit)));
+      process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : verifyText(result, options.limit));
       process.exitCode = result.equal ? EXIT_CODES.done : EXIT_CODES.different;
     });
 }

@@ -1,7 +1,8 @@
 /** Sets a system up for Seam: side schema, users, publication, secrets. What it runs is the SQL in the system's folder. */
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readPassword } from '../../adapters/deployment-file.ts';
+import { writePrivateFile } from '../../adapters/private-file.ts';
 import { type AdminConnection, queryRows, runScripts, type SqlScript } from '../../adapters/sql-script.ts';
 import { notPinned } from '../../core/databases/postgres.ts';
 import type { DatabaseAccess, Deployment } from '../../core/deployment.ts';
@@ -15,6 +16,9 @@ export const SINK_USER = 'seam_sink';
 
 export type SetupPlan = { readonly system: string; readonly scripts: readonly SqlScript[]; readonly done: boolean };
 
+/** What set-up could not protect with the administrator's rights: no reason to stop, and never silent. */
+export type SetupFinding = { readonly text: string; readonly next: string };
+
 /**
  * `withLegacySchema`: also make the legacy application's own tables, for the demo and tests, where they are missing. A store of
  * ours is given what it lacks in any case: a new entity's table comes with it.
@@ -23,20 +27,34 @@ export async function planSetup(deployment: Deployment, system: System, withLega
   const admin = await adminConnection(deployment, system.system);
   const isOurs = system.source === null;
   const isIncomplete = isOurs && (await lacksTables(admin, system));
-  const done = !isIncomplete && (await isSetUp(admin)) && (isOurs || (await isPinned(admin)));
+  const log = await logState(admin);
+  const isDone = !isIncomplete && (await isSetUp(admin)) && (isOurs || (await isPinned(admin)));
+  const done = isDone && log !== 'open';
   const scripts: SqlScript[] = [];
   if (isIncomplete || (withLegacySchema && !isOurs && (await isEmpty(admin))))
     scripts.push(await script(system.sql.schema));
   if (!done) scripts.push(sideSchema(system), await script(system.sql.setup), ...captureSettings(system));
+  if (log === 'open') scripts.push(...quietLogScript(system));
   return { system: system.system, scripts, done: scripts.length === 0 };
 }
 
-export async function applySetup(deployment: Deployment, system: System, plan: SetupPlan): Promise<void> {
+export async function applySetup(deployment: Deployment, system: System, plan: SetupPlan): Promise<SetupFinding[]> {
   const access = accessOf(deployment, system.system);
   const admin = await adminConnection(deployment, system.system);
   const capture = await readPassword(access, 'capture');
   await runScripts(admin, plan.scripts, { cdc_password: capture, sink_password: await readPassword(access, 'sink') });
   if (system.source !== null) await writeConnectSecrets(deployment, system.system, access, capture);
+  const log = dialects[admin.kind].quietLog(SINK_USER);
+  if (log === undefined || (await logState(admin)) === 'quiet') return [];
+  const next = `as a superuser: ${log.grantSql(admin.user)} then: seam setup apply ${system.system} --yes`;
+  return [{ text: log.finding, next }];
+}
+
+/** `open`: may be made quiet with these rights; `refused`: may not. */
+async function logState(admin: AdminConnection): Promise<'quiet' | 'open' | 'refused'> {
+  const log = dialects[admin.kind].quietLog(SINK_USER);
+  if (log === undefined || (await queryRows(admin, log.isQuietSql)).length > 0) return 'quiet';
+  return (await queryRows(admin, log.mayApplySql)).length > 0 ? 'open' : 'refused';
 }
 
 /** The files that `${dir:/run/seam/secrets/<system>:<name>}` in connector.json refers to. */
@@ -56,9 +74,7 @@ async function writeConnectSecrets(
     database: access.database,
   };
   for (const [name, value] of Object.entries(values)) {
-    const file = join(directory, name);
-    await writeFile(file, value, { mode: 0o600 });
-    await chmod(file, 0o600);
+    await writePrivateFile(join(directory, name), value);
   }
 }
 
@@ -69,6 +85,11 @@ function sideSchema({ database }: System): SqlScript {
 function captureSettings({ database, source }: System): SqlScript[] {
   const text = source === null ? undefined : dialects[database].captureSettingsSql(CAPTURE_USER);
   return text === undefined ? [] : [{ name: `sinks/dialects/${database}/capture-settings`, text }];
+}
+
+function quietLogScript({ database }: System): SqlScript[] {
+  const log = dialects[database].quietLog(SINK_USER);
+  return log === undefined ? [] : [{ name: `sinks/dialects/${database}/quiet-log`, text: log.applySql }];
 }
 
 async function script(file: URL): Promise<SqlScript> {

@@ -185,12 +185,25 @@ export interface Session {
   close(): Promise<void>;
 }
 
+/** `isQuietSql`, `mayApplySql`: a row says yes. */
+export type QuietLog = {
+  readonly applySql: string;
+  readonly isQuietSql: string;
+  readonly mayApplySql: string;
+  /** What a person reads where it is not applied. */
+  readonly finding: string;
+  /** For a superuser: gives the administrator the right to apply it. */
+  readonly grantSql: (administrator: string) => string;
+};
+
 export type Dialect = {
   readonly name: DialectName;
   /** Makes the side schema or brings it up to date, however often it runs; for the provisioner, with more rights than a sink. */
   readonly sideSchemaSql: () => string;
   /** After a source's setup.sql: what decides how values are printed in the sessions of the capture user. undefined: nothing to set. */
   readonly captureSettingsSql: (user: string) => string | undefined;
+  /** Keeps rows out of the server's own log. undefined: this kind of server writes none there. */
+  readonly quietLog: (user: string) => QuietLog | undefined;
   /** Connects and sets the echo tag. Called again after every lost connection. */
   readonly open: (connection: Connection, settings: SessionSettings) => Promise<Session>;
   /** A driver's error as one of ours, by its code alone. */

@@ -1,8 +1,9 @@
 /** Kafka Connect in distributed mode, with Debezium and the Avro converter as plugins of their own. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { seamConverter } from '../components.ts';
 import { host } from '../ports.ts';
+import { privateFolder } from '../private-folder.ts';
 import { jarsFolder } from '../unpack.ts';
 import { javaOptions, quietLogging, recordBytesMax } from './kafka.ts';
 import { registryUrls } from './registry.ts';
@@ -30,8 +31,8 @@ export function connectService(context: ServiceContext): Service {
     portNames: ['connect'],
     readyLimitMs: 240_000,
     async prepare() {
-      await mkdir(folder, { recursive: true });
-      await mkdir(context.secretsDirectory, { recursive: true, mode: 0o700 });
+      await privateFolder(folder);
+      await privateFolder(context.secretsDirectory);
       await writeFile(properties, toProperties(workerSettings(context)));
       await writeFile(path.join(folder, 'log4j2.yaml'), quietLogging);
     },

@@ -1,9 +1,10 @@
 /** One Kafka node in KRaft mode: broker and controller in one process. */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { host } from '../ports.ts';
+import { privateFolder } from '../private-folder.ts';
 import { runProgram } from '../run-program.ts';
 import type { StackSettings } from '../settings.ts';
 import { jarsFolder } from '../unpack.ts';
@@ -25,7 +26,7 @@ export function kafkaService(context: ServiceContext): Service {
     portNames: ['kafka', 'kafka-controller'],
     readyLimitMs: 180_000,
     async prepare() {
-      await mkdir(folder, { recursive: true });
+      await privateFolder(folder);
       await writeFile(properties, toProperties(brokerSettings(context, folder)));
       await writeFile(path.join(folder, 'log4j2.yaml'), quietLogging);
       if (existsSync(path.join(folder, 'log', 'meta.properties'))) return;

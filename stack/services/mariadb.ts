@@ -8,6 +8,7 @@ import { ConfigError } from '../../core/errors.ts';
 import { isDirectory } from '../artifacts.ts';
 import type { ComponentName } from '../components.ts';
 import { host } from '../ports.ts';
+import { privateFolder } from '../private-folder.ts';
 import { runProgram } from '../run-program.ts';
 import versions from '../versions.json' with { type: 'json' };
 import { copyTemplate, type DatabaseServer, ensureTemplate, serviceNameOf, writeSecret } from './database.ts';
@@ -63,12 +64,12 @@ export function mariadbService(context: ServiceContext, server: DatabaseServer, 
     readyLimitMs: 180_000,
     async prepare() {
       await writeSecret(initFile, initStatements(server));
+      await privateFolder(folder);
       await mkdir(temporaryDirectory, { recursive: true });
       if (await isDirectory(dataDirectory)) return;
       const template = await ensureTemplate(await templateName(base), context.settings, (directory) =>
         initialise(directory, base, context),
       );
-      await mkdir(folder, { recursive: true });
       await copyTemplate(template, dataDirectory, async () => {});
     },
     command: () => ({

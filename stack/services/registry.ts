@@ -1,7 +1,7 @@
 /** The schema registry. It keeps its schemas in Kafka: an id once given out stays valid after any restart. */
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { host } from '../ports.ts';
+import { privateFolder } from '../private-folder.ts';
 import versions from '../versions.json' with { type: 'json' };
 import { componentOf, portOf, probeTimeoutMs, type Service, type ServiceContext } from './service.ts';
 
@@ -35,7 +35,7 @@ export function registryService(context: ServiceContext): Service {
     address: confluent,
     portNames: ['registry'],
     readyLimitMs: 180_000,
-    prepare: async () => void (await mkdir(folder, { recursive: true })),
+    prepare: () => privateFolder(folder),
     command: () => ({
       name: 'registry',
       file: context.java,

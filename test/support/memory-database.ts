@@ -163,6 +163,7 @@ export class MemoryDatabase {
     name: 'postgres',
     sideSchemaSql: () => '',
     captureSettingsSql: () => undefined,
+    quietLog: () => undefined,
     open: async () => new MemorySession(this),
     errorOf,
   };

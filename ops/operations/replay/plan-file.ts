@@ -1,6 +1,7 @@
 /** The plan of a replay: a file that says exactly what will be written once more, and what that did in a trial. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { writePrivateFile } from '../../../adapters/private-file.ts';
 import { parseConfig } from '../../../core/config.ts';
 import { ConfigError } from '../../../core/errors.ts';
 import { Effect } from './effect.ts';
@@ -102,7 +103,7 @@ export type AnyPlan = ReplayPlan | RawPlan;
 const AnyPlanFile = z.discriminatedUnion('kind', [ReplayPlan, RawPlan]);
 
 export async function writePlan(file: string, plan: AnyPlan): Promise<void> {
-  await writeFile(file, `${JSON.stringify(plan, null, 2)}\n`, { mode: 0o600 });
+  await writePrivateFile(file, `${JSON.stringify(plan, null, 2)}\n`);
 }
 
 export async function readPlan(file: string): Promise<AnyPlan> {

@@ -11,6 +11,7 @@ export const mariadb: Dialect = {
   sideSchemaSql: () => readFileSync(new URL('side-schema.sql', import.meta.url), 'utf8'),
   // no user has settings of its own here: the connector's sessions get theirs from connector.json
   captureSettingsSql: () => undefined,
+  quietLog: () => undefined,
   errorOf,
 
   open: async (connection, settings) => {

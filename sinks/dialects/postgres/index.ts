@@ -5,12 +5,14 @@ import { captureSettingsSql } from './capture-settings.ts';
 import { PostgresClient } from './client.ts';
 import { errorOf } from './error-codes.ts';
 import { setOrigin } from './origin.ts';
+import { quietLog } from './quiet-log.ts';
 import { PostgresSession } from './session.ts';
 
 export const postgres: Dialect = {
   name: 'postgres',
   sideSchemaSql: () => readFileSync(new URL('side-schema.sql', import.meta.url), 'utf8'),
   captureSettingsSql,
+  quietLog,
   errorOf,
 
   open: async (connection, settings) => {
