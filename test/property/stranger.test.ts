@@ -1,0 +1,142 @@
+/** The stranger without its servers: the same seed makes the same round, the checker sees what is planted, the reducer keeps what fails. */
+import { describe, expect, it } from 'vitest';
+import { compare, differencesOf, type Rows } from '../stranger/checker.ts';
+import type { Session } from '../stranger/databases.ts';
+import type { Finding } from '../stranger/finding.ts';
+import { generate } from '../stranger/generate.ts';
+import { commandsIn } from '../stranger/hints.ts';
+import { OPEN, openEntryFor } from '../stranger/open.ts';
+import { closure, FIRST_ROWS, type RoundPlan, restricted } from '../stranger/plan.ts';
+import { commandOf, reduce, stepsOf } from '../stranger/reduce.ts';
+import { blocksOf, saidOf } from '../stranger/said.ts';
+import { TYPES } from '../stranger/types.ts';
+
+const SEEDS = Array.from({ length: 100 }, (_, index) => index * 7_919 + 1);
+/** Findings that are known and not mended. The number only goes down. */
+const OPEN_MAX = 0;
+const NAMES = { postgres: 'p1', mariadb: 'm1' };
+
+describe('a round', () => {
+  it('is the same for the same seed, and another for another', () => {
+    for (const seed of SEEDS.slice(0, 40)) expect(generate(seed)).toEqual(generate(seed));
+    expect(new Set(SEEDS.map((seed) => JSON.stringify(generate(seed)))).size).toBe(SEEDS.length);
+  });
+
+  it('touches only tables that it has, of which each has all that it needs', () => {
+    for (const seed of SEEDS) {
+      const plan = generate(seed);
+      const ids = new Set(plan.tables.map(({ id }) => id));
+      expect(ids.size).toBe(plan.tables.length);
+      for (const step of plan.steps) for (const id of step.tables) expect(ids).toContain(id);
+      for (const { needs } of plan.tables) for (const need of needs) expect(ids).toContain(need);
+    }
+  });
+
+  it('comes in all column types in the course of time', () => {
+    const met = new Set(SEEDS.flatMap((seed) => generate(seed).tables.flatMap(({ features }) => features)));
+    for (const { kind, id } of TYPES) expect(met).toContain(`${kind} type:${id}`);
+  });
+});
+
+describe('the checker', () => {
+  const [table] = generate(1).tables as [RoundPlan['tables'][number]];
+  const rows = (entries: [string, (string | null)[]][]): Rows => new Map(entries);
+  const columns = table.columns.filter(({ isKey }) => !isKey).map(({ name }) => name);
+  const row = (first: string | null) => columns.map((_, place) => (place === 0 ? first : 'same'));
+
+  it('sees a missing, an extra and a different row, and names the column', () => {
+    const source = rows([
+      ['1', row('a')],
+      ['2', row('b')],
+      ['3', row(null)],
+    ]);
+    const target = rows([
+      ['1', row('a')],
+      ['3', row('')],
+      ['4', row('d')],
+    ]);
+    expect(differencesOf(table, source, target)).toEqual([
+      { kind: 'missing', key: '2', columns: [] },
+      { kind: 'different', key: '3', columns: [columns[0]] },
+      { kind: 'extra', key: '4', columns: [] },
+    ]);
+    expect(differencesOf(table, source, source)).toEqual([]);
+  });
+
+  it('does not take what it could not read for equal', async () => {
+    const broken: Session = {
+      rows: () => Promise.reject(new Error('no such table')),
+      run: async () => {},
+      close: async () => {},
+    };
+    const compared = await compare([table], NAMES, { postgres: broken, mariadb: broken });
+    expect(compared.error).toBe('no such table');
+  });
+});
+
+describe('the reducer', () => {
+  it('finds the one step and the tables that a failure needs, whatever stands beside them', async () => {
+    for (const seed of SEEDS.slice(0, 30)) {
+      const plan = generate(seed);
+      const guilty = plan.steps.find(({ operation }) => operation !== FIRST_ROWS);
+      if (guilty === undefined) throw new Error('a round without steps');
+      const fails = async (smaller: RoundPlan) => smaller.steps.some(({ id }) => id === guilty.id);
+      const { plan: least } = await reduce(plan, guilty.tables, fails, 200);
+      expect(stepsOf(least)).toEqual([guilty.id]);
+      expect(new Set(least.tables.map(({ id }) => id))).toEqual(closure(plan, guilty.tables));
+    }
+  });
+
+  it('keeps to its number of trials', async () => {
+    let trials = 0;
+    await reduce(generate(5), ['t1'], async () => ++trials < 0, 6);
+    expect(trials).toBe(6);
+  });
+
+  it('prints a command that leads back to the same plan', () => {
+    const whole = generate(9);
+    const [id = ''] = whole.tables.map((one) => one.id);
+    const few = restricted(whole, [id], new Set(stepsOf(whole).slice(0, 3)));
+    expect(commandOf(whole, whole, undefined)).toBe('npm run stranger -- --seed 9');
+    const [, steps] = commandOf(few, whole, undefined).split('--steps ');
+    if (steps !== undefined) expect(restricted(whole, [id], new Set(steps.split(',')))).toEqual(few);
+  });
+});
+
+describe('what Seam says', () => {
+  const [table] = generate(1).tables as [RoundPlan['tables'][number]];
+
+  it('belongs to the table that it names, and to all tables of a source that it names', () => {
+    const blocks = blocksOf(
+      'connectors status',
+      'seam-p1: RUNNING, tasks: RUNNING\n  read by nobody: app.t1\nother app.t11 hint: nothing\n',
+    );
+    expect(saidOf(table, NAMES, blocks.slice(1))).toEqual([]);
+    const about = blocksOf(
+      'status',
+      `${table.kind === 'postgres' ? 'app' : 'm1'}.${table.name}: halted\n  hint: run: seam connectors restart p1\n`,
+    );
+    expect(saidOf(table, NAMES, about)).toHaveLength(1);
+    expect(commandsIn(about)).toEqual([['connectors', 'restart', 'p1']]);
+  });
+});
+
+describe('open.json', () => {
+  it('only shrinks', () => {
+    expect(OPEN.length).toBeLessThanOrEqual(OPEN_MAX);
+  });
+
+  it('knows a finding by its kind, and by features and operations that all have to be there', () => {
+    const finding: Finding = {
+      kind: 'silent',
+      tables: ['t1'],
+      features: ['postgres shape:x'],
+      operations: ['truncate'],
+      text: '',
+    };
+    const entry = { kind: 'silent', needs: ['shape:x', 'truncate'], seed: 1, text: '' };
+    expect(openEntryFor(finding, [entry])).toBe(entry);
+    expect(openEntryFor(finding, [{ ...entry, needs: ['shape:x', 'insert'] }])).toBeUndefined();
+    expect(openEntryFor(finding, [{ ...entry, kind: 'verify' }])).toBeUndefined();
+  });
+});

@@ -1,0 +1,52 @@
+/** Seed → round: the same seed makes the same tables and the same steps. */
+import { Random } from '../../demo/random.ts';
+import { pickSteps } from './operations/index.ts';
+import { makeTable } from './tables.ts';
+import type { TableModel } from './model.ts';
+import { FIRST_ROWS, type Kind, type RoundPlan, type Step } from './plan.ts';
+import { pickShapes, type Shape } from './shapes.ts';
+
+const TABLES_MIN = 6;
+const TABLES_MORE = 5;
+const STEPS_MIN = 20;
+const STEPS_MORE = 14;
+const FIRST_ROWS_MIN = 5;
+
+export function generate(seed: number): RoundPlan {
+  const random = new Random(seed);
+  const models = makeModels(random);
+  const steps: Step[] = [
+    ...models.map((model) => firstRows(random, model)),
+    ...pickSteps(random, models, STEPS_MIN + random.below(STEPS_MORE)),
+  ];
+  return { seed, tables: models.map(({ table }) => table), steps };
+}
+
+function makeModels(random: Random): TableModel[] {
+  const models: TableModel[] = [];
+  const used = new Set<Shape>();
+  const count = TABLES_MIN + random.below(TABLES_MORE);
+  for (let index = 1; index <= count; index += 1) {
+    const kind: Kind = index % 2 === 0 ? 'mariadb' : 'postgres';
+    const shapes = new Set(pickShapes(random, kind, used));
+    models.push(makeTable(random, index, kind, shapes, models));
+    if (shapes.has('shared-entity')) models.push(makeTable(random, index, kind, shapes, models, models.at(-1)));
+  }
+  return models;
+}
+
+/** Part of what a table is, so that no reduction takes it away from its table. */
+function firstRows(random: Random, model: TableModel): Step {
+  const { id, kind, addedLater } = model.table;
+  const sql: string[] = [];
+  if (!addedLater) for (let row = 0; row < FIRST_ROWS_MIN + random.below(5); row += 1) sql.push(model.insert(random));
+  return {
+    id: `${id}-rows`,
+    operation: FIRST_ROWS,
+    tables: [id],
+    actions: [{ do: 'sql', on: kind, sql }],
+    repair: [],
+    early: true,
+    unseen: false,
+  };
+}

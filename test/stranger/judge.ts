@@ -1,0 +1,111 @@
+/** Is every table equal? If not: does Seam say so, do its own hints heal it, and does `verify` see the same? */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Compared } from './checker.ts';
+import { describe } from './finding.ts';
+import { agreed, commandsIn } from './hints.ts';
+import type { TablePlan } from './plan.ts';
+import type { RunningRound } from './running-round.ts';
+import { listen, saidOf } from './said.ts';
+import { opinionOf, type Verified } from './verified.ts';
+
+const SETTLE_MS_MAX = 60_000;
+const VERIFY_PATIENCE_S = '4';
+
+export async function judge(round: RunningRound): Promise<void> {
+  round.known = '';
+  const compared = await round.rest(SETTLE_MS_MAX, SETTLE_MS_MAX / 2);
+  const unequal = unequalIn(round, compared);
+  round.note(unequal.length === 0 ? 'all equal' : `not equal: ${unequal.map(({ id }) => id).join(', ')}`);
+  await verify(round, compared);
+  if (unequal.length === 0) return;
+  const loud = await heard(round, unequal);
+  const now = await round.compareAll();
+  for (const table of unequalIn(round, now)) {
+    if (!unequal.some(({ id }) => id === table.id) || loud.includes(table)) continue;
+    if (isUnseen(round, table)) loud.push(table);
+    else round.find('silent', [table.id], describe(now.get(table.entity)));
+  }
+  if (loud.length > 0) await heal(round, loud);
+}
+
+/** Those that Seam speaks of; a slow machine is given a second chance. */
+async function heard(round: RunningRound, unequal: readonly TablePlan[]): Promise<TablePlan[]> {
+  for (let turn = 0; ; turn += 1) {
+    const blocks = await listen(round.seam, round.knowsStatus);
+    const loud = unequal.filter((table) => saidOf(table, round.names, blocks).length > 0);
+    if (loud.length === unequal.length || turn === 1) return loud;
+    await pause((SETTLE_MS_MAX / 4) * round.world.slowness);
+  }
+}
+
+/** Only steps that no log shows can have done it, and `verify` found it: it is compared with the checker in any case. */
+function isUnseen(round: RunningRound, table: TablePlan): boolean {
+  return round.done.some((step) => step.unseen && step.tables.includes(table.id));
+}
+
+function unequalIn(round: RunningRound, compared: ReadonlyMap<string, Compared>): TablePlan[] {
+  const isUnequal = (entity: string) => {
+    const found = compared.get(entity);
+    return found !== undefined && (found.differences.length > 0 || found.error !== undefined);
+  };
+  return round.mapped().filter((table) => isUnequal(table.entity) && !round.isTwin(table));
+}
+
+/** The owner mends what he did, then the hints are followed word for word, and again as long as they say something new. */
+async function heal(round: RunningRound, loud: readonly TablePlan[]): Promise<void> {
+  const ids = new Set(loud.map(({ id }) => id));
+  const said = new Map<string, string>();
+  for (const step of round.done)
+    if (step.repair.length > 0 && step.tables.some((id) => ids.has(id)))
+      for (const action of step.repair) await round.act(action);
+  let left: TablePlan[] = [...loud];
+  const tried = new Set<string>();
+  for (let turn = 0; turn < 4 && left.length > 0; turn += 1) {
+    const blocks = await listen(round.seam, round.knowsStatus);
+    const relevant = left.flatMap((table) => {
+      const own = saidOf(table, round.names, blocks);
+      said.set(
+        table.id,
+        own
+          .map(({ where, text }) => `${where}: ${text}`)
+          .join('\n')
+          .slice(0, 1_200),
+      );
+      return own;
+    });
+    for (const args of commandsIn(relevant)) {
+      if (tried.has(args.join(' '))) continue;
+      tried.add(args.join(' '));
+      await round.command(agreed(args));
+    }
+    round.known = '';
+    left = unequalIn(round, await round.rest(SETTLE_MS_MAX / 2, SETTLE_MS_MAX / 4)).filter(({ id }) => ids.has(id));
+  }
+  const compared = await round.compareAll();
+  for (const table of left)
+    round.find(
+      'not healed',
+      [table.id],
+      `${describe(compared.get(table.entity))}\nsaid: ${said.get(table.id) ?? ''}\ntried: ${[...tried].join('; ')}`,
+    );
+}
+
+async function verify(round: RunningRound, compared: ReadonlyMap<string, Compared>): Promise<void> {
+  const { out } = await round.seam.run(['verify', '--json', '--patience', VERIFY_PATIENCE_S]);
+  const json = out.split('\n').find((line) => line.startsWith('{'));
+  const ids = round.mapped().map(({ id }) => id);
+  if (json === undefined) return round.find('verify', ids, `verify gives no result: ${out.slice(-600)}`);
+  const verified = JSON.parse(json) as Verified;
+  for (const table of round.mapped().filter((one) => !round.isTwin(one))) {
+    const own = compared.get(table.entity);
+    if (own === undefined || own.error !== undefined) continue;
+    const opinion = opinionOf(table, round.names, verified);
+    const differs = own.differences.length > 0;
+    if (opinion === undefined || differs === (opinion !== '')) continue;
+    round.find(
+      'verify',
+      [table.id],
+      differs ? `verify says equal; ${describe(own)}` : `verify says: ${opinion}; the checker says equal`,
+    );
+  }
+}

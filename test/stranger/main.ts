@@ -1,0 +1,100 @@
+/** A generator of legacy databases and of what people do to them, on real servers: docs/stranger.md. */
+import { appendFile, mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { orUsage } from '../support/arguments.ts';
+import { Coverage } from './coverage.ts';
+import type { Finding, Outcome } from './finding.ts';
+import { generate } from './generate.ts';
+import { openEntryFor } from './open.ts';
+import { type RoundPlan, restricted } from './plan.ts';
+import { commandOf, reduce } from './reduce.ts';
+import { runRound } from './round.ts';
+import { World } from './world.ts';
+
+const TRIALS_MAX = 8;
+const USAGE =
+  'npm run stranger -- [--seed N] [--minutes M] [--rounds N] [--coverage] [--code COMMIT|FOLDER] [--tables t1,t2] [--steps s1,s2|none] [--no-reduce] [--out FILE]';
+const { values } = orUsage(USAGE, () =>
+  parseArgs({
+    options: {
+      seed: { type: 'string' },
+      minutes: { type: 'string', default: '3' },
+      rounds: { type: 'string' },
+      coverage: { type: 'boolean', default: false },
+      code: { type: 'string' },
+      tables: { type: 'string' },
+      steps: { type: 'string' },
+      'no-reduce': { type: 'boolean', default: false },
+      out: { type: 'string' },
+    },
+  }),
+);
+const first = values.seed === undefined ? Math.floor(Math.random() * 1_000_000) : Number(values.seed);
+const roundsMax = Number(values.rounds ?? (values.tables === undefined && values.steps === undefined ? Infinity : 1));
+const isNarrowed = values.tables !== undefined || values.steps !== undefined;
+const say = (line: string) => process.stdout.write(`${line}\n`);
+
+if (Number.isSafeInteger(first) && Number(values.minutes) > 0) process.exitCode = await main();
+else {
+  process.stderr.write(`usage: ${USAGE}\n`);
+  process.exitCode = 2;
+}
+
+async function main(): Promise<number> {
+  const deadlineMs = Date.now() + Number(values.minutes) * 60_000;
+  const coverage = new Coverage();
+  const world = await World.start(values.code);
+  let fresh = 0;
+  try {
+    for (let round = 0; round === 0 || (Date.now() < deadlineMs && round < roundsMax); round += 1)
+      fresh += await oneRound(world, first + round, coverage);
+  } finally {
+    await world.stop();
+  }
+  if (values.coverage) say(`\nfeature × operation\n${coverage.text()}`);
+  say(`\n${fresh} findings that test/stranger/open.json does not know`);
+  return fresh === 0 ? 0 : 1;
+}
+
+/** How many findings were new. */
+async function oneRound(world: World, seed: number, coverage: Coverage): Promise<number> {
+  const whole = generate(seed);
+  const plan = narrowed(whole);
+  say(`\nseed ${seed}: ${plan.tables.length} tables, ${plan.steps.length} steps`);
+  for (const { id, features } of plan.tables) say(`    ${id}: ${features.join(', ')}`);
+  const outcome = await runRound(world, plan, say);
+  coverage.add(plan, outcome.done);
+  await record(seed, outcome);
+  const fresh = outcome.findings.filter((finding) => openEntryFor(finding) === undefined);
+  for (const finding of fresh)
+    say(
+      `${finding.kind}: ${finding.tables.join(', ')}: ${commandOf(restricted(plan, finding.tables), whole, values.code)}`,
+    );
+  const [worst] = fresh;
+  if (worst !== undefined && !values['no-reduce'] && !isNarrowed) await makeSmaller(world, plan, whole, worst);
+  return fresh.length;
+}
+
+function narrowed(whole: RoundPlan): RoundPlan {
+  if (!isNarrowed) return whole;
+  const tables = values.tables?.split(',') ?? whole.tables.map(({ id }) => id);
+  return restricted(whole, tables, values.steps === undefined ? undefined : new Set(values.steps.split(',')));
+}
+
+async function makeSmaller(world: World, plan: RoundPlan, whole: RoundPlan, finding: Finding): Promise<void> {
+  const isSame = (other: Finding) =>
+    other.kind === finding.kind && other.tables.some((id) => finding.tables.includes(id));
+  const fails = async (smaller: RoundPlan) => (await runRound(world, smaller, () => {})).findings.some(isSame);
+  const { plan: least, trials } = await reduce(plan, finding.tables, fails, TRIALS_MAX);
+  say(
+    `\nafter ${trials} trials ${least.tables.length} tables and these steps are left: ${least.steps.map(({ operation }) => operation).join(', ')}`,
+  );
+  say(`again: ${commandOf(least, whole, values.code)}`);
+}
+
+async function record(seed: number, { findings }: Outcome): Promise<void> {
+  if (values.out === undefined) return;
+  await mkdir(path.dirname(values.out), { recursive: true });
+  for (const finding of findings) await appendFile(values.out, `${JSON.stringify({ seed, ...finding })}\n`);
+}

@@ -1,0 +1,21 @@
+/** Runs a plan on the world's servers, and judges every table in the end. */
+import type { Outcome } from './finding.ts';
+import { judge } from './judge.ts';
+import type { RoundPlan } from './plan.ts';
+import { RunningRound } from './running-round.ts';
+import type { World } from './world.ts';
+
+export async function runRound(world: World, plan: RoundPlan, say: (line: string) => void): Promise<Outcome> {
+  const round = new RunningRound(world, plan, say);
+  try {
+    await round.begin();
+    await round.trade();
+    await judge(round);
+  } catch (error) {
+    round.note(`the round itself failed: ${(error as Error).stack ?? error}`);
+    throw error;
+  } finally {
+    await round.end().catch((error) => say(`clean-up: ${error}`));
+  }
+  return round.outcome();
+}

@@ -1,0 +1,284 @@
+/** A plan at work on the world's servers: it starts, its steps are carried out, both sides are looked at, and all of it is cleared away. */
+import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { compare, type Compared } from './checker.ts';
+import { openSession, runSql, type Session } from './databases.ts';
+import {
+  type Action,
+  FIRST_ROWS,
+  type Kind,
+  type Names,
+  named,
+  type RoundPlan,
+  type Step,
+  type TablePlan,
+} from './plan.ts';
+import { type Project, type TableState, writeProject } from './project.ts';
+import { saidOf } from './said.ts';
+import type { Finding, FindingKind, Outcome } from './finding.ts';
+import { KeptRows } from './kept-rows.ts';
+import { Seam } from './seam.ts';
+import type { World } from './world.ts';
+
+const SETTLE_MS_MAX = 60_000;
+const REST_MS_MAX = 12_000;
+const LOOK_EVERY_MS = 700;
+
+export class RunningRound {
+  readonly world: World;
+  readonly #plan: RoundPlan;
+  readonly #say: (line: string) => void;
+  readonly names: Names;
+  readonly #states = new Map<string, TableState>();
+  readonly #findings: Finding[] = [];
+  readonly done: Step[] = [];
+  readonly #log: string[] = [];
+  readonly #startedMs = Date.now();
+  readonly #kept = new KeptRows();
+  seam!: Seam;
+  #project!: Project;
+  #sessions: Record<Kind, Session> | undefined;
+  knowsStatus = false;
+  /** What was unequal after the last wait: no reason to wait for it once more. */
+  known = '';
+
+  constructor(world: World, plan: RoundPlan, say: (line: string) => void) {
+    this.world = world;
+    this.#plan = plan;
+    this.#say = say;
+    this.names = world.nextNames();
+    for (const table of plan.tables)
+      this.#states.set(table.id, table.addedLater ? 'left' : table.ignoredAtFirst ? 'ignored' : 'mapped');
+  }
+
+  note(text: string): void {
+    const line = `${((Date.now() - this.#startedMs) / 1000).toFixed(1).padStart(6)} s  ${named(text, this.names)}`;
+    this.#log.push(line);
+    this.#say(line);
+  }
+
+  outcome(): Outcome {
+    return { findings: this.#findings, done: this.done, log: this.#log };
+  }
+
+  // ---- start and end ---------------------------------------------------------------------------------------------------
+
+  async begin(): Promise<void> {
+    const { folder, code, node } = this.world;
+    await this.world.makeDatabases(this.names);
+    const deployment = await this.world.writeDeployment(this.names);
+    this.seam = new Seam(node, code.folder, deployment, path.join(folder, 'logs', this.names.postgres));
+    this.#project = { code, plan: this.#plan, names: this.names, states: this.#states, node };
+    for (const table of this.#plan.tables) {
+      await this.#sql(table.kind, table.ddl);
+      await this.#sql(table.target.kind, this.isTwin(table) ? [] : table.target.ddl);
+    }
+    for (const step of this.#plan.steps.filter(({ operation }) => operation === FIRST_ROWS)) await this.#carryOut(step);
+    await writeProject(this.#project);
+    this.knowsStatus = this.world.noteSlowness(await this.seam.run(['--help'])).includes('\n  status');
+    await this.command(['setup', 'apply', '--yes']);
+    for (const step of this.#plan.steps.filter(({ early, operation }) => early && operation !== FIRST_ROWS))
+      await this.#carryOut(step);
+    await this.#startConnectors();
+    await this.seam.startWorkers();
+    this.note('workers started');
+    await this.rest(SETTLE_MS_MAX / 2);
+  }
+
+  /** What Seam refuses by name is left out, as a person would who has to go on. */
+  async #startConnectors(): Promise<void> {
+    for (let turn = 0; turn < 4; turn += 1) {
+      const { code, out } = await this.command(['connectors', 'apply', '--yes']);
+      if (code === 0) return;
+      const blocks = [{ where: 'connectors apply', text: out }];
+      const refused = this.mapped().filter(
+        (table) => saidOf(table, { ...this.names }, blocks).length > 0 && out.includes(named(table.name, this.names)),
+      );
+      if (refused.length === 0) {
+        this.find(
+          'not started',
+          this.#plan.tables.map(({ id }) => id),
+          out.slice(-1_500),
+        );
+        return;
+      }
+      this.note(
+        `refused by name: ${refused.map(({ id, features }) => `${id} (${features.filter((feature) => /shape|key/.test(feature)).join(', ')})`).join('; ')}`,
+      );
+      for (const table of refused) this.#states.set(table.id, 'left');
+      await writeProject(this.#project);
+    }
+  }
+
+  async end(): Promise<void> {
+    await this.seam?.stopWorkers();
+    await this.seam?.forgetWords();
+    for (const session of Object.values(this.#sessions ?? {})) await session.close().catch(() => {});
+    const { postgres, mariadb } = this.world.code.templates.teardown;
+    const ours = (text: string) =>
+      text
+        .replaceAll('seam_loyalty_partner', `seam_${this.names.postgres}`)
+        .replaceAll('loyalty-partner', this.names.postgres);
+    await this.world.clear(this.names, { postgres: ours(postgres), mariadb });
+    this.note('cleared');
+  }
+
+  // ---- steps -----------------------------------------------------------------------------------------------------------
+
+  async trade(): Promise<void> {
+    let since = 0;
+    for (const step of this.#plan.steps.filter(({ early }) => !early)) {
+      await this.#carryOut(step);
+      since += 1;
+      const isTrade = step.actions.every((action) => action.do === 'sql');
+      if (!isTrade || since % 4 === 0) await this.rest(REST_MS_MAX);
+    }
+  }
+
+  async #carryOut(step: Step): Promise<void> {
+    if (step.operation !== FIRST_ROWS) this.note(`${step.id} ${step.operation} on ${step.tables.join(', ')}`);
+    for (const table of this.#plan.tables.filter(({ id }) => step.tables.includes(id)))
+      if (step.actions.some((action) => action.do === 'sql' && action.on === table.target.kind))
+        this.#kept.forget(table.entity);
+    for (const action of step.actions) await this.act(action);
+    this.done.push(step);
+  }
+
+  async act(action: Action): Promise<void> {
+    switch (action.do) {
+      case 'sql':
+        await this.#sql(action.on, action.sql);
+        return;
+      case 'seam':
+        await this.command(action.args);
+        return;
+      case 'settle':
+        await this.rest(REST_MS_MAX);
+        return;
+      case 'map':
+        this.#states.set(action.table, 'mapped');
+        await writeProject(this.#project);
+        return;
+      case 'restart':
+        if (action.what === 'workers') await this.#restartWorkers();
+        else if (action.what === 'connectors') await this.#restartConnectors();
+        else await this.#restartServer(action.what);
+        return;
+    }
+  }
+
+  async #restartWorkers(): Promise<void> {
+    await this.seam.stopWorkers();
+    await this.seam.startWorkers();
+  }
+
+  /** New sessions of the connectors: what an owner set for a database counts from then on. */
+  async #restartConnectors(): Promise<void> {
+    for (const system of Object.values(this.names))
+      await fetch(`${this.world.connectUrl}/connectors/seam-${system}/restart?includeTasks=true`, {
+        method: 'POST',
+      }).catch(() => {});
+  }
+
+  async #restartServer(what: 'kafka' | 'connect' | 'postgres' | 'mariadb'): Promise<void> {
+    for (const session of Object.values(this.#sessions ?? {})) await session.close().catch(() => {});
+    this.#sessions = undefined;
+    await this.world.restart(what);
+  }
+
+  async #sql(kind: Kind, sql: readonly string[]): Promise<void> {
+    if (sql.length === 0) return;
+    for (const refused of await runSql(kind, this.world.servers, this.names, sql))
+      this.note(`refused by ${kind}: ${refused}`);
+  }
+
+  async command(args: readonly string[]) {
+    const answer = await this.seam.run(args.map((part) => named(part, this.names)));
+    const tail =
+      answer.code === 0
+        ? ''
+        : `\n${answer.out
+            .trim()
+            .split('\n')
+            .slice(-12)
+            .map((line) => `            ${line}`)
+            .join('\n')}`;
+    this.note(`seam ${args.join(' ')}: exit ${answer.code} after ${answer.seconds.toFixed(1)} s${tail}`);
+    return answer;
+  }
+
+  // ---- looking ---------------------------------------------------------------------------------------------------------
+
+  isTwin(table: TablePlan): boolean {
+    return this.#plan.tables.find(({ entity }) => entity === table.entity) !== table;
+  }
+
+  mapped(): TablePlan[] {
+    return this.#plan.tables.filter(({ id }) => this.#states.get(id) === 'mapped');
+  }
+
+  async #open(): Promise<Record<Kind, Session>> {
+    this.#sessions ??= {
+      postgres: await openSession('postgres', this.world.servers.postgres, this.names.postgres),
+      mariadb: await openSession('mariadb', this.world.servers.mariadb, this.names.mariadb),
+    };
+    return this.#sessions;
+  }
+
+  /** By entity. */
+  async compareAll(): Promise<Map<string, Compared>> {
+    const sessions = await this.#open();
+    const compared = new Map<string, Compared>();
+    for (const [entity, tables] of Map.groupBy(this.mapped(), (table) => table.entity))
+      compared.set(entity, await compare(tables, this.names, sessions));
+    for (const [entity, found] of compared) this.#kept.note(entity, found);
+    return compared;
+  }
+
+  #reportLost(entity: string, compared: Compared): void {
+    const lost = this.#kept.lost(entity, compared);
+    if (lost.length === 0) return;
+    const ids = this.#plan.tables.filter((table) => table.entity === entity).map(({ id }) => id);
+    this.find('deleted', ids, `${lost.length} rows went that the source holds: ${lost.slice(0, 4).join('; ')}`);
+  }
+
+  /** Until all is equal; no longer than that, and not for what did not move any more for a while. */
+  async rest(limitMs: number, stillMs = limitMs): Promise<Map<string, Compared>> {
+    const deadlineMs = Date.now() + limitMs * this.world.slowness;
+    let before = '';
+    let movedMs = Date.now();
+    for (;;) {
+      const compared = await this.compareAll();
+      const unequal = [...compared].filter(
+        ([, { differences, error }]) => differences.length > 0 || error !== undefined,
+      );
+      const picture = JSON.stringify(unequal.map(([entity, { differences, error }]) => [entity, error, differences]));
+      if (picture !== before) movedMs = Date.now();
+      before = picture;
+      const isStill = Date.now() - movedMs > stillMs * this.world.slowness;
+      const isKnown = picture === this.known;
+      if (unequal.length === 0 || isStill || isKnown || Date.now() > deadlineMs) {
+        this.known = unequal.length > 0 ? picture : '';
+        if (unequal.length > 0) for (const [entity, found] of compared) this.#reportLost(entity, found);
+        return compared;
+      }
+      await pause(LOOK_EVERY_MS);
+    }
+  }
+
+  find(kind: FindingKind, ids: readonly string[], text: string): void {
+    const tables = this.#plan.tables.filter(({ id }) => ids.includes(id));
+    const operations = this.done.filter(
+      (step) => step.tables.some((id) => ids.includes(id)) && step.operation !== FIRST_ROWS,
+    );
+    const finding: Finding = {
+      kind,
+      tables: ids,
+      features: [...new Set(tables.flatMap(({ features }) => features))],
+      operations: [...new Set(operations.map(({ operation }) => operation))],
+      text: named(text, this.names),
+    };
+    this.#findings.push(finding);
+    this.note(`FINDING ${kind}: ${ids.join(', ')}: ${text}`);
+  }
+}
