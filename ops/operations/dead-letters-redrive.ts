@@ -5,6 +5,7 @@
 import { hostname, userInfo } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Deployment } from '../../core/deployment.ts';
+import { KEY_PARKED } from '../../processors/dead-letter.ts';
 import { redriveRecord } from '../../processors/redrive.ts';
 import { appendToLane } from '../redrive.ts';
 import {
@@ -107,17 +108,27 @@ export async function retryDeadLetters(
   return answers;
 }
 
-/** Only the chosen records are given up; what waits behind them is tried, in order, where nothing else holds it. */
+/**
+ * What a choice gives up: refused records. What waits behind one may be its correction, so it goes only where it was named itself.
+ */
+export function givenUp(found: readonly Found[], choice: Choice): Found[] {
+  const isNamed = ({ letter }: Found) => choice.ids?.includes(letter.id) === true || choice.code === KEY_PARKED;
+  return found.filter((one) => isChosen(one, choice) && (one.letter.state !== 'behind' || isNamed(one)));
+}
+
+/** Only what the choice gives up goes; what waits behind is tried, in order, where nothing else holds it. */
 export async function discardDeadLetters(
   deployment: Deployment,
   { keys, found }: RedrivePlan,
   choice: Choice,
   options: RedriveOptions & { readonly reason: string },
 ): Promise<KeyAnswer[]> {
-  const chosen = found.filter((one) => isChosen(one, choice));
-  const discardIds = new Set(chosen.map(({ letter }) => letter.id));
+  const discarded = givenUp(found, choice);
+  const discardIds = new Set(discarded.map(({ letter }) => letter.id));
+  const names = new Set(discarded.map(({ keyName }) => keyName));
   const answers: KeyAnswer[] = [];
-  for (const group of Map.groupBy(keys, ({ where }) => `${where.kind} ${where.name}`).values()) {
+  const concerned = keys.filter((key) => recordsOf([key], found).some(({ keyName }) => names.has(keyName)));
+  for (const group of Map.groupBy(concerned, ({ where }) => `${where.kind} ${where.name}`).values()) {
     const by = options.by ?? operatorName();
     answers.push(...(await redrive(deployment, recordsOf(group, found), { ...options, by, discardIds })));
   }

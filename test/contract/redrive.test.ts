@@ -4,8 +4,16 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../adapters/clock.ts';
+import type { Deployment } from '../../core/deployment.ts';
 import { RecordError } from '../../core/errors.ts';
 import type { Log, LogRecord } from '../../core/ports.ts';
+import type { Choice, Found } from '../../ops/operations/dead-letters.ts';
+import {
+  discardDeadLetters,
+  givenUp,
+  planRedrive,
+  retryDeadLetters,
+} from '../../ops/operations/dead-letters-redrive.ts';
 import { appendToLane, readLetters } from '../../ops/redrive.ts';
 import { type Letter, placeText } from '../../processors/dead-letter.ts';
 import { type RedriveAction, redriveRecord } from '../../processors/redrive.ts';
@@ -40,15 +48,17 @@ afterAll(async () => {
 
 /** A stage of its own with its topics; refuses values that begin with one of `bad`. */
 class Bench {
-  readonly name = uniqueName('stage');
-  readonly input = uniqueName('in');
+  readonly name: string;
+  readonly input: string;
   readonly output = uniqueName('out');
   readonly bad = new Set<string>();
   readonly #settings: Partial<ProcessorSettings>;
   readonly #running: { runtime: StageRuntime; done: Promise<void> }[] = [];
 
-  constructor(settings: Partial<ProcessorSettings> = {}) {
+  constructor(settings: Partial<ProcessorSettings> = {}, name = uniqueName('stage'), input = uniqueName('in')) {
     this.#settings = settings;
+    this.name = name;
+    this.input = input;
   }
 
   async open(): Promise<this> {
@@ -232,6 +242,62 @@ describe('a refused record', () => {
     await bench.stop();
   });
 });
+
+describe('a command about dead letters', () => {
+  /** Of a table that no mapping names, so that the entity is the table's own name. */
+  const input = 'raw.far.public.thing';
+  const selections: Choice[] = [
+    { stage: 'canonicalize' },
+    { system: 'far' },
+    { entity: 'public.thing' },
+    { code: 'ODD' },
+    { system: 'far', entity: 'public.thing', code: 'ODD' },
+  ];
+
+  it('gives the refused record up and lands the corrected one behind it, however they are chosen', async () => {
+    const bench = await new Bench({ laterRecords: 'wait' }, 'canonicalize', input).open();
+    bench.bad.add('bad');
+    const runtime = await bench.start();
+    const deployment = { kafka: { bootstrapServers: kafka.brokers.join(',') }, systems: {} } as unknown as Deployment;
+    const all = [...selections, 'id', 'retry'] as const;
+    for (const [index, selection] of all.entries()) {
+      await bench.write(`k${index} bad`, `k${index} good`);
+      await until(() => runtime.status().deadLetters === 1 && runtime.status().waiting === 1, 'both to be set aside');
+      const [refused] = await openLetters(bench);
+      const ids = [`canonicalize:${placeText((refused as Letter).place)}`];
+      const choice = typeof selection === 'string' ? { ids } : selection;
+      const plan = await planRedrive(deployment, choice);
+      expect(plan.keys).toMatchObject([{ ids, waitingBehind: 1 }]);
+      if (selection === 'retry') bench.bad.clear();
+      const answers =
+        selection === 'retry'
+          ? await retryDeadLetters(deployment, plan, { patienceMs: 30_000 })
+          : await discardDeadLetters(deployment, plan, choice, { patienceMs: 30_000, reason: 'corrected' });
+      expect(answers).toMatchObject([
+        selection === 'retry'
+          ? { outcome: 'landed', detail: '2 records, in order' }
+          : { outcome: 'discarded', detail: '1 behind landed' },
+      ]);
+      expect((await bench.out())[`k${index}`]).toBe(selection === 'retry' ? 'bad good' : 'good');
+    }
+    await bench.stop();
+  }, 180_000);
+
+  it('gives up what waits behind only where it is named itself', async () => {
+    const letter = (id: string, state: string) =>
+      ({ keyName: 'k', letter: { id, state, system: 's', entity: 'e', code: state, where: {} } }) as unknown as Found;
+    const found = [letter('1', 'refused'), letter('2', 'behind')];
+    const ids = (choice: Choice) => givenUp(found, choice).map((one) => one.letter.id);
+    expect(ids({})).toEqual(['1']);
+    expect(ids({ system: 's', entity: 'e' })).toEqual(['1']);
+    expect(ids({ ids: ['2'] })).toEqual(['2']);
+    expect(ids({ ids: ['1', '2'] })).toEqual(['1', '2']);
+  });
+});
+
+async function openLetters(bench: Bench): Promise<Letter[]> {
+  return (await bench.letters()).filter(({ state }) => state === 'refused');
+}
 
 describe('records on the lane', () => {
   it('are translated again as if they had come from their topic, and refused ones are set aside', async () => {
