@@ -49,7 +49,7 @@ const SQL: Readonly<Record<DialectName, Readonly<Record<Name, string>>>> = {
     list: POSTGRES_LIST,
     contents: 'SELECT value, meta FROM seam.parked WHERE id = $1',
     ask: `UPDATE seam.parked SET next_try_at = '1970-01-02Z', asked_by = $3, asked_at = clock_timestamp()
-      WHERE entity = $1 AND key = $2 AND next_try_at IS NULL`,
+      WHERE entity = $1 AND key = $2 AND (next_try_at IS NULL OR reason_code = 'VALUE_HELD')`,
     record: `INSERT INTO seam.discarded (id, entity, key, topic, partition, "offset", contents_hash, reason_code, reason,
         parked_at, attempts, discarded_at, discarded_by, discard_reason)
       SELECT id, entity, key, topic, partition, "offset", encode(sha256(coalesce(value, ''::bytea)), 'hex'), reason_code,
@@ -65,7 +65,7 @@ const SQL: Readonly<Record<DialectName, Readonly<Record<Name, string>>>> = {
     list: MARIADB_LIST,
     contents: 'SELECT value, meta FROM seam.parked WHERE id = ?',
     ask: `UPDATE seam.parked SET next_try_at = '1970-01-02', asked_by = ?, asked_at = UTC_TIMESTAMP(6)
-      WHERE entity = ? AND \`key\` = ? AND next_try_at IS NULL`,
+      WHERE entity = ? AND \`key\` = ? AND (next_try_at IS NULL OR reason_code = 'VALUE_HELD')`,
     record: `INSERT INTO seam.discarded (id, entity, \`key\`, topic, \`partition\`, \`offset\`, contents_hash, reason_code, reason,
         parked_at, attempts, discarded_at, discarded_by, discard_reason)
       SELECT id, entity, \`key\`, topic, \`partition\`, \`offset\`, SHA2(COALESCE(value, ''), 256), reason_code,
@@ -79,8 +79,11 @@ const SQL: Readonly<Record<DialectName, Readonly<Record<Name, string>>>> = {
   },
 };
 
-const WAITS_BY_ITSELF = new Set(['PARENT_MISSING', 'BEHIND_DEAD_LETTER']);
+const WAITS_BY_ITSELF = new Set(['PARENT_MISSING', 'VALUE_HELD', 'BEHIND_DEAD_LETTER']);
 const BEHIND = 'KEY_PARKED';
+/** Another row has its unique value: after so many attempts a person should look, and it is tried all the same. */
+const HELD = 'VALUE_HELD';
+const HELD_ATTEMPTS_MAX = 6;
 const STATEMENT_MS_MAX = 30_000;
 const SILENCE_MS_MAX = STATEMENT_MS_MAX + 5_000;
 
@@ -128,7 +131,8 @@ export class ParkedRecords {
     const rows = await this.#query(this.#sql.list);
     return rows.map((row) => {
       const [code, isTimed] = [String(row[6]), Boolean(row[10]) && row[10] !== 0n];
-      const byTime: ParkedState = WAITS_BY_ITSELF.has(code) ? 'waiting' : 'asked';
+      const isStuck = code === HELD && Number(row[8]) >= HELD_ATTEMPTS_MAX;
+      const byTime: ParkedState = isStuck ? 'refused' : WAITS_BY_ITSELF.has(code) ? 'waiting' : 'asked';
       return {
         ...placed(row),
         state: isTimed ? byTime : code === BEHIND ? 'behind' : 'refused',

@@ -7,7 +7,7 @@
  * Every method may throw a SeamError whose class says what to do (error-codes.ts of the dialect); after a TransientError with
  * `isOpen` false the session is spent and a new one is opened.
  */
-import type { SeamError } from '../../core/errors.ts';
+import { ContractError, type ErrorParts, type SeamError } from '../../core/errors.ts';
 import type { DialectName, SqlValue } from '../../core/target.ts';
 
 export type Connection = {
@@ -50,6 +50,23 @@ export type ColumnShape = {
   readonly sqlType: string;
   /** Text compares by its bytes under this collation; undefined where `=` already does. */
   readonly binaryCollation: string | undefined;
+  /** Characters of a text or bytes at most, where the type says so. */
+  readonly lengthMax?: number | undefined;
+};
+
+export type UniqueIndex = {
+  readonly name: string;
+  /** Every column that it depends on, also by an expression or a condition. */
+  readonly columns: readonly string[];
+  /** Rows that have equal values in these columns meet in it: no condition, expression or part of a text, and NULL meets nothing. */
+  readonly isPlain: boolean;
+};
+
+export type ForeignKey = {
+  readonly name: string;
+  readonly columns: readonly string[];
+  readonly parent: string;
+  readonly parentColumns: readonly string[];
 };
 
 export type TableShape = {
@@ -58,6 +75,9 @@ export type TableShape = {
   readonly columns: ReadonlyMap<string, ColumnShape>;
   /** Column names of the primary key and of every unique index without condition. */
   readonly uniqueKeys: readonly (readonly string[])[];
+  /** All unique indexes, the primary key too: the first that are plain are those of `uniqueKeys`. */
+  readonly uniqueIndexes: readonly UniqueIndex[];
+  readonly foreignKeys: readonly ForeignKey[];
   /** Of SELECT, INSERT, UPDATE, DELETE: those that this user lacks. */
   readonly missingPrivileges: readonly string[];
 };
@@ -111,7 +131,7 @@ export interface Session {
    */
   notBefore(timeUs: bigint): Promise<void>;
   rollback(): Promise<void>;
-  /** One level: marks the place to which `rollbackToSavepoint` returns. */
+  /** Marks the place to which `rollbackToSavepoint` returns: one at a time. */
   savepoint(): Promise<void>;
   releaseSavepoint(): Promise<void>;
   rollbackToSavepoint(): Promise<void>;
@@ -210,5 +230,21 @@ export type Dialect = {
   readonly errorOf: (error: unknown) => SeamError;
 };
 
-/** A RecordError with this code waits for other rows and is tried again; every other one is a dead letter. */
+/** A RecordError with this code waits for other rows and is tried again; so is one with `VALUE_HELD`. Every other one is a dead letter. */
 export const ROW_MISSING = 'PARENT_MISSING';
+
+/** Another row has the value of a unique index: it may be about to give it up. */
+export const VALUE_HELD = 'VALUE_HELD';
+
+/** From so many attempts on such a record shows as a dead letter. It is tried all the same, as seldom as the rest. */
+export const HELD_ATTEMPTS_MAX = 6;
+
+/** The database has no such table, column or right any more: what is written there stops, everything else goes on. */
+export class TableError extends ContractError {
+  readonly table: string;
+
+  constructor(parts: ErrorParts & { readonly table: string }) {
+    super(parts);
+    this.table = parts.table;
+  }
+}

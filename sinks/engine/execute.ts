@@ -3,6 +3,7 @@ import { RecordError, TransientError } from '../../core/errors.ts';
 import { stampTimeUs } from '../../core/position.ts';
 import type { Session, Values } from '../dialects/dialect.ts';
 import { column } from '../dialects/values.ts';
+import { type Loosening, loosen } from './loosen.ts';
 import type { ParkWrite } from './parking.ts';
 import type { LedgerWrite, Plan } from './plan.ts';
 import type { RowGroup } from './row-plan.ts';
@@ -19,9 +20,10 @@ const BACKOFF_FACTOR_MAX = 256;
 /** A system whose clock is further ahead is wrong, and no log is made to follow it. */
 const CLOCK_AHEAD_MS_MAX = 3_600_000;
 
-export async function execute(context: ExecuteContext, plan: Plan): Promise<void> {
+export async function execute(context: ExecuteContext, plan: Plan, loosening?: Loosening): Promise<void> {
   await nameTime(context, plan.ledger);
   await writeLedger(context, plan.ledger);
+  if (loosening !== undefined) await loosen(context.session, plan.groups, loosening);
   for (const group of plan.groups) {
     if (group.kind === 'update') break;
     await writeGroup(context.session, group);

@@ -23,7 +23,7 @@ export function countOfWays(shape: TableShape, written: readonly string[]): numb
 export async function loosen(session: Session, groups: readonly RowGroup[], loosening: Loosening): Promise<void> {
   const written = groups.filter(({ kind, columns }) => kind !== 'remove' && columns.length > 0);
   const tables = new Set(written.map(({ shape }) => shape.table));
-  const hollow: (() => Promise<void>)[] = [];
+  const added: Added[] = [];
   for (const group of written) {
     const rows = await session.lookup(group.shape, { match: group.key, columns: [], lock: true });
     const there = new Set(rows.map(({ index }) => index));
@@ -35,9 +35,13 @@ export async function loosen(session: Session, groups: readonly RowGroup[], loos
       loosening,
     );
     const missing = all.filter((index) => !there.has(index));
-    if (group.kind === 'upsert') hollow.push(() => insertWithoutParents(session, group, missing, tables));
+    if (group.kind === 'upsert' && missing.length > 0) added.push(addedRows(group, missing, tables));
   }
-  for (const insert of hollow) await insert();
+  if (!added.some(({ isHollow }) => isHollow)) return;
+  // those that refer to nothing yet, then those that can't do without what they refer to
+  for (const isHollow of [true, false]) {
+    for (const one of added) if (one.isHollow === isHollow) await session.insert(one.shape, one);
+  }
 }
 
 /** One column of each unique index that these rows write. */
@@ -59,21 +63,22 @@ async function giveUp(
   }
 }
 
+type Added = { readonly shape: TableShape; readonly columns: readonly Values[]; readonly isHollow: boolean };
+
 /** New rows, with NULL where they refer to a table that is written with them. */
-async function insertWithoutParents(
-  session: Session,
-  { shape, key, columns, onInsert }: RowGroup,
-  rows: readonly number[],
-  tables: ReadonlySet<string>,
-): Promise<void> {
+function addedRows(group: RowGroup, rows: readonly number[], tables: ReadonlySet<string>): Added {
+  const { shape, key, columns, onInsert } = group;
   const references = new Set(
     shape.foreignKeys.filter(({ parent }) => tables.has(parent)).flatMap((one) => one.columns),
   );
   const isLoose = ({ column: name }: Values) => references.has(name) && shape.columns.get(name)?.nullable === true;
-  if (rows.length === 0 || !columns.some(isLoose)) return;
   const nulls = rows.map((): SqlValue => null);
   const hollow = columns.map((one) => (isLoose(one) ? column(one.column, nulls) : (pick([one], rows)[0] as Values)));
-  await session.insert(shape, { columns: [...pick(key, rows), ...hollow, ...pick(onInsert, rows)] });
+  return {
+    shape,
+    columns: [...pick(key, rows), ...hollow, ...pick(onInsert, rows)],
+    isHollow: columns.some(isLoose),
+  };
 }
 
 /** Written columns of each unique index that has some. */

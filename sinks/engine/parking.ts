@@ -1,6 +1,6 @@
 /** Records set aside: `seam.parked`. */
 import type { Logger } from '../../core/ports.ts';
-import type { Session } from '../dialects/dialect.ts';
+import { HELD_ATTEMPTS_MAX, type Session, VALUE_HELD } from '../dialects/dialect.ts';
 import { type Candidate, KEY_PARKED, type Undecodable } from './record.ts';
 
 export type ParkWrite = {
@@ -70,8 +70,9 @@ export function warnOf(
   write: ParkWrite,
   { logger, system }: { readonly logger: Logger; readonly system: string },
 ): void {
-  const { isWaiting, target, entity, key, code, reason } = write;
-  if (isWaiting || code === KEY_PARKED) return;
+  const { isWaiting, target, entity, key, code, reason, attempts } = write;
+  const isShownNow = code === VALUE_HELD && attempts === HELD_ATTEMPTS_MAX;
+  if ((isWaiting && !isShownNow) || code === KEY_PARKED) return;
   const { topic, partition, offset } = target.place;
   const fields = { system, entity, key, topic, partition, offset: offset.toString(), code, reason };
   logger.warn(fields, 'record set aside as a dead letter');

@@ -4,7 +4,14 @@ import type { RecordError } from '../../core/errors.ts';
 import { SeamError } from '../../core/errors.ts';
 import type { LogRecord } from '../../core/ports.ts';
 import type { SqlValue } from '../../core/target.ts';
-import { type FoundRow, ROW_MISSING, type Session, type TableShape, type Values } from '../dialects/dialect.ts';
+import {
+  type FoundRow,
+  ROW_MISSING,
+  type Session,
+  type TableShape,
+  VALUE_HELD,
+  type Values,
+} from '../dialects/dialect.ts';
 import type { CompiledColumn } from './compile.ts';
 import { needsRow, type PlanState } from './plan.ts';
 import {
@@ -78,8 +85,8 @@ const PARKED_COLUMNS = [
   'next_try_at',
 ];
 
-/** Reasons that pass when another row comes; everything else has a time to be tried only when somebody asked. */
-const WAITS_BY_ITSELF = new Set([ROW_MISSING, BEHIND_DEAD_LETTER]);
+/** Reasons that pass when another row comes or changes; everything else has a time to be tried only when somebody asked. */
+export const WAITS_BY_ITSELF: ReadonlySet<string> = new Set([ROW_MISSING, VALUE_HELD, BEHIND_DEAD_LETTER]);
 
 /** Parked records of the keys, oldest first, decoded again from their bytes. */
 export async function readParked(

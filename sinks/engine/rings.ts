@@ -154,3 +154,21 @@ function ringsOf(members: readonly Member[]): Outcome[][] {
     .filter((ring) => ring.size > 1)
     .map((ring) => [...ring].map(({ outcome }) => outcome));
 }
+
+/** Entities of tables that refer to each other in a circle, or to themselves: their new rows may only land together. */
+export function circularEntities(tables: Iterable<CompiledTable>): ReadonlySet<string> {
+  const all = [...tables];
+  const parents = new Map(all.map(({ shape }) => [shape.table, shape.foreignKeys.map(({ parent }) => parent)]));
+  const isCircular = (table: string) => {
+    const seen = new Set<string>();
+    const next = [...(parents.get(table) ?? [])];
+    for (let one = next.pop(); one !== undefined; one = next.pop()) {
+      if (one === table) return true;
+      if (seen.has(one)) continue;
+      seen.add(one);
+      next.push(...(parents.get(one) ?? []));
+    }
+    return false;
+  };
+  return new Set(all.filter(({ shape }) => isCircular(shape.table)).map(({ entity }) => entity.entity));
+}

@@ -4,11 +4,12 @@
  */
 import { RecordError } from '../../core/errors.ts';
 import { comparePositions } from '../../core/position.ts';
-import { ROW_MISSING, type Session } from '../dialects/dialect.ts';
+import type { Session } from '../dialects/dialect.ts';
 import type { CompiledTable } from './compile.ts';
 import { addCounts, type Counts, noCounts } from './counts.ts';
 import { execute, writeParked } from './execute.ts';
 import type { Hooks } from './hooks.ts';
+import type { Loosening } from './loosen.ts';
 import { type ParkWrite, park } from './parking.ts';
 import { plan } from './plan.ts';
 import {
@@ -18,6 +19,7 @@ import {
   readParked,
   readPlanState,
   readWinners,
+  WAITS_BY_ITSELF,
 } from './read-state.ts';
 import { type Candidate, type DecodeBatch, KEY_PARKED, samePlace, type Undecodable } from './record.ts';
 import { isOwnNews, isOwnOfShared, type LaterRecords, type Outcome, reduceKey } from './reduce.ts';
@@ -119,23 +121,41 @@ async function writeKeys(
   undecodable: readonly Undecodable[],
   truncation?: Truncation,
 ): Promise<Written> {
+  const { outcomes, parked } = await decide(context, requests, undecodable, truncation);
+  const stillUnreadable = context.isTimedRetry ? waitingOf(parked) : [];
+  return carryOut(context, outcomes, [...undecodable, ...stillUnreadable]);
+}
+
+type Decided = { readonly outcomes: readonly Outcome[]; readonly parked: ParkedRecords };
+
+/** What becomes of each key: reads only. */
+export async function decide(
+  context: TransactionContext,
+  requests: readonly Request[],
+  undecodable: readonly Undecodable[],
+  truncation?: Truncation,
+): Promise<Decided> {
   const { session, side } = context;
   const parked = await readParked(session, side, requests, context.decode);
   const ledger = await readLedger(session, side, [...requests, ...truncateKeys(requests)]);
   const truncated = truncatedPositions(context, requests, ledger, parked, truncation);
   const winners = await loadWinners(context, requests, ledger);
   const known = { ledger, parked, unreadable: unreadableOf(parked, undecodable), truncated, winners };
-  const outcomes = requests.flatMap((request) => reduceRequest(context, request, known));
+  return { outcomes: requests.flatMap((request) => reduceRequest(context, request, known)), parked };
+}
+
+/** `loosening`: rows that hold each other up land together. */
+export async function carryOut(
+  context: TransactionContext,
+  outcomes: readonly Outcome[],
+  undecodable: readonly Undecodable[],
+  loosening?: Loosening,
+): Promise<Written> {
+  const { session, side, isTimedRetry } = context;
   const state = await readPlanState(session, side, outcomes);
-  const stillUnreadable = context.isTimedRetry ? waitingOf(parked) : [];
-  const planned = plan({
-    outcomes,
-    undecodable: [...undecodable, ...stillUnreadable],
-    state,
-    isTimedRetry: context.isTimedRetry,
-  });
+  const planned = plan({ outcomes, undecodable, state, isTimedRetry });
   await context.hooks.at('after-plan');
-  await execute(context, planned).catch((error: unknown) => {
+  await execute(context, planned, loosening).catch((error: unknown) => {
     const [only, ...others] = outcomes;
     const isBlamed = error instanceof RecordError && only?.decided !== undefined && others.length === 0;
     throw isBlamed ? new RefusedByTarget(error, only.decided.by) : error;
@@ -294,7 +314,7 @@ async function setAside(context: TransactionContext, item: Item, error: RecordEr
   const reason = {
     code: error.code,
     reason: error.where === undefined ? error.message : `${error.message} (${error.where})`,
-    isWaiting: error.code === ROW_MISSING,
+    isWaiting: WAITS_BY_ITSELF.has(error.code),
   };
   const { candidates } = await readParked(context.session, context.side, [{ entity, key }], context.decode);
   const before = candidates.get(entityKey(entity, key)) ?? [];
@@ -326,7 +346,7 @@ function supersededBy({ record, place }: Candidate, parked: readonly Candidate[]
   return older.flatMap(({ parked: state }) => (state === undefined ? [] : [state.id]));
 }
 
-function joined(all: readonly Written[]): Written {
+export function joined(all: readonly Written[]): Written {
   const counts = noCounts();
   for (const one of all) addCounts(counts, one.counts);
   return { counts, parks: all.flatMap(({ parks }) => parks) };

@@ -22,7 +22,7 @@ import type {
 import { addCounts, type Counts, noCounts } from './counts.ts';
 import { Decoder } from './decoder.ts';
 import { makeWork } from './make-work.ts';
-import { timeText } from './execute.ts';
+import { dueKeys, dueTogether, END_OF_TIME_MS } from './due-keys.ts';
 import { LEASE_LOST, type Lease, partitionName, takeLease } from './leases.ts';
 import { type ParkedCounts, parkedCounts, warnOf } from './parking.ts';
 import { BatchQueue, type Chunk } from './queue.ts';
@@ -69,7 +69,6 @@ const PRUNED_ROWS_MAX = 1_000;
 /** A retry on new rows takes at most about a tenth of the time. */
 const RETRY_REST_FACTOR = 10;
 const RETRY_REST_MS_MIN = 50;
-const END_OF_TIME_MS = Date.UTC(9999, 0);
 
 export class SinkWorker implements ConsumerCallbacks {
   readonly #options: WorkerOptions;
@@ -322,28 +321,26 @@ export class SinkWorker implements ConsumerCallbacks {
   async #retryParked(isTimed: boolean): Promise<void> {
     const { settings, clock } = this.#options;
     const untilMs = isTimed ? clock.nowMs() : END_OF_TIME_MS;
-    const rows = await this.#using((writer) =>
+    const due = await this.#using((writer) =>
       writer.withSession(async (session) => {
         this.#parked = await parkedCounts(session);
-        return session.run('dueParked', [timeText(untilMs), settings.parkedRecordsMax]);
+        return this.#parked.waiting + this.#parked.deadLetters === 0
+          ? []
+          : dueKeys(session, untilMs, settings.parkedRecordsMax);
       }),
     );
-    const keys = rows.flatMap(([entity, key, topic, partition, isAcross]) => {
-      const lease = this.#leases.get(partitionName({ topic: topic as string, partition: Number(partition) }));
-      return lease === undefined
-        ? []
-        : [{ entity: entity as string, key: key as string, lease, isAcross: Boolean(isAcross) }];
-    });
-    if (keys.length === 0) return;
-    const tried = keys.slice(0, settings.batchRecordsMax);
-    const items = tried.map(({ entity, key }) => ({ kind: 'key' as const, entity, key }));
-    const advances = [...new Set(tried.map(({ lease }) => lease))].map((lease) => ({
-      lease,
-      nextOffset: lease.nextOffset,
-    }));
-    const wholeTopics = tried.flatMap(({ key, lease, isAcross }) =>
-      isAcross || key === TRUNCATE_KEY ? [lease.topic] : [],
+    const own = due.filter((one) => this.#leases.has(partitionName(one))).slice(0, settings.batchRecordsMax);
+    if (own.length === 0) return;
+    const others = await this.#using((writer) =>
+      writer.withSession((session) => dueTogether(session, own, writer.circular, settings)),
     );
+    const items = [...own, ...others].map(({ entity, key }) => ({ kind: 'key' as const, entity, key }));
+    const leases = new Set(own.map((one) => this.#leases.get(partitionName(one)) as Lease));
+    const advances = [...leases].map((lease) => ({ lease, nextOffset: lease.nextOffset }));
+    const wholeTopics = [
+      ...own.flatMap(({ key, topic, isAcross }) => (isAcross || key === TRUNCATE_KEY ? [topic] : [])),
+      ...others.map(({ topic }) => topic),
+    ];
     const work = { items: async () => items, advances, isTimedRetry: isTimed, wholeTopics };
     const written = await this.#using((writer) => writer.write(work));
     if (written === undefined) return;

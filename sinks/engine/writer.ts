@@ -30,9 +30,11 @@ import {
 import { limited } from './limited-session.ts';
 import { parkedCounts } from './parking.ts';
 import type { DecodeBatch } from './record.ts';
+import { circularEntities } from './rings.ts';
 import type { SinkSettings } from './settings.ts';
 import { type SideTables, TRUNCATE_KEY } from './side-tables.ts';
 import { announce, isWithoutDeletions, makeReady, type Straight, writeStraight } from './straight.ts';
+import { writeApart } from './settle.ts';
 import { type Item, type TransactionContext, type Written, writeSplit, writeWhole } from './transaction.ts';
 
 export type Work = {
@@ -89,6 +91,11 @@ export class Writer {
 
   get echoTag(): string | undefined {
     return this.#session?.echoTag;
+  }
+
+  /** Entities whose new rows may only land together with others. */
+  get circular(): ReadonlySet<string> {
+    return circularEntities(this.#options.tables.values());
   }
 
   /** Done before the transaction begins, so that the database need not wait for it. undefined: they need a plan. */
@@ -255,7 +262,7 @@ export class Writer {
       return { counts: await writeStraight(session, side, work.straight, options), parks: [] };
     }
     const context = this.#context(session, work);
-    return way === 'split' ? writeSplit(context, items) : writeWhole(context, items);
+    return way === 'split' ? writeApart(context, items) : writeWhole(context, items);
   }
 
   /** A truncation goes through the keys of every partition, and through what is parked of them. */

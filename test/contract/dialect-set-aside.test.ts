@@ -66,7 +66,7 @@ describeDialects((suite) => {
         { prod_cd: '1', descr: 'taken' },
         { prod_cd: '3', descr: 'freed' },
       ]);
-      expect(await suite.rows('SELECT reason_code FROM seam.parked')).toEqual([{ reason_code: 'TARGET_REFUSED' }]);
+      expect(await suite.rows('SELECT reason_code FROM seam.parked')).toEqual([{ reason_code: 'VALUE_HELD' }]);
     });
 
     it('finds the one record that a constraint checked at the commit refuses', async (context) => {

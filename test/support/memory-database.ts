@@ -201,7 +201,14 @@ function shapeOf(definition: TableDefinition): TableShape {
       binaryCollation: undefined,
     },
   ]);
-  const shape = { table, columns: new Map(all), uniqueKeys: [key], missingPrivileges: [] };
+  const shape = {
+    table,
+    columns: new Map(all),
+    uniqueKeys: [key],
+    uniqueIndexes: [],
+    foreignKeys: [],
+    missingPrivileges: [],
+  };
   shapes.set(definition, shape);
   return shape;
 }

@@ -64,15 +64,17 @@ export class MariadbClient {
     await this.#guarded(this.#connection.query(text));
   }
 
-  async query(text: string, values: readonly SqlValue[]): Promise<SqlValue[][]> {
-    return this.#guarded(this.#connection.execute(text, values.map(driverValue)));
+  /** `shape`: the table that it is about, for errors. */
+  async query(text: string, values: readonly SqlValue[], shape?: TableShape): Promise<SqlValue[][]> {
+    return this.#guarded(this.#connection.execute(text, values.map(driverValue)), shape);
   }
 
   /** Every row in one go; returns how many were found (or made). */
   async rows(shape: TableShape, built: Built): Promise<number> {
     const rows = bulkRows(shape, built.columns);
     if (rows.length === 0) return 0;
-    const result = (await this.#guarded(this.#connection.batch(built.text, rows))) as UpsertResult | UpsertResult[];
+    const answer = this.#guarded(this.#connection.batch(built.text, rows), shape);
+    const result = (await answer) as UpsertResult | UpsertResult[];
     return Array.isArray(result) ? result.reduce((sum, one) => sum + one.affectedRows, 0) : result.affectedRows;
   }
 
@@ -87,7 +89,7 @@ export class MariadbClient {
    * Half-open connections never answer: the socket is closed then. The driver's own `destroy` would first open another
    * connection to have the query killed: in the same silence the query would never end, and a refused KILL ends the process.
    */
-  async #guarded<T>(query: Promise<T>): Promise<T> {
+  async #guarded<T>(query: Promise<T>, shape?: TableShape): Promise<T> {
     const silence = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
       this.#isLost = true;
@@ -99,7 +101,7 @@ export class MariadbClient {
     } catch (error) {
       // Prepared anew by the next session.
       if ((error as { errno?: number }).errno === STATEMENT_OUTDATED) this.#isLost = true;
-      throw errorOf(error);
+      throw errorOf(error, shape);
     } finally {
       clearTimeout(timer);
     }

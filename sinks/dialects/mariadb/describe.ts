@@ -1,24 +1,35 @@
 /** What the database's own catalogue says of the tables. */
 import { partsOf } from '../../../core/databases/mariadb.ts';
 import type { SqlValue } from '../../../core/target.ts';
-import type { ColumnShape, TableShape } from '../dialect.ts';
+import type { ColumnShape, ForeignKey, TableShape, UniqueIndex } from '../dialect.ts';
 
 /** One `?` for each table. */
 export const columnsSql = (tables: number) => `
 SELECT CONCAT(table_schema, '.', table_name), column_name, data_type, column_type, is_nullable = 'YES',
        column_default IS NOT NULL OR extra <> '', numeric_precision, numeric_scale, datetime_precision,
-       character_set_name, collation_name
+       character_set_name, collation_name, character_maximum_length
 FROM information_schema.columns
 WHERE CONCAT(table_schema, '.', table_name) IN (${marks(tables)})
 ORDER BY 1, ordinal_position`;
 
-/** Indexes of a part of a text are no keys. */
+/** Indexes of a part of a text are no keys: the last column says whether it is of whole columns. */
 export const indexesSql = (tables: number) => `
-SELECT CONCAT(table_schema, '.', table_name), index_name, GROUP_CONCAT(column_name ORDER BY seq_in_index SEPARATOR '\\n')
+SELECT CONCAT(table_schema, '.', table_name), index_name,
+       GROUP_CONCAT(column_name ORDER BY seq_in_index SEPARATOR '\\n'), MAX(sub_part) IS NULL
 FROM information_schema.statistics
 WHERE CONCAT(table_schema, '.', table_name) IN (${marks(tables)}) AND non_unique = 0
-GROUP BY 1, 2 HAVING MAX(sub_part) IS NULL
+GROUP BY 1, 2
 ORDER BY 1, index_name <> 'PRIMARY', index_name`;
+
+export const foreignKeysSql = (tables: number) => `
+SELECT CONCAT(table_schema, '.', table_name), constraint_name,
+       CONCAT(referenced_table_schema, '.', referenced_table_name),
+       GROUP_CONCAT(column_name ORDER BY ordinal_position SEPARATOR '\\n'),
+       GROUP_CONCAT(referenced_column_name ORDER BY ordinal_position SEPARATOR '\\n')
+FROM information_schema.key_column_usage
+WHERE CONCAT(table_schema, '.', table_name) IN (${marks(tables)}) AND referenced_table_name IS NOT NULL
+GROUP BY 1, 2, 3
+ORDER BY 1, 2`;
 
 /** Rights of this user and its roles, wherever they were granted; a schema's name may be a pattern there. */
 export const PRIVILEGES_SQL = `
@@ -41,26 +52,44 @@ const PRIVILEGES = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
 
 export function shapesOf(
   tables: readonly string[],
-  found: { readonly columns: readonly Row[]; readonly indexes: readonly Row[]; readonly privileges: readonly Row[] },
+  found: {
+    readonly columns: readonly Row[];
+    readonly indexes: readonly Row[];
+    readonly foreignKeys: readonly Row[];
+    readonly privileges: readonly Row[];
+  },
 ): ReadonlyMap<string, MariadbShape> {
   const shapes = new Map<string, MariadbShape>();
   for (const table of tables) {
     const columns = found.columns.filter(([name]) => name === table);
     if (columns.length === 0) continue;
-    const indexes = new Map(
-      found.indexes
-        .filter(([name]) => name === table)
-        .map(([, name, list]) => [name as string, (list as string).split('\n')]),
-    );
+    const uniqueIndexes = found.indexes.filter(([name]) => name === table).map(uniqueIndex);
+    const plain = uniqueIndexes.filter(({ isPlain }) => isPlain);
+    const indexes = new Map(plain.map(({ name, columns: list }) => [name, list]));
     shapes.set(table, {
       table,
       columns: new Map(columns.map((row) => [row[1] as string, columnShape(row)])),
       uniqueKeys: [...indexes.values()],
       indexes,
+      uniqueIndexes,
+      foreignKeys: found.foreignKeys.filter(([name]) => name === table).map(foreignKey),
       missingPrivileges: PRIVILEGES.filter((privilege) => !isGranted(found.privileges, table, privilege)),
     });
   }
   return shapes;
+}
+
+function uniqueIndex([, name, columns, isWhole]: Row): UniqueIndex {
+  return { name: name as string, columns: (columns as string).split('\n'), isPlain: Boolean(isWhole) };
+}
+
+function foreignKey([, name, parent, columns, parentColumns]: Row): ForeignKey {
+  return {
+    name: name as string,
+    parent: parent as string,
+    columns: (columns as string).split('\n'),
+    parentColumns: (parentColumns as string).split('\n'),
+  };
 }
 
 function isGranted(rows: readonly Row[], table: string, privilege: string): boolean {
@@ -111,7 +140,20 @@ const KINDS: Readonly<Record<string, ColumnShape['kind']>> = {
 };
 
 function columnShape(row: Row): ColumnShape {
-  const [, name, dataType, columnType, nullable, hasDefault, precision, scale, secondDigits, charset, collation] = row;
+  const [
+    ,
+    name,
+    dataType,
+    columnType,
+    nullable,
+    hasDefault,
+    precision,
+    scale,
+    secondDigits,
+    charset,
+    collation,
+    length,
+  ] = row;
   const kind = KINDS[dataType as string] ?? 'other';
   return {
     name: name as string,
@@ -128,6 +170,7 @@ function columnShape(row: Row): ColumnShape {
     hasDefault: Boolean(hasDefault),
     sqlType: sqlTypeOf(kind, columnType as string, { precision, scale, secondDigits, charset, collation }),
     binaryCollation: kind === 'text' ? 'utf8mb4_nopad_bin' : undefined,
+    lengthMax: length === null || length === undefined ? undefined : Number(length),
   };
 }
 

@@ -1,8 +1,9 @@
 /** MariaDB's, the driver's and the socket's error codes → what to do. The one place where a driver's error becomes ours. */
 import { ContractError, InvariantError, RecordError, SeamError, TransientError } from '../../../core/errors.ts';
-import { ROW_MISSING } from '../dialect.ts';
+import { ROW_MISSING, TableError, type TableShape, VALUE_HELD } from '../dialect.ts';
+import { type ErrorNames, haltedTable, placeText } from '../place-of-error.ts';
 
-type Disposition = 'transient' | 'record' | 'row-missing' | 'contract';
+type Disposition = 'transient' | 'record' | 'row-missing' | 'value-held' | 'table';
 
 export const STATEMENT_OUTDATED = 0;
 
@@ -29,9 +30,7 @@ const DISPOSITIONS: Readonly<Record<number, Disposition>> = {
   4031: 'transient', // idle transaction timeout
 
   1048: 'record', // NULL in a NOT NULL column
-  1062: 'record', // duplicate
   1138: 'record', // NULL
-  1169: 'record', // unique
   1264: 'record', // out of range
   1265: 'record', // truncated
   1292: 'record', // malformed value
@@ -47,6 +46,29 @@ const DISPOSITIONS: Readonly<Record<number, Disposition>> = {
   1452: 'row-missing', // foreign key
   1216: 'row-missing',
   1217: 'row-missing',
+  1062: 'value-held', // duplicate
+  1169: 'value-held', // duplicate
+  1586: 'value-held', // duplicate, with the index's name
+
+  1031: 'table', // the table's engine can't do it
+  1036: 'table', // read only
+  1044: 'table', // no right to the database
+  1049: 'table', // no such database
+  1051: 'table', // no such table
+  1054: 'table', // no such column
+  1142: 'table', // no right to the table
+  1143: 'table', // no right to the column
+  1146: 'table', // no such table
+  1176: 'table', // no such index
+  1288: 'table', // a view that can't be written
+  1347: 'table', // of another kind
+  1348: 'table', // a view's column that can't be written
+  1356: 'table', // a view without its tables
+  1370: 'table', // no right to a routine: of a trigger
+  1449: 'table', // the definer of a trigger or view is gone
+  1471: 'table', // a view that takes no rows
+  1906: 'table', // a generated column
+  1932: 'table', // no such table in the engine
 };
 
 /** Answers of the driver and the socket: the server is away. */
@@ -70,16 +92,19 @@ const CONNECTION_CODES = new Set([
   'ER_PING_TIMEOUT',
 ]);
 
-type DriverError = Error & { readonly code?: string; readonly errno?: number };
+type DriverError = Error & { readonly code?: string; readonly errno?: number; readonly sqlMessage?: string | null };
 
-export function errorOf(error: unknown): SeamError {
+/** `shape`: the table that the statement was about. */
+export function errorOf(error: unknown, shape?: TableShape): SeamError {
   if (error instanceof SeamError) return error;
   const { code, errno } = error as DriverError;
   if (CONNECTION_CODES.has(code ?? '')) return unreachable(code ?? '', error);
   if (errno === undefined || code === undefined) {
     return new InvariantError({ code: 'UNEXPECTED_ERROR', message: 'an error that no database raised', cause: error });
   }
-  const parts = { where: 'mariadb', cause: error };
+  const parts = { where: placeText(namesOf(error as DriverError, shape), shape, 'mariadb'), cause: error };
+  const table = haltedTable(shape);
+  const number = `error ${errno} ${code}`;
   switch (DISPOSITIONS[errno]) {
     case 'transient':
       return new TransientError({
@@ -91,14 +116,57 @@ export function errorOf(error: unknown): SeamError {
       return new RecordError({ code: 'TARGET_REFUSED', message: `row refused with error ${errno} ${code}`, ...parts });
     case 'row-missing':
       return new RecordError({ code: ROW_MISSING, message: 'a row that this one refers to is not there', ...parts });
+    case 'value-held':
+      return new RecordError({ code: VALUE_HELD, message: 'another row has a value that must be unique', ...parts });
+    case 'table':
+      return table === undefined ? refusedStatement(number, parts) : altered(table, number, parts);
     default:
-      return new ContractError({
-        code: 'TARGET_ERROR',
-        message: `mariadb refused a statement with error ${errno} ${code}`,
-        hint: 'compare sinks/targets with the tables and rights of the database; the cause is in the log',
-        ...parts,
-      });
+      return refusedStatement(number, parts);
   }
+}
+
+type Parts = { readonly where: string; readonly cause: unknown };
+
+function altered(table: string, number: string, parts: Parts): TableError {
+  return new TableError({
+    code: 'TARGET_ALTERED',
+    table,
+    message: `mariadb can't write this table as it is now: ${number}`,
+    hint: 'give the table back its columns and rights: the sink goes on by itself',
+    ...parts,
+  });
+}
+
+function refusedStatement(number: string, parts: Parts): ContractError {
+  return new ContractError({
+    code: 'TARGET_ERROR',
+    message: `mariadb refused a statement with ${number}`,
+    hint: 'compare sinks/targets with the tables and rights of the database, then start the sink again',
+    ...parts,
+  });
+}
+
+/** The server names columns and indexes in its text alone, which holds values too: only these names are taken out of it. */
+const COLUMN_NAMES = [
+  /column (?:`[^`]*`\.`[^`]*`\.)?[`']([^`']+)[`'] at row \d+$/,
+  /^Column '([^']+)' cannot be null/,
+  /^Field '([^']+)' doesn't have a default/,
+];
+const INDEX_NAME = /for key '([^']+)'$/;
+const CHECK_NAME = /^CONSTRAINT `([^`]+)` failed for/;
+const REFERENCE = /a foreign key constraint fails \(`([^`]+)`\.`([^`]+)`, CONSTRAINT `([^`]+)` FOREIGN KEY/;
+
+function namesOf({ sqlMessage }: DriverError, shape: TableShape | undefined): ErrorNames {
+  const text = (sqlMessage ?? '').trimEnd();
+  const column = COLUMN_NAMES.map((pattern) => pattern.exec(text)?.[1]).find((name) => name !== undefined);
+  const index = INDEX_NAME.exec(text)?.[1];
+  const reference = REFERENCE.exec(text);
+  return {
+    table: reference === null ? undefined : `${reference[1]}.${reference[2]}`,
+    column: column !== undefined && shape?.columns.has(column) === true ? column : undefined,
+    constraint:
+      reference?.[3] ?? CHECK_NAME.exec(text)?.[1] ?? shape?.uniqueIndexes.find(({ name }) => name === index)?.name,
+  };
 }
 
 export function unreachable(reason: string, cause?: unknown): TransientError {

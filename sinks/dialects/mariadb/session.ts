@@ -4,7 +4,7 @@ import type { SqlValue } from '../../../core/target.ts';
 import type { Advance, FoundRow, Session, StatementName, TableShape, Values } from '../dialect.ts';
 import { pick, pickOne } from '../values.ts';
 import type { MariadbClient } from './client.ts';
-import { columnsSql, indexesSql, type MariadbShape, PRIVILEGES_SQL, shapesOf } from './describe.ts';
+import { columnsSql, foreignKeysSql, indexesSql, type MariadbShape, PRIVILEGES_SQL, shapesOf } from './describe.ts';
 import { addSql, advanceSql, askedJson, insertSql, lookupSql, removeSql, updateSql, upsertSql } from './sql.ts';
 import { statements } from './statements.ts';
 
@@ -69,6 +69,7 @@ export class MariadbSession implements Session {
     return shapesOf(tables, {
       columns: await this.#client.query(columnsSql(tables.length), tables),
       indexes: await this.#client.query(indexesSql(tables.length), tables),
+      foreignKeys: await this.#client.query(foreignKeysSql(tables.length), tables),
       privileges: await this.#client.query(PRIVILEGES_SQL, []),
     });
   }
@@ -79,7 +80,7 @@ export class MariadbSession implements Session {
   ): Promise<readonly FoundRow[]> {
     const { match, columns, lock } = request;
     const text = lookupSql(shape, match, columns, { lock: lock === true, index: indexOver(shape, match) });
-    const rows = await this.#client.query(text, [askedJson(match)]);
+    const rows = await this.#client.query(text, [askedJson(match)], shape);
     return rows.map(([number, ...values]) => ({ index: Number(number) - 1, values }));
   }
 

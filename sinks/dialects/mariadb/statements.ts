@@ -8,18 +8,21 @@ VALUES (?, ?, ?, ?, 1, NOW(6))
 ON DUPLICATE KEY UPDATE epoch = epoch + 1, owner = VALUES(owner), taken_at = VALUES(taken_at)
 RETURNING next_offset, epoch`,
 
-  // time, keys at most → keys of which a parked record is due, oldest first: place of the oldest, whether others lie elsewhere
+  // time, keys at most → keys of which a parked record is due, oldest first: place of the oldest, whether others lie elsewhere,
+  // whether one waits for a unique value, for a row
   dueParked: `
-SELECT due.entity, due.\`key\`, oldest.topic, oldest.\`partition\`, due.is_across
+SELECT due.entity, due.\`key\`, oldest.topic, oldest.\`partition\`, due.is_across, due.is_held, due.is_child
 FROM (
-  SELECT entity, \`key\`, MIN(id) AS oldest_id, MIN(\`partition\`) < MAX(\`partition\`) AS is_across
+  SELECT entity, \`key\`, MIN(id) AS oldest_id, MIN(\`partition\`) < MAX(\`partition\`) AS is_across,
+    MAX(reason_code = 'VALUE_HELD') AS is_held, MAX(reason_code = 'PARENT_MISSING') AS is_child
   FROM seam.parked GROUP BY entity, \`key\` HAVING MIN(next_try_at) <= ? ORDER BY MIN(id) LIMIT ?
 ) AS due JOIN seam.parked AS oldest ON oldest.id = due.oldest_id ORDER BY due.oldest_id`,
 
-  // → waiting for rows or about to be tried, dead letters, waiting behind those
+  // → waiting for rows or about to be tried, dead letters, waiting behind those; HELD_ATTEMPTS_MAX is in it
   parkedCounts: `
-SELECT COUNT(next_try_at),
-  COUNT(CASE WHEN next_try_at IS NULL AND reason_code <> 'KEY_PARKED' THEN 1 END),
+SELECT COUNT(CASE WHEN next_try_at IS NOT NULL AND NOT (reason_code = 'VALUE_HELD' AND attempts >= 6) THEN 1 END),
+  COUNT(CASE WHEN next_try_at IS NULL AND reason_code <> 'KEY_PARKED'
+    OR next_try_at IS NOT NULL AND reason_code = 'VALUE_HELD' AND attempts >= 6 THEN 1 END),
   COUNT(CASE WHEN next_try_at IS NULL AND reason_code = 'KEY_PARKED' THEN 1 END)
 FROM seam.parked`,
 

@@ -88,9 +88,13 @@ export class PostgresClient {
   }
 
   /** Planned anew each time: a plan kept from when a table was empty would scan it for as long as the session lives. */
-  async query(text: string, values: readonly SqlValue[] | readonly unknown[]): Promise<pg.QueryArrayResult> {
+  async query(
+    text: string,
+    values: readonly SqlValue[] | readonly unknown[],
+    shape?: TableShape,
+  ): Promise<pg.QueryArrayResult> {
     const config = { text, values: [...values], rowMode: 'array' as const };
-    return this.#guarded(this.#client.query(config));
+    return this.#guarded(this.#client.query(config), shape);
   }
 
   /** One array parameter for each column. */
@@ -98,6 +102,7 @@ export class PostgresClient {
     return this.query(
       text,
       values.map((column) => this.#arrays.get(column) ?? arrayOf(shape, column)),
+      shape,
     );
   }
 
@@ -111,7 +116,7 @@ export class PostgresClient {
   }
 
   /** Half-open connections never answer: the socket is closed then, and the query fails. */
-  async #guarded<T>(query: Promise<T>): Promise<T> {
+  async #guarded<T>(query: Promise<T>, shape?: TableShape): Promise<T> {
     const timer = setTimeout(() => {
       this.#lost = new Error('no answer');
       const { stream } = (this.#client as unknown as { connection: { stream: { destroy(error: Error): void } } })
@@ -124,7 +129,7 @@ export class PostgresClient {
       if (this.#lost !== undefined && (error as { code?: string }).code === undefined) {
         throw unreachable(this.#lost.message, error);
       }
-      throw errorOf(error);
+      throw errorOf(error, shape);
     } finally {
       clearTimeout(timer);
     }

@@ -1,8 +1,9 @@
 /** PostgreSQL's and the socket's error codes → what to do. The one place where a driver's error becomes ours. */
 import { ContractError, InvariantError, RecordError, SeamError, TransientError } from '../../../core/errors.ts';
-import { ROW_MISSING } from '../dialect.ts';
+import { ROW_MISSING, TableError, type TableShape, VALUE_HELD } from '../dialect.ts';
+import { type ErrorNames, haltedTable, placeText } from '../place-of-error.ts';
 
-type Disposition = 'transient' | 'record' | 'row-missing' | 'contract';
+type Disposition = 'transient' | 'record' | 'row-missing' | 'value-held' | 'table' | 'contract';
 
 /** By SQLSTATE, or by its class (first two letters). The longer one decides; what isn't listed stops the target. */
 const DISPOSITIONS: Readonly<Record<string, Disposition>> = {
@@ -27,11 +28,16 @@ const DISPOSITIONS: Readonly<Record<string, Disposition>> = {
   '44000': 'record', // check option of a view
   P0001: 'record', // raised by the target's own trigger
   '23503': 'row-missing', // foreign key
+  '23001': 'row-missing', // foreign key that restricts: still referred to
+  '23505': 'value-held', // unique index
+  '23P01': 'value-held', // exclusion constraint
 
-  '42': 'contract', // table, column or right is missing
+  '42': 'table', // table, column or right is missing, or of another type
+  '0A000': 'table', // not possible with what the table is now: a view, a foreign table
+  '55000': 'table', // not in the state for it: a view that can't be written, a published table without an identity
+  '3F000': 'table', // no such schema
   '28': 'contract', // log-in refused
   '3D000': 'contract', // no such database
-  '3F000': 'contract', // no such schema
 };
 
 const SOCKET_CODES = new Set([
@@ -55,7 +61,8 @@ type DriverError = Error & {
   readonly constraint?: string;
 };
 
-export function errorOf(error: unknown): SeamError {
+/** `shape`: the table that the statement was about. */
+export function errorOf(error: unknown, shape?: TableShape): SeamError {
   if (error instanceof SeamError) return error;
   const driverError = error as DriverError;
   const code = driverError.code ?? '';
@@ -64,7 +71,8 @@ export function errorOf(error: unknown): SeamError {
     return new InvariantError({ code: 'UNEXPECTED_ERROR', message: 'an error that no database raised', cause: error });
   }
   const disposition = DISPOSITIONS[code] ?? DISPOSITIONS[code.slice(0, 2)];
-  const parts = { where: place(driverError), cause: error };
+  const parts = { where: placeText(namesOf(driverError), shape, 'postgres'), cause: error };
+  const table = haltedTable(shape);
   switch (disposition) {
     case 'transient':
       return new TransientError({ code: 'TARGET_BUSY', message: `postgres gave up with SQLSTATE ${code}`, ...parts });
@@ -72,14 +80,34 @@ export function errorOf(error: unknown): SeamError {
       return new RecordError({ code: 'TARGET_REFUSED', message: `row refused with SQLSTATE ${code}`, ...parts });
     case 'row-missing':
       return new RecordError({ code: ROW_MISSING, message: 'a row that this one refers to is not there', ...parts });
+    case 'value-held':
+      return new RecordError({ code: VALUE_HELD, message: 'another row has a value that must be unique', ...parts });
+    case 'table':
+      return table === undefined ? refusedStatement(code, parts) : altered(table, code, parts);
     default:
-      return new ContractError({
-        code: 'TARGET_ERROR',
-        message: `postgres refused a statement with SQLSTATE ${code}`,
-        hint: 'compare sinks/targets with the tables and rights of the database; the cause is in the log',
-        ...parts,
-      });
+      return refusedStatement(code, parts);
   }
+}
+
+type Parts = { readonly where: string; readonly cause: unknown };
+
+function altered(table: string, code: string, parts: Parts): TableError {
+  return new TableError({
+    code: 'TARGET_ALTERED',
+    table,
+    message: `postgres can't write this table as it is now: SQLSTATE ${code}`,
+    hint: 'give the table back its columns and rights: the sink goes on by itself',
+    ...parts,
+  });
+}
+
+function refusedStatement(code: string, parts: Parts): ContractError {
+  return new ContractError({
+    code: 'TARGET_ERROR',
+    message: `postgres refused a statement with SQLSTATE ${code}`,
+    hint: 'compare sinks/targets with the tables and rights of the database, then start the sink again',
+    ...parts,
+  });
 }
 
 export function unreachable(reason: string, cause?: unknown): TransientError {
@@ -87,8 +115,10 @@ export function unreachable(reason: string, cause?: unknown): TransientError {
 }
 
 /** Names only: the error's own text and detail hold values. */
-function place(error: DriverError): string {
-  const table = error.table === undefined ? undefined : `${error.schema}.${error.table}`;
-  const parts = [table, error.column && `column ${error.column}`, error.constraint && `constraint ${error.constraint}`];
-  return parts.filter((part) => part !== undefined && part !== '').join(', ') || 'postgres';
+function namesOf({ schema, table, column, constraint }: DriverError): ErrorNames {
+  return {
+    table: table === undefined || table === '' ? undefined : `${schema}.${table}`,
+    column: column === '' ? undefined : column,
+    constraint: constraint === '' ? undefined : constraint,
+  };
 }

@@ -9,18 +9,21 @@ ON CONFLICT (topic, partition) DO UPDATE
 SET epoch = lease.epoch + 1, owner = excluded.owner, taken_at = excluded.taken_at
 RETURNING next_offset, epoch`,
 
-  // time, keys at most → keys of which a parked record is due, oldest first: place of the oldest, whether others lie elsewhere
+  // time, keys at most → keys of which a parked record is due, oldest first: place of the oldest, whether others lie elsewhere,
+  // whether one waits for a unique value, for a row
   dueParked: `
-SELECT due.entity, due.key, oldest.topic, oldest.partition, due.is_across
+SELECT due.entity, due.key, oldest.topic, oldest.partition, due.is_across, due.is_held, due.is_child
 FROM (
-  SELECT entity, key, min(id) AS oldest_id, min(partition) < max(partition) AS is_across
+  SELECT entity, key, min(id) AS oldest_id, min(partition) < max(partition) AS is_across,
+    bool_or(reason_code = 'VALUE_HELD') AS is_held, bool_or(reason_code = 'PARENT_MISSING') AS is_child
   FROM seam.parked GROUP BY entity, key HAVING min(next_try_at) <= $1::timestamptz ORDER BY min(id) LIMIT $2
 ) AS due JOIN seam.parked AS oldest ON oldest.id = due.oldest_id ORDER BY due.oldest_id`,
 
-  // → waiting for rows or about to be tried, dead letters, waiting behind those
+  // → waiting for rows or about to be tried, dead letters, waiting behind those; HELD_ATTEMPTS_MAX is in it
   parkedCounts: `
-SELECT count(*) FILTER (WHERE next_try_at IS NOT NULL),
-  count(*) FILTER (WHERE next_try_at IS NULL AND reason_code <> 'KEY_PARKED'),
+SELECT count(*) FILTER (WHERE next_try_at IS NOT NULL AND NOT (reason_code = 'VALUE_HELD' AND attempts >= 6)),
+  count(*) FILTER (WHERE next_try_at IS NULL AND reason_code <> 'KEY_PARKED'
+    OR next_try_at IS NOT NULL AND reason_code = 'VALUE_HELD' AND attempts >= 6),
   count(*) FILTER (WHERE next_try_at IS NULL AND reason_code = 'KEY_PARKED')
 FROM seam.parked`,
 
