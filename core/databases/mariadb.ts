@@ -1,4 +1,5 @@
-/** How every session of Seam speaks with MariaDB: the settings that decide what is read, and the spelling of names. */
+/** How every session of Seam speaks with MariaDB: the settings that decide what is read, and the spelling of names and texts. */
+import { createHash } from 'node:crypto';
 
 /**
  * The server's global variables and `init_connect` may set each of these for us, and the same row then reads differently, or is not
@@ -27,6 +28,18 @@ export function setStatement(settings: Readonly<Record<string, string>>): string
 /** Any name as an identifier of SQL. */
 export function quoteName(name: string): string {
   return `\`${name.replaceAll('`', '``')}\``;
+}
+
+/** Any text as a literal. Whether a backslash escapes depends on `sql_mode`, so a text with one goes by its bytes. */
+export function quoteText(text: string): string {
+  if (text.includes('\\')) return `_utf8mb4 X'${Buffer.from(text, 'utf8').toString('hex')}'`;
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+/** For `IDENTIFIED BY PASSWORD`: the server writes the statement into its binary log, which replicas and the capture user read. */
+export function passwordHash(password: string): string {
+  const once = createHash('sha1').update(password, 'utf8').digest();
+  return `*${createHash('sha1').update(once).digest('hex').toUpperCase()}`;
 }
 
 /** `<database>.<table>`: a table may have dots in its name, a captured database has none. */

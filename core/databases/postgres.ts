@@ -51,6 +51,12 @@ export function quoteName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
+/** Any text as a literal, whatever `standard_conforming_strings` says. */
+export function quoteText(text: string): string {
+  const quoted = `'${text.replaceAll("'", "''")}'`;
+  return text.includes('\\') ? ` E${quoted.replaceAll('\\', '\\\\')}` : quoted;
+}
+
 /** `<schema>.<table>`: a schema has no dot in its name, a table may have some. */
 export function quoteTable(table: string): string {
   const [schema, name] = partsOf(table, undefined);

@@ -7,6 +7,7 @@ import type { Deployment } from '../../core/deployment.ts';
 import { ContractError, TransientError } from '../../core/errors.ts';
 import { checkSource, IDENTITY_SETTING } from '../sources/check.ts';
 import { checkColumns } from '../sources/columns.ts';
+import { knownFailure } from '../sources/connector-failure.ts';
 import { sourceConnection } from './verify-deployment.ts';
 
 export const SECRETS_PREFIX = '/run/seam/secrets';
@@ -128,6 +129,8 @@ export async function waitUntilRunning(client: ConnectClient, name: string, time
 }
 
 export function taskFailed(name: string, trace: string | undefined): ContractError {
+  const known = knownFailure(name, trace ?? '');
+  if (known !== undefined) return known;
   const causes = (trace ?? '').split('\n').filter((line) => line.startsWith('Caused by') || !line.startsWith('\t'));
   return new ContractError({
     code: 'CONNECTOR_TASK_FAILED',

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { readPassword } from '../../adapters/deployment-file.ts';
 import { writePrivateFile } from '../../adapters/private-file.ts';
 import { type AdminConnection, queryRows, runScripts, type SqlScript } from '../../adapters/sql-script.ts';
+import { grantsAsked, grantsMissing, grantsOf } from '../../core/databases/mariadb-grants.ts';
 import { notPinned } from '../../core/databases/postgres.ts';
 import type { DatabaseAccess, Deployment } from '../../core/deployment.ts';
 import { ConfigError } from '../../core/errors.ts';
@@ -13,6 +14,9 @@ import type { System } from '../systems.ts';
 
 export const CAPTURE_USER = 'seam_cdc';
 export const SINK_USER = 'seam_sink';
+
+/** MariaDB's own number. */
+const NO_SUCH_GRANT = 1_141;
 
 export type SetupPlan = { readonly system: string; readonly scripts: readonly SqlScript[]; readonly done: boolean };
 
@@ -28,7 +32,8 @@ export async function planSetup(deployment: Deployment, system: System, withLega
   const isOurs = system.source === null;
   const isIncomplete = isOurs && (await lacksTables(admin, system));
   const log = await logState(admin);
-  const isDone = !isIncomplete && (await isSetUp(admin)) && (isOurs || (await isPinned(admin)));
+  const isAsked = (await isSetUp(admin)) && (isOurs || (await isPinned(admin))) && (await isGranted(admin, system));
+  const isDone = !isIncomplete && isAsked;
   const done = isDone && log !== 'open';
   const scripts: SqlScript[] = [];
   if (isIncomplete || (withLegacySchema && !isOurs && (await isEmpty(admin))))
@@ -120,6 +125,26 @@ async function isPinned(admin: AdminConnection): Promise<boolean> {
        JOIN pg_roles r ON r.oid = s.setrole AND r.rolname = '${CAPTURE_USER}'`,
   );
   return notPinned(row?.setconfig ?? []).length === 0;
+}
+
+/** A table that was added to setup.sql after set-up had run is not granted yet. */
+async function isGranted(admin: AdminConnection, { sql }: System): Promise<boolean> {
+  if (admin.kind !== 'mariadb') return true;
+  const asked = grantsAsked(await readFile(sql.setup, 'utf8'));
+  const present = await Promise.all(
+    [...new Set(asked.map(({ account }) => account))].map(async (account) => {
+      const [user = '', host = '%'] = account.split('@');
+      const rows = await queryRows<Record<string, string>>(admin, `SHOW GRANTS FOR '${user}'@'${host}'`).catch(noneYet);
+      return rows.flatMap((row) => grantsOf(Object.values(row)[0] ?? ''));
+    }),
+  );
+  return grantsMissing(asked, present.flat()).length === 0;
+}
+
+/** The account is not there yet. */
+function noneYet(error: unknown): [] {
+  if ((error as { errno?: number }).errno === NO_SUCH_GRANT) return [];
+  throw error;
 }
 
 async function lacksTables(admin: AdminConnection, { target }: System): Promise<boolean> {

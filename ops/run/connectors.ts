@@ -14,6 +14,7 @@ import { createLogger } from '../../adapters/logger.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import { SeamError } from '../../core/errors.ts';
 import type { Clock, Logger } from '../../core/ports.ts';
+import { knownFailure } from '../sources/connector-failure.ts';
 import { systems } from '../systems.ts';
 import { type Sighting, sightingOf } from '../../core/condition.ts';
 import type { WorkerStatus } from '../workers.ts';
@@ -144,9 +145,11 @@ function connectorFailed(name: string, trouble: Trouble): Sighting {
 }
 
 /** The last cause that Connect tells; undefined while nothing has failed. Debezium's own texts hold no values of rows. */
-function causeOf({ connector, tasks }: ConnectorStatus): string | undefined {
+function causeOf({ name, connector, tasks }: ConnectorStatus): string | undefined {
   const failed = [connector, ...tasks].find(({ state }) => state === 'FAILED');
   if (failed === undefined) return undefined;
+  const known = knownFailure(name, failed.trace ?? '');
+  if (known !== undefined) return `${known.message} [${known.code}]`;
   const lines = (failed.trace ?? '')
     .split('\n')
     .filter((line) => line.trim() !== '' && !/^\s+at |^\s+\.\.\. /.test(line));

@@ -8,12 +8,14 @@ import { type AdminConnection, queryRows, runScripts } from '../../adapters/sql-
 import { entities } from '../../avro/generated/entities.ts';
 import { PINNED_SETTINGS } from '../../core/databases/postgres.ts';
 import { checkColumns } from '../../ops/sources/columns.ts';
+import { writeLocalDeployment } from '../../ops/local-deployment.ts';
+import { planSetup } from '../../ops/operations/setup.ts';
 import { type System, systems } from '../../ops/systems.ts';
 import { dialects } from '../../sinks/dialects/index.ts';
 import { describeTarget } from '../../sinks/engine/checks.ts';
 import { type StackDescription, startStack, stopStack } from '../../stack/stack.ts';
 
-const PASSWORDS = { cdc_password: "it's capture", sink_password: "it's sink" };
+const PASSWORDS = { cdc_password: "it's \\capture\\", sink_password: "it's \\'sink" };
 let stateDirectory: string;
 let stack: StackDescription;
 
@@ -31,6 +33,13 @@ describe.each(systems)('$system', (system: System) => {
     await run(system, 'schema');
     await run(system, 'setup');
     await run(system, 'setup');
+  });
+
+  it('leaves no password in the binary log, which replicas and the capture user read', async () => {
+    if (system.database !== 'mariadb') return;
+    const events = JSON.stringify(await logEvents(adminOf(system)));
+    expect(events).toContain('IDENTIFIED BY PASSWORD');
+    for (const password of ['capture', 'sink']) expect(events).not.toMatch(new RegExp(`it.{1,4}s .{1,6}${password}`));
   });
 
   it('gives the sink what its declaration needs', async () => {
@@ -70,6 +79,18 @@ describe.each(systems)('$system', (system: System) => {
     await queryRows(capture, 'SELECT * FROM seam.applied');
     await expect(queryRows(capture, 'SELECT * FROM seam.parked')).rejects.toThrow();
     await expect(queryRows(capture, 'DELETE FROM seam.applied')).rejects.toThrow();
+  });
+
+  it('is not done while a grant that its set-up asks for is missing', async () => {
+    if (system.database !== 'mariadb' || system.source === null) return;
+    const { deployment } = await writeLocalDeployment(stack);
+    expect((await planSetup(deployment, system, false)).done).toBe(true);
+    const [table] = Object.keys(system.source.mapping.tables);
+    await queryRows(adminOf(system), `REVOKE SELECT ON ${table} FROM 'seam_cdc'@'%'`);
+    const plan = await planSetup(deployment, system, false);
+    expect(plan.scripts.map(({ name }) => name.split('/').at(-1))).toEqual(['side-schema.sql', 'setup.sql']);
+    await run(system, 'setup');
+    expect((await planSetup(deployment, system, false)).done).toBe(true);
   });
 
   it('pins how values are printed for the capture user, whatever the database says', async () => {
@@ -200,6 +221,12 @@ async function run(system: System, which: 'schema' | 'setup' | 'teardown'): Prom
   const pins = system.source === null ? undefined : dialects[system.database].captureSettingsSql('seam_cdc');
   const last = pins === undefined ? [] : [{ name: 'capture settings', text: pins }];
   await runScripts(adminOf(system), which === 'setup' ? [side, script, ...last] : [script], PASSWORDS);
+}
+
+async function logEvents(admin: AdminConnection): Promise<object[]> {
+  const files = await queryRows<{ Log_name: string }>(admin, 'SHOW BINARY LOGS');
+  const events = files.map(({ Log_name }) => queryRows<object>(admin, `SHOW BINLOG EVENTS IN '${Log_name}'`));
+  return (await Promise.all(events)).flat().map((event) => ({ info: (event as { Info: string }).Info }));
 }
 
 function captureOf(system: System): AdminConnection {
