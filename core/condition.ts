@@ -54,7 +54,7 @@ export function placeOf(object: ConditionObject): string {
 }
 
 /** The error that a halting condition stops its object with. */
-export function haltOf({ id, object, text, where, next }: Condition): ContractError {
+export function haltOf({ id, object, text, where, next }: Sighting): ContractError {
   return new ContractError({
     code: id,
     message: text,

@@ -1,6 +1,7 @@
 /** All systems, joined from both declarations: what is read from them, what is written into them, and their SQL. */
 import { ownedStores, targets } from '../sinks/index.ts';
 import { systems as sources } from '../connectors/index.ts';
+import { ConfigError } from '../core/errors.ts';
 import type { SourceMapping } from '../core/mapping.ts';
 import type { DialectName, Target } from '../core/target.ts';
 
@@ -39,4 +40,20 @@ function joinSystems(): System[] {
 
 export function systemNamed(name: string): System | undefined {
   return systems.find((candidate) => candidate.system === name);
+}
+
+export type SourceOfRecords = System & { readonly source: NonNullable<System['source']> };
+
+export function sourceSystem(name: string): SourceOfRecords {
+  const system = systemNamed(name);
+  if (system?.source != null) return system as SourceOfRecords;
+  throw new ConfigError({
+    code: 'SYSTEM_UNKNOWN',
+    message: `no source ${name}`,
+    hint: `known: ${systems.flatMap((known) => (known.source === null ? [] : known.system)).join(', ')}`,
+  });
+}
+
+export function mappedTables({ source }: System): string[] {
+  return Object.entries(source?.mapping.tables ?? {}).flatMap(([table, mapping]) => ('kind' in mapping ? [] : table));
 }

@@ -43,8 +43,8 @@ export type CanonicalizeParts = {
   readonly partitionCount: (topic: string) => number;
   readonly epochs: Readonly<Record<string, number>>;
   readonly hopsMax: number;
-  /** Why this system's topics must stay where they are now; undefined: nothing is wrong with the source. */
-  readonly faultOf?: ((system: string) => ContractError | undefined) | undefined;
+  /** Why this table's topic must stay where it is now; undefined: its source can be read whole. */
+  readonly faultOf?: ((system: string, table: string) => ContractError | undefined) | undefined;
 };
 
 export const CANONICALIZE = 'canonicalize';
@@ -58,7 +58,7 @@ export function canonicalizeStage(parts: CanonicalizeParts): Stage {
     async transform(slice) {
       const table = parts.tables.get(slice.topic);
       if (table === undefined) throw unmapped();
-      const fault = parts.faultOf?.(table.system);
+      const fault = parts.faultOf?.(table.system, table.table);
       if (fault !== undefined) throw fault;
       const work = new SliceWork(parts, table, slice, schemas);
       return work.run();

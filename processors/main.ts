@@ -44,7 +44,7 @@ export type ProcessorOptions = {
   readonly bidirectional: ReadonlyMap<string, ReadonlyMap<string, readonly string[]>>;
   readonly settings: ProcessorSettings;
   /** See CanonicalizeParts. */
-  readonly faultOf?: (system: string) => ContractError | undefined;
+  readonly faultOf?: (system: string, table: string) => ContractError | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly sessionTimeoutMs?: number;

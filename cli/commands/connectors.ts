@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { ConnectClient } from '../../adapters/connect-client.ts';
+import { placeOf } from '../../core/condition.ts';
 import { EXIT_CODES, formatError } from '../../core/errors.ts';
 import { type ConnectorView, connectorViews } from '../../ops/operations/connector-status.ts';
 import { applyConnectors, type ConnectorFile, planConnectors } from '../../ops/operations/connectors.ts';
@@ -36,7 +37,8 @@ export function register(program: Command): void {
     .action(async (names: string[], options: Options) => {
       const views = await connectorViews(await deploymentOf(options), chosenSystems(names));
       process.stdout.write(options.json ? `${JSON.stringify(views)}\n` : views.map(viewText).join(''));
-      if (views.some(({ fault }) => fault !== undefined)) process.exitCode = EXIT_CODES.failed;
+      const isWrong = views.some(({ fault, conditions }) => fault !== undefined || conditions.length > 0);
+      if (isWrong) process.exitCode = EXIT_CODES.different;
     });
   withDeployment(connectors.command('restart'))
     .description('start failed connectors and tasks again, where they stopped')
@@ -73,12 +75,18 @@ export function register(program: Command): void {
     });
 }
 
-function viewText({ name, state, tasks, fault, notCaptured }: ConnectorView): string {
+function viewText({ name, state, tasks, fault, conditions, notCaptured }: ConnectorView): string {
   const lines = [`${name}: ${state}, tasks: ${tasks.join(', ') || 'none'}`];
-  if (fault !== undefined) lines.push(formatError(fault).replaceAll(/^/gm, '  '));
+  const isShown = conditions.some(({ id }) => id === fault?.code);
+  if (fault !== undefined && !isShown) lines.push(formatError(fault).replaceAll(/^/gm, '  '));
+  for (const condition of conditions) lines.push(conditionText(condition).replaceAll(/^/gm, '  '));
   if (notCaptured === undefined) lines.push('  tables that nobody reads: not known without an administrator');
   else if (notCaptured.length > 0) lines.push(`  read by nobody: ${notCaptured.join(', ')}`);
   return `${lines.join('\n')}\n`;
+}
+
+function conditionText({ id, severity, object, text, next }: ConnectorView['conditions'][number]): string {
+  return `${severity}: ${text} [${id}]\n  where: ${placeOf(object)}\n  next:  ${next}`;
 }
 
 function recoveryText({ system, fault, identity, epoch, tables, connector }: RecoveryPlan): string {

@@ -58,10 +58,56 @@ export function errorsPage(sources: readonly SourceFile[]): string {
     'what failed, where, and what to do. `<name>` stands for a part that differs each time; it never holds the value of a\n',
     'personal field.\n',
     ...parts,
+    '\n## Conditions of a source\n\nFound by a check of the source (`seam connectors status`, and every few seconds while workers run). A condition that ',
+    'halts stops its table, or every table of its source, until it is gone; a warning stops nothing.\n\n',
+    conditionRows(sources),
     '\n## Reasons why a value is refused\n\nA mapping or a target that would have to round, cut or guess refuses the value. The record is set aside ',
     'with one of these codes.\n\n',
     rows(found, 'Refusal'),
   ].join('');
+}
+
+/** A check is one file, with its id, its severity, its texts and what to do next. */
+function conditionRows(sources: readonly SourceFile[]): string {
+  const found = sources.flatMap((source) => [...conditionsIn(source), ...lossesIn(source)]);
+  const byId = Map.groupBy(found, ({ id }) => id);
+  const merged = [...byId]
+    .sort(([left], [right]) => (left < right ? -1 : 1))
+    .map(([id, same]) => {
+      const all = (part: 'severity' | 'texts' | 'nexts' | 'file') =>
+        [...new Set(same.flatMap((one) => one[part]))].filter((text) => text !== '').join('\n');
+      return [code(id), all('severity'), all('texts'), all('nexts'), all('file')];
+    });
+  return table(['code', 'severity', 'what is wrong', 'what to do', 'found in'], merged);
+}
+
+type FoundCondition = {
+  readonly id: string;
+  readonly severity: string;
+  readonly texts: readonly string[];
+  readonly nexts: readonly string[];
+  readonly file: string;
+};
+
+function conditionsIn({ file, text }: SourceFile): FoundCondition[] {
+  const declared = /\bid: (?:'([A-Z_]+)'|NOT_CHECKED),\s*severity: (?:'(halt|warning)')?/.exec(text);
+  if (!file.startsWith('ops/sources/') || declared === null) return [];
+  const written = (name: string) =>
+    [...text.matchAll(new RegExp(`\\b${name}: (?=['\`\\w])`, 'g'))]
+      .map((match) => readable(expressionAt(text, match.index + match[0].length)[0]))
+      .filter((shown) => shown !== '<string>');
+  const [, id = 'SOURCE_NOT_CHECKED', severity = 'halt or warning'] = declared;
+  return [{ id, severity, texts: written('text'), nexts: written('next'), file }];
+}
+
+/** `lossCheck('LOG_STATEMENT', 'halt', kinds, (place) => text)`, where one look answers several checks. */
+function lossesIn({ file, text }: SourceFile): FoundCondition[] {
+  const next = /\bnext: (?=[`'])/.exec(text);
+  const nexts = next === null ? [] : [readable(expressionAt(text, next.index + next[0].length)[0])];
+  return [...text.matchAll(/lossCheck\(\s*'([A-Z_]+)',\s*'(halt|warning)',[^>]*=>\s*/g)].map((match) => {
+    const [written] = expressionAt(text, match.index + match[0].length);
+    return { id: match[1] as string, severity: match[2] as string, texts: [readable(written)], nexts, file };
+  });
 }
 
 function rows(found: readonly Found[], kind: string): string {

@@ -1,9 +1,11 @@
 /** Every connector as it is: does it run, can its source still be read to the end, and what in the source does nobody read. */
 import { ConnectClient } from '../../adapters/connect-client.ts';
 import { queryRows } from '../../adapters/sql-script.ts';
+import { haltOf, type Sighting } from '../../core/condition.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import { ContractError, SeamError } from '../../core/errors.ts';
-import { connectorName, sourceState } from '../sources/watch.ts';
+import { connectorName, lookAt, rememberedOf } from '../sources/look.ts';
+import { notChecked } from '../sources/not-checked.ts';
 import type { System } from '../systems.ts';
 import { taskFailed, whenAvailable } from './connectors.ts';
 import { accessOf, adminConnection } from './setup.ts';
@@ -14,8 +16,10 @@ export type ConnectorView = {
   /** As Kafka Connect says it; `MISSING` where it knows none of this name. */
   readonly state: string;
   readonly tasks: readonly string[];
-  /** What stops it, with what to run; undefined: nothing. */
+  /** What stops all of it, with what to run; undefined: nothing. */
   readonly fault: SeamError | undefined;
+  /** Everything that is wrong with the source and its tables. */
+  readonly conditions: readonly Sighting[];
   /** Tables beside the captured ones; undefined: this user may not see them. */
   readonly notCaptured: readonly string[] | undefined;
 };
@@ -31,7 +35,9 @@ async function viewOf(deployment: Deployment, client: ConnectClient, system: Sys
   const status = await whenAvailable(() => client.status(name));
   const tasks = status?.tasks ?? [];
   const failed = tasks.find(({ state }) => state === 'FAILED');
-  let fault = await sourceFault(deployment, system.system);
+  const { conditions, error } = await lookNow(deployment, system.system);
+  const halt = conditions.find(({ severity, object }) => severity === 'halt' && object.kind === 'source');
+  let fault = error ?? (halt === undefined ? undefined : haltOf(halt));
   if (fault === undefined && status === null) fault = missing(system.system, name);
   if (fault === undefined && failed !== undefined) fault = taskFailed(name, failed.trace);
   return {
@@ -40,16 +46,25 @@ async function viewOf(deployment: Deployment, client: ConnectClient, system: Sys
     state: status?.connector.state ?? 'MISSING',
     tasks: tasks.map(({ state }) => state),
     fault,
+    conditions,
     notCaptured: await tablesNotCaptured(deployment, system).catch(() => undefined),
   };
 }
 
-async function sourceFault(deployment: Deployment, system: string): Promise<SeamError | undefined> {
+async function lookNow(
+  deployment: Deployment,
+  system: string,
+): Promise<{ conditions: readonly Sighting[]; error?: SeamError }> {
   try {
-    return (await sourceState(deployment, system))?.fault;
+    const remembered = await rememberedOf(deployment, system);
+    if (remembered === null) return { conditions: [] };
+    const { found, failed } = await lookAt(deployment, system, remembered);
+    const unchecked = notChecked(system, failed);
+    return { conditions: unchecked === undefined ? found : [...found, unchecked] };
   } catch (error) {
-    if (error instanceof SeamError) return error;
-    throw error;
+    if (error instanceof SeamError) return { conditions: [], error };
+    const unchecked = notChecked(system, new Map([['all checks', { error, severity: 'halt' as const }]]));
+    return { conditions: unchecked === undefined ? [] : [unchecked] };
   }
 }
 

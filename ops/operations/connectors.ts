@@ -2,13 +2,14 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ConnectClient, type ConnectorConfig, type ConnectorStatus } from '../../adapters/connect-client.ts';
+import { haltOf, placeOf, type Sighting } from '../../core/condition.ts';
 import { EPOCH_HEADER } from '../../core/debezium.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import { ContractError, TransientError } from '../../core/errors.ts';
-import { checkSource, IDENTITY_SETTING } from '../sources/check.ts';
-import { checkColumns } from '../sources/columns.ts';
+import { IDENTITY_SETTING } from '../sources/checks/identity-setting.ts';
 import { knownFailure } from '../sources/connector-failure.ts';
-import { sourceConnection } from './verify-deployment.ts';
+import { lookAt, passedAtApply } from '../sources/look.ts';
+import { notChecked } from '../sources/not-checked.ts';
 
 export const SECRETS_PREFIX = '/run/seam/secrets';
 // biome-ignore lint/suspicious/noTemplateCurlyInString: a place holder of connector.json, not of TypeScript
@@ -80,34 +81,52 @@ export async function applyConnectors(
   timeoutMs = 120_000,
 ): Promise<void> {
   const client = new ConnectClient(deployment.connect.url);
-  for (const plan of plans) {
-    if (plan.action === 'unchanged') continue;
-    const faults = await whenAvailable(() => client.validate({ ...plan.config, name: plan.name }));
-    if (faults.length > 0) {
-      throw new ContractError({
-        code: 'CONNECTOR_INVALID',
-        message: `connector ${plan.name} refused\n${faults.map((f) => `    - ${f.setting}: ${f.errors.join('; ')}`).join('\n')}`,
-        where: `connectors/${plan.system}/connector.json`,
-        hint: 'correct the settings, then run: seam connectors apply',
-      });
-    }
-    await whenAvailable(async () => client.put(plan.name, await identified(deployment, client, plan)));
+  const changed = plans.filter(({ action }) => action !== 'unchanged');
+  for (const plan of changed) await validate(client, plan);
+  const looks = await Promise.all(changed.map((plan) => lookBefore(deployment, client, plan)));
+  const refused = looks.flatMap(({ halts }) => halts);
+  if (refused.length > 0) throw notWhole(refused);
+  for (const { plan, identity } of looks) {
+    const config = { ...plan.config, [IDENTITY_SETTING]: identity };
+    await whenAvailable(() => client.put(plan.name, config));
   }
   for (const plan of plans) await waitUntilRunning(client, plan.name, timeoutMs);
 }
 
-/** A connector remembers the server that it reads; one that was replaced since is refused here. */
-async function identified(
-  deployment: Deployment,
-  client: ConnectClient,
-  { system, name, config }: ConnectorPlan,
-): Promise<ConnectorConfig> {
-  const offset = (await client.offsets(name))[0];
-  const connection = await sourceConnection(deployment, system);
-  const { identity, fault } = await checkSource(system, connection, { config, offset });
-  const refused = fault ?? (await checkColumns(system, connection, config));
-  if (refused !== undefined) throw refused;
-  return { ...config, [IDENTITY_SETTING]: identity };
+async function validate(client: ConnectClient, { system, name, config }: ConnectorPlan): Promise<void> {
+  const faults = await whenAvailable(() => client.validate({ ...config, name }));
+  if (faults.length === 0) return;
+  throw new ContractError({
+    code: 'CONNECTOR_INVALID',
+    message: `connector ${name} refused\n${faults.map((f) => `    - ${f.setting}: ${f.errors.join('; ')}`).join('\n')}`,
+    where: `connectors/${system}/connector.json`,
+    hint: 'correct the settings, then run: seam connectors apply',
+  });
+}
+
+/** Could the source be read whole with the settings that are about to be applied? */
+async function lookBefore(deployment: Deployment, client: ConnectClient, plan: ConnectorPlan) {
+  const { system, name, config } = plan;
+  const offset = (await whenAvailable(() => client.offsets(name)))[0];
+  const { identity, found, failed } = await lookAt(deployment, system, { config, offset });
+  const passes = new Set(passedAtApply(system));
+  const unchecked = notChecked(system, failed);
+  const halts = found.filter(({ id, severity }) => severity === 'halt' && !passes.has(id));
+  return { plan, identity, halts: unchecked === undefined ? halts : [...halts, unchecked] };
+}
+
+/** One as it is, several at once: the owner of a database corrects them in one go. */
+function notWhole(halts: readonly Sighting[]): ContractError {
+  const [only] = halts;
+  if (only !== undefined && halts.length === 1) return haltOf(only);
+  const lines = halts.map(
+    ({ id, object, text, next }) => `    - ${text} [${id}]\n      where: ${placeOf(object)}\n      next:  ${next}`,
+  );
+  return new ContractError({
+    code: 'SOURCE_NOT_WHOLE',
+    message: `${halts.length} reasons why a source could not be read whole\n${lines.join('\n')}`,
+    hint: 'correct each of them, then run: seam connectors apply',
+  });
 }
 
 export async function waitUntilRunning(client: ConnectClient, name: string, timeoutMs: number): Promise<void> {

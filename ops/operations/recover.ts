@@ -5,22 +5,17 @@
 import { userInfo } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ConnectClient } from '../../adapters/connect-client.ts';
+import { haltOf } from '../../core/condition.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import { type SeamError, TransientError } from '../../core/errors.ts';
 import { notificationTopic } from '../../processors/topics.ts';
 import { cleanUp, newRequestId } from '../resnapshot/signals.ts';
 import { openSource } from '../resnapshot/source-session.ts';
 import { endOf, followNotifications, type Watch } from '../resnapshot/watch.ts';
-import { connectorName, sourceState } from '../sources/watch.ts';
+import { lookAt, rememberedOf } from '../sources/look.ts';
 import { type ConnectorPlan, epochOfConfig, planConnectors, waitUntilRunning, whenAvailable } from './connectors.ts';
-import {
-  mappedTables,
-  type ResnapshotEvent,
-  type ResnapshotResult,
-  sourceSystem,
-  sweepTables,
-  watchOf,
-} from './resnapshot.ts';
+import { mappedTables, sourceSystem } from '../systems.ts';
+import { type ResnapshotEvent, type ResnapshotResult, sweepTables, watchOf } from './resnapshot.ts';
 import { sourceConnection } from './verify-deployment.ts';
 
 export type RecoveryPlan = {
@@ -39,15 +34,15 @@ const POLL_MS = 250;
 
 export async function planRecovery(deployment: Deployment, name: string): Promise<RecoveryPlan> {
   const system = sourceSystem(name);
-  const state = await sourceState(deployment, name);
-  const client = new ConnectClient(deployment.connect.url);
-  const present = (await whenAvailable(() => client.config(connectorName(name)))) ?? {};
-  const epoch = epochOfConfig(present) + 1;
-  const identity = state?.identity ?? '';
+  const remembered = (await whenAvailable(() => rememberedOf(deployment, name))) ?? { config: {}, offset: undefined };
+  const { identity, found } = await lookAt(deployment, name, remembered);
+  const epoch = epochOfConfig(remembered.config) + 1;
   const file = { system: name, file: (system.source as { connectorFile: URL }).connectorFile };
   const [connector] = await planConnectors(deployment, [file], { epoch, identity });
   const tables = mappedTables(system);
-  return { system: name, fault: state?.fault, identity, epoch, tables, connector: connector as ConnectorPlan };
+  const halt = found.find(({ severity }) => severity === 'halt');
+  const fault = halt === undefined ? undefined : haltOf(halt);
+  return { system: name, fault, identity, epoch, tables, connector: connector as ConnectorPlan };
 }
 
 export async function recover(

@@ -33,7 +33,7 @@ import {
   type Notification,
   type Watch,
 } from '../resnapshot/watch.ts';
-import { type System, systemNamed, systems } from '../systems.ts';
+import { mappedTables, type System, sourceSystem, systemNamed, systems } from '../systems.ts';
 import type { ReadConnection } from '../verify/source-rows.ts';
 import { lookupsOf } from './verify.ts';
 import { openTargetReader } from '../verify/actual.ts';
@@ -245,20 +245,6 @@ async function identityLookups(deployment: Deployment, system: string, table: st
 }
 
 // ---- what there is ---------------------------------------------------------------------------------------------------
-
-export function sourceSystem(name: string): System {
-  const system = systemNamed(name);
-  if (system?.source != null) return system;
-  throw new ConfigError({
-    code: 'SYSTEM_UNKNOWN',
-    message: `no source ${name}`,
-    hint: `known: ${systems.flatMap((known) => (known.source === null ? [] : known.system)).join(', ')}`,
-  });
-}
-
-export function mappedTables({ source }: System): string[] {
-  return Object.entries(source?.mapping.tables ?? {}).flatMap(([table, mapping]) => ('kind' in mapping ? [] : table));
-}
 
 function canonicalMappings({ source }: System, table: string): readonly CanonicalMapping[] {
   const mapping = source?.mapping.tables[table];

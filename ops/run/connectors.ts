@@ -6,7 +6,7 @@
  *                                    └── fails time after time ──> failed: shown with its cause, tried on once a minute
  *
  * A cause that a person must remove (a slot that is gone, a log that was purged) is not removed by trying: the connector fails
- * again each time, and reads nothing.
+ * again each time, and reads nothing. What is wrong with a source itself is watched next to it.
  */
 import { ConnectClient, type ConnectorStatus } from '../../adapters/connect-client.ts';
 import { systemClock } from '../../adapters/clock.ts';
@@ -15,6 +15,7 @@ import type { Deployment } from '../../core/deployment.ts';
 import { SeamError } from '../../core/errors.ts';
 import type { Clock, Logger } from '../../core/ports.ts';
 import { knownFailure } from '../sources/connector-failure.ts';
+import { watchSources } from '../sources/watch.ts';
 import { systems } from '../systems.ts';
 import { type Sighting, sightingOf } from '../../core/condition.ts';
 import type { WorkerStatus } from '../workers.ts';
@@ -38,19 +39,25 @@ export type KeeperParts = {
 };
 
 export async function startConnectors(deployment: Deployment): Promise<RunningWorker> {
+  const sources = systems.flatMap(({ system, source }) => (source === null ? [] : system));
   const keeper = new ConnectorKeeper({
     client: new ConnectClient(deployment.connect.url),
-    names: systems.flatMap(({ system, source }) => (source === null ? [] : [`seam-${system}`])),
+    names: sources.map((system) => `seam-${system}`),
     clock: systemClock,
     logger: createLogger('info', { worker: 'connectors' }),
   });
   const stopping = new AbortController();
   const done = keeper.run(stopping.signal);
+  const watch = watchSources(deployment, sources);
   return {
     done,
-    status: () => keeper.status(),
+    status: () => {
+      const status = keeper.status();
+      return { ...status, sightings: [...(status.sightings ?? []), ...watch.sightings()] };
+    },
     stop: async () => {
       stopping.abort();
+      watch.stop();
       await done;
     },
   };

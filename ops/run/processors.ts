@@ -18,7 +18,7 @@ import {
 import { steps } from '../../processors/steps/index.ts';
 import { openLog } from '../log.ts';
 import { accessOf, CAPTURE_USER } from '../operations/setup.ts';
-import { SourceWatch } from '../sources/watch.ts';
+import { watchSources } from '../sources/watch.ts';
 import { processorConditions } from '../status/worker-conditions.ts';
 import { systems } from '../systems.ts';
 import type { CrashPoints } from './crash-points.ts';
@@ -59,7 +59,8 @@ export async function startProcessors(
 ): Promise<RunningWorker> {
   const { options, close } = await processorOptions(deployment, { crash, mappings });
   const sources = systems.flatMap(({ system, source }) => (source === null ? [] : system));
-  const watch = new SourceWatch(deployment, sources, options.logger);
+  const watch = watchSources(deployment, sources);
+  await watch.ready();
   // a start that is refused must leave nothing that keeps the process
   const running = await runProcessors({ ...options, faultOf: watch.faultOf }).catch((error: unknown) => {
     watch.stop();

@@ -2,7 +2,7 @@
 import { systemClock } from '../../adapters/clock.ts';
 import { createLogger } from '../../adapters/logger.ts';
 import { entities } from '../../avro/generated/entities.ts';
-import { type Condition, sightingOf } from '../../core/condition.ts';
+import { type Condition, conditionKey, sightingOf } from '../../core/condition.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import { SeamError } from '../../core/errors.ts';
 import { steps } from '../../processors/steps/index.ts';
@@ -23,7 +23,7 @@ export type Status = {
 export async function readStatus(deployment: Deployment, signal?: AbortSignal): Promise<Status> {
   const nowMs = systemClock.nowMs();
   const found = await Promise.all([sourceConditions(deployment, nowMs), workerConditions(deployment, nowMs, signal)]);
-  const conditions = found.flat().sort(bySeverity);
+  const conditions = oncePerKey(found.flat()).sort(bySeverity);
   return { flows: flowStatuses(flowsOf(systems, steps, entities), conditions), conditions };
 }
 
@@ -31,13 +31,23 @@ async function sourceConditions(deployment: Deployment, nowMs: number): Promise<
   const object = { kind: 'worker', worker: 'connectors' } as const;
   try {
     const views = await connectorViews(deployment, systems);
-    return views.flatMap(({ system, fault }) =>
-      fault === undefined ? [] : [{ ...sightingOf(fault, { kind: 'source', system }), sinceMs: nowMs }],
-    );
+    return views.flatMap(({ system, fault, conditions }) => {
+      const own = fault === undefined ? [] : [sightingOf(fault, { kind: 'source', system })];
+      return [...conditions, ...own].map((one) => ({ ...one, sinceMs: nowMs }));
+    });
   } catch (error) {
     if (!(error instanceof SeamError)) throw error;
     return [{ ...sightingOf(error, object), sinceMs: nowMs }];
   }
+}
+
+/** A worker that saw the same thing earlier knows since when it is; the newer text counts. */
+function oncePerKey(conditions: readonly Condition[]): Condition[] {
+  const byKey = Map.groupBy(conditions, conditionKey);
+  return [...byKey.values()].map((same) => ({
+    ...(same[0] as Condition),
+    sinceMs: Math.min(...same.map(({ sinceMs }) => sinceMs)),
+  }));
 }
 
 /** What the workers report, and which of those that the project needs report nothing. */

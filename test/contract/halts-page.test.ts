@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { sourceKinds } from '../../ops/sources/checks/index.ts';
 
 const read = (file: string) => readFileSync(join(import.meta.dirname, '..', '..', 'docs', file), 'utf8');
 const known = new Set([...read('reference/errors.md').matchAll(/^\| `([A-Z_]+)`/gm)].map((match) => match[1]));
@@ -14,6 +15,13 @@ describe('docs/halts.md', () => {
   it('names codes that exist', () => {
     expect(headed.length).toBeGreaterThan(5);
     expect(headed.filter((code) => !known.has(code))).toEqual([]);
+  });
+
+  it('has every condition that halts a source or a table', () => {
+    const halting = Object.values(sourceKinds).flatMap(({ checks }) =>
+      checks.filter(({ severity }) => severity === 'halt'),
+    );
+    expect(halting.map(({ id }) => id).filter((id) => !headed.includes(id))).toEqual([]);
   });
 
   it.each([

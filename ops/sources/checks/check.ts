@@ -15,6 +15,10 @@ export type SourceCheck = {
   /** Stable code of the condition: `TABLE_NOT_PUBLISHED`. */
   readonly id: string;
   readonly severity: Severity;
+  /** After a finding the later checks of the list are not asked: on another server they say nothing about this source. */
+  readonly isFinal?: true;
+  /** `connectors apply` goes on in spite of it: what heals it needs the connector as it is about to be. */
+  readonly passesApply?: true;
   find(source: CheckedSource): Promise<readonly Finding[]>;
 };
 
@@ -28,7 +32,7 @@ export type Finding = {
 
 export type CheckedSource = {
   readonly system: string;
-  /** As the capture user. */
+  /** As the capture user, opened for this look alone: it sees the settings that a new session gets. */
   readonly session: SourceSession;
   /** As Kafka Connect has it, or as it is about to be applied. */
   readonly config: ConnectorConfig;
@@ -37,4 +41,14 @@ export type CheckedSource = {
   readonly mapping: SourceMapping;
   /** Mapped tables, `<schema>.<name>`; ignored ones are left out. */
   readonly tables: readonly string[];
+};
+
+/** What a kind of database says about its sources: one folder, with all its SQL. */
+export type SourceKind = {
+  /** Which server answers: another one than last time is never read on. */
+  identityOf(session: SourceSession): Promise<string>;
+  /** No statement of this session may run longer. */
+  limitStatements(session: SourceSession, limitMs: number): Promise<void>;
+  /** In the order in which they are asked. */
+  readonly checks: readonly SourceCheck[];
 };

@@ -1,8 +1,25 @@
 /** Every check of a MariaDB source. */
-import type { SourceCheck } from '../check.ts';
+import type { SourceCheck, SourceKind } from '../check.ts';
 import { cascadeRules } from './cascade-rules.ts';
+import { columnNotSafe } from './column-not-safe.ts';
 import { logKept, logSettings } from './log-settings.ts';
 import { lostChanges } from './lost-changes.ts';
+import { limitStatements, mariadbIdentity } from './server.ts';
+import { sourceLogLost } from './source-log-lost.ts';
+import { sourceReplaced } from './source-replaced.ts';
+import { sourceWentBack } from './source-went-back.ts';
 import { tableShapes } from './table-shapes.ts';
 
-export const mariadbChecks: readonly SourceCheck[] = [logSettings, logKept, tableShapes, cascadeRules, ...lostChanges];
+export const mariadbChecks: readonly SourceCheck[] = [
+  sourceReplaced,
+  sourceWentBack,
+  sourceLogLost,
+  logSettings,
+  logKept,
+  tableShapes,
+  columnNotSafe,
+  cascadeRules,
+  ...lostChanges,
+];
+
+export const mariadbSource: SourceKind = { identityOf: mariadbIdentity, limitStatements, checks: mariadbChecks };

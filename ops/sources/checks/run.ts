@@ -1,0 +1,36 @@
+/** Asks every check of a source, one after another: one that cannot be carried out hides none of the others. */
+import type { ConditionObject, Severity, Sighting } from '../../../core/condition.ts';
+import type { CheckedSource, Finding, SourceCheck } from './check.ts';
+
+export type Answer = {
+  readonly found: readonly Sighting[];
+  /** Checks that were carried out. */
+  readonly asked: ReadonlySet<string>;
+  /** By the check's id. */
+  readonly failed: ReadonlyMap<string, Failure>;
+};
+
+/** Why a check could not be carried out, and how much depends on it. */
+export type Failure = { readonly error: unknown; readonly severity: Severity };
+
+export async function runChecks(source: CheckedSource, checks: readonly SourceCheck[]): Promise<Answer> {
+  const found: Sighting[] = [];
+  const asked = new Set<string>();
+  const failed = new Map<string, Failure>();
+  for (const check of checks) {
+    try {
+      const findings = await check.find(source);
+      asked.add(check.id);
+      found.push(...findings.map((finding) => foundBy(check, source, finding)));
+      if (check.isFinal && findings.length > 0) break;
+    } catch (error) {
+      failed.set(check.id, { error, severity: check.severity });
+    }
+  }
+  return { found, asked, failed };
+}
+
+function foundBy({ id, severity }: SourceCheck, { system }: CheckedSource, { table, text, next }: Finding): Sighting {
+  const object: ConditionObject = table === undefined ? { kind: 'source', system } : { kind: 'table', system, table };
+  return { id, severity, object, text, next };
+}

@@ -1,0 +1,75 @@
+/** One look at a source: what its connector remembers is held against what the database says, by every check of its kind. */
+import { ConnectClient, type ConnectorConfig } from '../../adapters/connect-client.ts';
+import type { Deployment } from '../../core/deployment.ts';
+import { TransientError } from '../../core/errors.ts';
+import { sourceConnection } from '../operations/verify-deployment.ts';
+import { openSource } from '../resnapshot/source-session.ts';
+import { mappedTables, sourceSystem } from '../systems.ts';
+import type { CheckedSource } from './checks/check.ts';
+import { sourceKinds } from './checks/index.ts';
+import { type Answer, runChecks } from './checks/run.ts';
+
+const LOOK_MS_MAX = 30_000;
+const STATEMENT_MS_MAX = 10_000;
+
+/** What Kafka Connect knows of a connector. */
+export type Remembered = {
+  readonly config: ConnectorConfig;
+  /** undefined: nothing was read yet. */
+  readonly offset: Readonly<Record<string, unknown>> | undefined;
+};
+
+export type Look = Answer & { readonly identity: string };
+
+export function connectorName(system: string): string {
+  return `seam-${system}`;
+}
+
+/** null: there is no such connector yet. */
+export async function rememberedOf(deployment: Deployment, system: string): Promise<Remembered | null> {
+  const client = new ConnectClient(deployment.connect.url);
+  const name = connectorName(system);
+  // offsets first: a source that goes on is never behind them
+  const offset = (await client.offsets(name))[0];
+  const config = await client.config(name);
+  return config === null ? null : { config, offset };
+}
+
+/** Rejects when the database does not answer in time; a check that fails is part of the answer. */
+export async function lookAt(deployment: Deployment, system: string, remembered: Remembered): Promise<Look> {
+  const over = AbortSignal.timeout(LOOK_MS_MAX);
+  const expired = new Promise<never>((_, reject) => {
+    over.addEventListener('abort', () => reject(tooSlow(system)), { once: true });
+  });
+  return Promise.race([look(deployment, system, remembered), expired]);
+}
+
+async function look(deployment: Deployment, system: string, remembered: Remembered): Promise<Look> {
+  const session = await openSource(await sourceConnection(deployment, system));
+  try {
+    const declared = sourceSystem(system);
+    const kind = sourceKinds[session.kind];
+    await kind.limitStatements(session, STATEMENT_MS_MAX);
+    const tables = mappedTables(declared);
+    const source: CheckedSource = { system, session, mapping: declared.source.mapping, tables, ...remembered };
+    const identity = await kind.identityOf(session);
+    return { identity, ...(await runChecks(source, kind.checks)) };
+  } finally {
+    await session.close();
+  }
+}
+
+/** Ids of checks that `connectors apply` does not refuse on. */
+export function passedAtApply(system: string): string[] {
+  const { checks } = sourceKinds[sourceSystem(system).database];
+  return checks.flatMap(({ id, passesApply }) => (passesApply ? id : []));
+}
+
+function tooSlow(system: string): TransientError {
+  return new TransientError({
+    code: 'SOURCE_SLOW',
+    message: `the database of ${system} did not answer all checks within ${LOOK_MS_MAX / 1_000} s`,
+    where: `source ${system}`,
+    hint: `look at what keeps the database busy, then run: seam connectors status ${system}`,
+  });
+}
