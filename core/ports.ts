@@ -92,6 +92,8 @@ export interface LogAdmin {
       readonly config?: Record<string, string>;
     }[],
   ): Promise<void>;
+  /** Of topics that exist and have less; their other settings stay. Resolves with the topics that were changed. */
+  raiseSetting(topics: readonly string[], setting: string, atLeast: number): Promise<readonly string[]>;
   listTopics(): Promise<readonly string[]>;
   partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>>;
   /** Committed offset of a group by `topic` and partition; absent where nothing was committed. */

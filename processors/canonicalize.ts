@@ -23,6 +23,7 @@ import {
   type LedgerRequest,
   ledgerKey,
 } from './echo.ts';
+import { oversizeOf } from './oversize.ts';
 import { type Mapped, mapEvent, TRUNCATE_KEY } from './map-event.ts';
 import type { Rejected, Stage, Transformed } from './stage.ts';
 import { sweeper } from './sweep.ts';
@@ -109,6 +110,11 @@ class SliceWork {
       if (value === null) {
         // follows a delete, which said it already
         this.#counter.add('passedOver', 1);
+        continue;
+      }
+      const oversize = oversizeOf(this.#table, record);
+      if (oversize !== undefined) {
+        this.#rejected.push({ record, error: oversize });
         continue;
       }
       if (!areLoaded && !this.#schemas.areKnown(this.#slice.topic, key, value)) {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { RECORD_BYTES_MAX } from '../core/record-limits.ts';
 
 export const ProcessorSettings = z.strictObject({
   groupPrefix: z.string().min(1).default('seam').meta({
@@ -91,7 +92,7 @@ export const TopicSettings = z.strictObject({
   recordBytesMax: z
     .int()
     .min(1_000_000)
-    .default(10_485_760)
+    .default(RECORD_BYTES_MAX)
     .meta({ description: 'Largest record of any topic. The brokers must take it too.' }),
 });
 export type TopicSettings = z.infer<typeof TopicSettings>;

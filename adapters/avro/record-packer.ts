@@ -1,4 +1,6 @@
 import type { CanonicalFields, RecordMeta } from '../../core/canonical-record.ts';
+import { RecordError } from '../../core/errors.ts';
+import { CANONICAL_BYTES_MAX } from '../../core/record-limits.ts';
 import { PackedRecord } from '../packed-record.ts';
 import type { CanonicalCodec } from './canonical-codec.ts';
 import { createMetaCodec } from './meta-codec.ts';
@@ -14,7 +16,7 @@ export class RecordPacker {
   readonly #meta = createMetaCodec();
   readonly #slab = new Slab();
 
-  /** `value` null: a tombstone. RecordError AVRO_ENCODE_FAILED as `CanonicalCodec.encode`. */
+  /** `value` null: a tombstone. RecordError AVRO_ENCODE_FAILED as `CanonicalCodec.encode`, or RECORD_OVERSIZE. */
   pack(
     topic: string,
     key: string,
@@ -29,12 +31,21 @@ export class RecordPacker {
       const metaAt = valueAt < 0 || value === null ? valueAt : codec.write(value, schemaId, bytes, valueAt);
       const end = metaAt < 0 ? metaAt : this.#meta.write(meta, bytes, metaAt);
       if (end >= 0) {
+        if (end - keyAt > CANONICAL_BYTES_MAX) throw tooLarge(topic, end - keyAt);
         slab.used = end;
         return new PackedRecord(topic, bytes, { keyAt, valueAt, metaAt, end, isTombstone: value === null });
       }
       slab.renew(attempt);
     }
   }
+}
+
+function tooLarge(topic: string, bytes: number): RecordError {
+  return new RecordError({
+    code: 'RECORD_OVERSIZE',
+    message: `a record for ${topic} has ${bytes} bytes, and at most ${CANONICAL_BYTES_MAX} can be sent`,
+    hint: 'make the row smaller in the source, or leave its large column out of the mapping; its records: seam dead-letter list --code RECORD_OVERSIZE',
+  });
 }
 
 /** Where it ends; negative: there is no room. */

@@ -5,6 +5,9 @@ import { toSeamError } from './errors.ts';
 type PartitionOffset = TopicPartition & { readonly offset: bigint };
 type Bounds = TopicPartition & { readonly earliest: bigint; readonly latest: bigint };
 
+/** Kafka's numbers: a topic among what has settings, and a setting that the topic has of its own. */
+const TOPIC_RESOURCE = 2;
+const TOPIC_SETTING = 1;
 const LEADER_MS_MAX = 20_000;
 const LEADER_PAUSE_MS = 50;
 const ATTEMPTS_MAX = 5;
@@ -44,6 +47,33 @@ export class KafkaLogAdmin implements LogAdmin {
         await this.#clock.pause(LEADER_PAUSE_MS);
       }
     }
+  }
+
+  async raiseSetting(topics: readonly string[], setting: string, atLeast: number): Promise<readonly string[]> {
+    const existing = new Set(await this.listTopics());
+    const asked = topics.filter((topic) => existing.has(topic)).map((name) => ({ type: TOPIC_RESOURCE, name }));
+    if (asked.length === 0) return [];
+    const described = await this.#ask('topics', () =>
+      this.#admin.describeConfigs({ resources: asked, includeSynonyms: false }),
+    );
+    const low = described.resources.filter(({ configEntries }) =>
+      configEntries.some(({ configName, configValue }) => configName === setting && Number(configValue) < atLeast),
+    );
+    if (low.length === 0) return [];
+    // Kafka takes the list as the whole of a topic's own settings: what is left out goes back to the broker's default
+    const resources = low.map(({ resourceName, configEntries }) => {
+      const own = configEntries.filter(
+        ({ configName, configSource }) => configSource === TOPIC_SETTING && configName !== setting,
+      );
+      const kept = own.map(({ configName, configValue }) => ({ name: configName, value: configValue }));
+      return {
+        type: TOPIC_RESOURCE,
+        name: resourceName,
+        configEntries: [...kept, { name: setting, value: String(atLeast) }],
+      };
+    });
+    await this.#ask('topics', () => this.#admin.alterConfigs({ validateOnly: false, resources }));
+    return resources.map(({ name }) => name);
   }
 
   async listTopics(): Promise<readonly string[]> {

@@ -2,12 +2,13 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { ConnectClient, type ConnectorConfig } from '../../adapters/connect-client.ts';
+import { RECORD_BYTES_MAX } from '../../core/record-limits.ts';
 import { ensureComponents } from '../../stack/artifacts.ts';
 import type { ComponentName } from '../../stack/components.ts';
 import { silent } from '../../stack/events.ts';
 import { findJava } from '../../stack/java.ts';
 import { choosePorts, host } from '../../stack/ports.ts';
-import { javaOptions, quietLogging, recordBytesMax } from '../../stack/services/kafka.ts';
+import { javaOptions, quietLogging } from '../../stack/services/kafka.ts';
 import { toProperties } from '../../stack/services/service.ts';
 import type { StackSettings } from '../../stack/settings.ts';
 import { jarsFolder } from '../../stack/unpack.ts';
@@ -109,7 +110,7 @@ function workerSettings(
     ...{ ...topic('config'), ...topic('offset'), ...topic('status') },
     'scheduled.rebalance.max.delay.ms': 0,
     'connector.client.config.override.policy': 'All',
-    'consumer.max.partition.fetch.bytes': recordBytesMax,
+    'consumer.max.partition.fetch.bytes': RECORD_BYTES_MAX,
     ...avro('key.converter'),
     ...avro('value.converter'),
   };

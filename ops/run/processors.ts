@@ -17,6 +17,7 @@ import {
 } from '../../processors/main.ts';
 import { steps } from '../../processors/steps/index.ts';
 import { openLog } from '../log.ts';
+import { raiseRecordLimitsOf } from '../operations/topics.ts';
 import { accessOf, CAPTURE_USER } from '../operations/setup.ts';
 import { watchSources } from '../sources/watch.ts';
 import { processorConditions } from '../status/worker-conditions.ts';
@@ -58,6 +59,7 @@ export async function startProcessors(
   mappings?: readonly SourceMapping[],
 ): Promise<RunningWorker> {
   const { options, close } = await processorOptions(deployment, { crash, mappings });
+  await raiseRecordLimitsOf(deployment, options.logger);
   const sources = systems.flatMap(({ system, source }) => (source === null ? [] : system));
   const watch = watchSources(deployment, sources);
   await watch.ready();

@@ -32,6 +32,9 @@ export type Chunk = {
   work: Promise<Work> | undefined;
 };
 
+/** Decoded, and as parameters of a statement, each byte is in memory several times. A single record may be larger. */
+const CHUNK_BYTES_MAX = 16 * 1024 * 1024;
+
 export class BatchQueue {
   #pending: PendingBatch[] = [];
   #next: Chunk | undefined;
@@ -76,11 +79,14 @@ export class BatchQueue {
     const parts: Part[] = [];
     const ends = new Map<Lease, bigint>();
     let count = 0;
+    let bytes = CHUNK_BYTES_MAX;
     for (const pending of this.#pending) {
       if (count >= recordsMax) break;
       const { lease, batch, taken } = pending;
-      const records = pending.records.slice(taken, taken + recordsMax - count);
+      const records = pending.records.slice(taken, taken + fitting(pending, recordsMax - count, bytes));
+      if (records.length === 0) break;
       count += records.length;
+      for (const record of records) bytes -= sizeOf(record);
       const isLast = taken + records.length === pending.records.length;
       ends.set(lease, isLast ? batch.nextOffset : (records.at(-1) as LogRecord).offset + 1n);
       parts.push({ pending, records });
@@ -103,6 +109,21 @@ export class BatchQueue {
     this.#pending = [];
     for (const pending of failed) pending.reject(error);
   }
+}
+
+/** How many of its next records a chunk takes: at least one where it holds nothing yet. */
+function fitting({ records, taken }: PendingBatch, recordsMax: number, bytesMax: number): number {
+  const end = Math.min(records.length, taken + recordsMax);
+  let bytes = 0;
+  for (let at = taken; at < end; at += 1) {
+    bytes += sizeOf(records[at] as LogRecord);
+    if (bytes > bytesMax) return at - taken === 0 && bytesMax === CHUNK_BYTES_MAX ? 1 : at - taken;
+  }
+  return end - taken;
+}
+
+function sizeOf(record: LogRecord): number {
+  return record.sizeBytes ?? (record.key?.length ?? 0) + (record.value?.length ?? 0);
 }
 
 /** Those that are not written yet: all, but for a batch that was fetched before the offsets were moved. */

@@ -1,11 +1,12 @@
 /** Kafka Connect in distributed mode, with Debezium and the Avro converter as plugins of their own. */
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { KEY_BYTES_MAX, RAW_BYTES_MAX, RECORD_BYTES_MAX } from '../../core/record-limits.ts';
 import { seamConverter } from '../components.ts';
 import { host } from '../ports.ts';
 import { privateFolder } from '../private-folder.ts';
 import { jarsFolder } from '../unpack.ts';
-import { javaOptions, quietLogging, recordBytesMax } from './kafka.ts';
+import { javaOptions, quietLogging } from './kafka.ts';
 import { registryUrls } from './registry.ts';
 import { componentOf, portOf, probeTimeoutMs, type Service, type ServiceContext, toProperties } from './service.ts';
 
@@ -81,20 +82,26 @@ function workerSettings(context: ServiceContext): Record<string, string | number
     // There is one worker: waiting five minutes for another to come back, as is the default, would only stop the tasks.
     'scheduled.rebalance.max.delay.ms': 0,
     'connector.client.config.override.policy': 'All',
-    'producer.max.request.size': recordBytesMax,
+    'producer.max.request.size': RECORD_BYTES_MAX,
+    // the producer refuses a record that is larger than all of its memory
+    'producer.buffer.memory': 2 * RECORD_BYTES_MAX,
     'producer.compression.type': 'zstd',
     'producer.linger.ms': 5,
-    'consumer.max.partition.fetch.bytes': recordBytesMax,
+    'consumer.max.partition.fetch.bytes': RECORD_BYTES_MAX,
     'config.providers': 'dir',
     'config.providers.dir.class': 'org.apache.kafka.common.config.provider.DirectoryConfigProvider',
     'config.providers.dir.param.allowed.paths': context.secretsDirectory,
-    ...converterSettings(context, 'key.converter'),
-    ...converterSettings(context, 'value.converter'),
+    ...converterSettings(context, 'key.converter', KEY_BYTES_MAX),
+    ...converterSettings(context, 'value.converter', RAW_BYTES_MAX),
   };
 }
 
 /** Avro in the Confluent wire format, schemas registered on first sight: so a connector says nothing about conversion. */
-function converterSettings(context: ServiceContext, prefix: string): Record<string, string | boolean> {
+function converterSettings(
+  context: ServiceContext,
+  prefix: string,
+  bytesMax: number,
+): Record<string, string | number | boolean> {
   return {
     [prefix]: seamConverter,
     [`${prefix}.apicurio.registry.url`]: registryUrls(context).converter,
@@ -103,6 +110,7 @@ function converterSettings(context: ServiceContext, prefix: string): Record<stri
     [`${prefix}.apicurio.registry.as-confluent`]: true,
     [`${prefix}.apicurio.registry.use-id`]: 'contentId',
     [`${prefix}.apicurio.registry.headers.enabled`]: false,
+    [`${prefix}.seam.record.bytes.max`]: bytesMax,
   };
 }
 

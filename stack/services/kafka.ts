@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { RECORD_BYTES_MAX } from '../../core/record-limits.ts';
 import { host } from '../ports.ts';
 import { privateFolder } from '../private-folder.ts';
 import { runProgram } from '../run-program.ts';
@@ -10,9 +11,6 @@ import type { StackSettings } from '../settings.ts';
 import { jarsFolder } from '../unpack.ts';
 import { probeBroker } from './kafka-probe.ts';
 import { componentOf, portOf, probeTimeoutMs, type Service, type ServiceContext, toProperties } from './service.ts';
-
-/** A text of 1 MB must pass, with room for its envelope, its before image and its schema id. */
-export const recordBytesMax = 10_485_760;
 
 export function kafkaService(context: ServiceContext): Service {
   const port = portOf(context, 'kafka');
@@ -108,8 +106,8 @@ function brokerSettings(context: ServiceContext, folder: string): Record<string,
     'share.coordinator.state.topic.num.partitions': 1,
     'group.initial.rebalance.delay.ms': 0,
     'log.retention.hours': 168,
-    'message.max.bytes': recordBytesMax,
-    'replica.fetch.max.bytes': recordBytesMax,
+    'message.max.bytes': RECORD_BYTES_MAX,
+    'replica.fetch.max.bytes': RECORD_BYTES_MAX,
   };
 }
 

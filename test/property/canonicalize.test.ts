@@ -198,6 +198,20 @@ describe('single events', () => {
     expect(written).toEqual([]);
   });
 
+  it('of a row that no topic takes are set aside with their sizes, and all others flow', async () => {
+    const { rejected, written } = await new CanonicalizeBench(wide).run('s.prod', [
+      { op: 'c', after: product },
+      { op: 'u', stub: { 'seam-oversize': '41943100/35651584' } },
+      { op: 'd', stub: { 'seam-oversize-key': '2000000/1048576' } },
+      { op: 'c', after: { ...product, prod_no: '8' } },
+    ]);
+    expect(rejected.map(({ record, error }) => [record.offset, error.code, error.message, error.where])).toEqual([
+      [1n, 'RECORD_OVERSIZE', 'a row has 41943100 bytes, and at most 35651584 can be sent', 'erp s.prod'],
+      [2n, 'RECORD_OVERSIZE', 'the key of a row has 2000000 bytes, and at most 1048576 can be sent', 'erp s.prod'],
+    ]);
+    expect(written.map(({ key }) => key)).toEqual(['7', '8']);
+  });
+
   it('of a type of which the connector loses a part stop the topic where it is mapped, and only there', async () => {
     const mangled = new Map([
       ['ctgry', 'type name: streamed events say NULL'],

@@ -214,6 +214,7 @@ export class SimLog {
   #admin(process: SimProcess): LogAdmin {
     return {
       createTopics: async () => undefined,
+      raiseSetting: async () => [],
       listTopics: async () => [...this.#topics.keys()],
       partitionCounts: async (topics) => new Map(topics.map((topic) => [topic, this.topic(topic).length])),
       committedOffsets: async (groupId, topics) => {

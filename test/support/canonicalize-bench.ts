@@ -24,6 +24,8 @@ export type Given = {
   readonly key?: Row;
   readonly tagged?: boolean;
   readonly snapshot?: boolean;
+  /** The converter sent a stub in place of the value or of the key. */
+  readonly stub?: Readonly<Record<string, string>>;
 };
 
 /** Made of real bytes, read back. */
@@ -102,7 +104,8 @@ export class CanonicalizeBench {
     });
   }
 
-  #record(table: string, { op, before = null, after = null, key, tagged, snapshot }: Given, offset: number): LogRecord {
+  #record(table: string, given: Given, offset: number): LogRecord {
+    const { op, before = null, after = null, key, tagged, snapshot, stub } = given;
     const source: DebeziumSource = {
       connector: 'postgresql',
       ts_ms: BigInt(1_000 + offset),
@@ -113,7 +116,8 @@ export class CanonicalizeBench {
     const name = `${table} ${offset}`;
     this.#given.set(name, { envelope: { op, before, after, source }, key: key ?? null });
     const bytes = Buffer.from(name);
-    return { offset: BigInt(offset), key: bytes, value: bytes, headers: {}, timestampMs: 0 };
+    const headers = Object.fromEntries(Object.entries(stub ?? {}).map(([name, text]) => [name, Buffer.from(text)]));
+    return { offset: BigInt(offset), key: bytes, value: bytes, headers, timestampMs: 0 };
   }
 
   #codecs(): Codecs {

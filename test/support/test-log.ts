@@ -148,6 +148,7 @@ export class TestLog implements Log {
   async admin() {
     return {
       createTopics: async () => undefined,
+      raiseSetting: async () => [],
       listTopics: async () => [],
       partitionCounts: async () => new Map<string, number>(),
       committedOffsets: async () => [],
