@@ -25,10 +25,12 @@ import {
 } from './echo.ts';
 import { oversizeOf } from './oversize.ts';
 import { type Mapped, mapEvent, TRUNCATE_KEY } from './map-event.ts';
+import type { SaidAgain } from './said-again.ts';
 import type { Rejected, Stage, Transformed } from './stage.ts';
 import { sweeper } from './sweep.ts';
 import { checkKeyless, TableSchemas } from './table-schema.ts';
 import { traceIdOf } from './trace.ts';
+import { isWholeRow, nullsHidden } from './untrusted-columns.ts';
 
 export type CanonicalizeParts = {
   readonly groupId: string;
@@ -44,6 +46,8 @@ export type CanonicalizeParts = {
   readonly partitionCount: (topic: string) => number;
   readonly epochs: Readonly<Record<string, number>>;
   readonly hopsMax: number;
+  /** Left out: a record that hides NULLs always stops its topic. */
+  readonly saidAgain?: SaidAgain | undefined;
   /** Why this table's topic must stay where it is now; undefined: its source can be read whole. */
   readonly faultOf?: ((system: string, table: string) => ContractError | undefined) | undefined;
 };
@@ -122,7 +126,10 @@ class SliceWork {
         areLoaded = true;
       }
       const one = this.#read(record, key, value);
-      if (one === undefined) continue;
+      if (one === undefined) {
+        await this.#passOverIfSaidAgain(record);
+        continue;
+      }
       if (asksForIds) read.push(one);
       else this.#map(one, NO_LOOKUPS);
     }
@@ -145,15 +152,29 @@ class SliceWork {
   #read(record: LogRecord, key: Uint8Array | null, value: Uint8Array): Read | undefined {
     const { system, table } = this.#table;
     try {
-      this.#schemas.check(this.#slice.topic, this.#table, { key, value });
+      const hiding = this.#schemas.check(this.#slice.topic, this.#table, { key, value });
       const epoch = Math.max(this.#parts.epochs[system] ?? 0, epochOf(record.headers));
       const event = toChangeEvent(this.#parts.codecs.rawValue(value), { system, table, epoch });
       if (key === null) checkKeyless(this.#table, event.operation);
+      // of these two only the key is read
+      const isKeyOnly = event.operation === 'd' || event.operation === 't';
+      if (hiding.length > 0 && !isKeyOnly) throw nullsHidden(this.#table, hiding);
       return { record, event, keyRow: this.#keyRow(key, event) };
     } catch (error) {
       this.#setAside(record, error);
       return undefined;
     }
+  }
+
+  /** A record that hides NULLs is nothing to stop for where a later one says what the row holds. */
+  async #passOverIfSaidAgain(record: LogRecord): Promise<void> {
+    if (this.#stop?.reason.code !== 'NULL_HIDDEN') return;
+    const { codecs, saidAgain } = this.#parts;
+    const isWhole = (value: Uint8Array) => isWholeRow(this.#table, codecs, value);
+    const load = (records: readonly LogRecord[]) => codecs.loadSchemas(bytesOf(records));
+    if (!(await saidAgain?.(this.#slice, record, isWhole, load))) return;
+    this.#stop = undefined;
+    this.#counter.add('saidAgain', 1);
   }
 
   /** Read only where it is needed: by deletes, and where an id may have been assigned by the database. */

@@ -4,6 +4,7 @@
  *   ready --TransientError--> waiting --its time has come--> ready
  *   ready, waiting --ContractError, or too many attempts--> stopped        until the partition is assigned anew,
  *   stopped --goOn()--> ready                                              or there is room again for what is set aside
+ *   stopped --its time has come--> ready                                   where another record of the log may mend it
  *
  * A stopped or full buffer answers no more fetches, so the partition pauses and the others flow.
  */
@@ -34,6 +35,7 @@ export class InputBuffer {
   #done = 0;
   #count = 0;
   #attempts = 0;
+  #againAtMs = Number.POSITIVE_INFINITY;
   #waitUntilMs = 0;
   #roomWaiters: (() => void)[] = [];
 
@@ -54,7 +56,8 @@ export class InputBuffer {
 
   /** ms until there is something to do: 0 now, Infinity not before the next batch. */
   readyInMs(nowMs: number): number {
-    if (this.isStopped || this.#batches.length === 0) return Number.POSITIVE_INFINITY;
+    if (this.#batches.length === 0) return Number.POSITIVE_INFINITY;
+    if (this.isStopped) return Math.max(0, this.#againAtMs - nowMs);
     return Math.max(0, this.#waitUntilMs - nowMs);
   }
 
@@ -116,9 +119,16 @@ export class InputBuffer {
     this.#waitUntilMs = nowMs + Math.min(delayMs, this.#limits.retryDelayMsMax);
   }
 
-  stop(fault: SeamError): void {
+  /** `againAtMs`: when it is tried again by itself; left out: never. */
+  stop(fault: SeamError, againAtMs = Number.POSITIVE_INFINITY): void {
     this.fault = fault;
     this.isStopped = true;
+    this.#againAtMs = againAtMs;
+  }
+
+  /** Its time has come. The fault is shown until records are done. */
+  tryAgain(): void {
+    this.isStopped = false;
   }
 
   goOn(): void {

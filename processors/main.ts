@@ -15,6 +15,7 @@ import type { Codecs } from './codecs.ts';
 import { type CompiledTable, compileSource, type Entities } from './compile-mapping.ts';
 import type { EchoLedger, IdentityLookup } from './echo.ts';
 import { checkSteps, FLOW, flowStage } from './flow.ts';
+import { saidAgainIn } from './said-again.ts';
 import type { ProcessorSettings } from './settings.ts';
 import {
   type CrashHooks,
@@ -101,6 +102,7 @@ export async function createStages(options: ProcessorOptions): Promise<Stages> {
       epochs: options.settings.positionEpochs,
       hopsMax: options.settings.hopsMax,
       faultOf: options.faultOf,
+      saidAgain: saidAgainIn(options.log),
     }),
     ...(options.steps.length === 0
       ? []

@@ -9,7 +9,7 @@ import { Refusal } from '../core/mapping.ts';
 import type { LogRecord } from '../core/ports.ts';
 import type { Codecs } from './codecs.ts';
 import type { CompiledField, CompiledTable } from './compile-mapping.ts';
-import { refuseUntrusted } from './untrusted-columns.ts';
+import { nullHiding, refuseMangled } from './untrusted-columns.ts';
 
 /** A column as a raw record's schema describes it. */
 export type RawColumn = {
@@ -39,11 +39,13 @@ export function checkKeyless(table: CompiledTable, operation: Operation): void {
 /** What was checked already, by topic and the schemas that its records name in their first five bytes. */
 export class TableSchemas {
   readonly #codecs: Codecs;
-  readonly #checked = new Set<string>();
+  /** With the mapped columns that may hide a NULL. */
+  readonly #checked = new Map<string, readonly string[]>();
   readonly #newest = new Map<string, readonly RawColumn[]>();
   #lastTopic = '';
   #lastValue = -1;
   #lastKey = -1;
+  #lastHiding: readonly string[] = [];
 
   constructor(codecs: Codecs) {
     this.#codecs = codecs;
@@ -54,9 +56,16 @@ export class TableSchemas {
     return schemaOf(value) === this.#lastValue && schemaOf(key) === this.#lastKey && topic === this.#lastTopic;
   }
 
-  /** ContractError SCHEMA_ID_MOVED, SCHEMA_CHANGED, KEY_CHANGED, or of a column not to be trusted. `value` is not null. */
-  check(topic: string, table: CompiledTable, { key, value }: Pick<LogRecord, 'key' | 'value'>): void {
-    if (this.areKnown(topic, key, value)) return;
+  /**
+   * Answers with the mapped columns in which a NULL may have become the column's default. ContractError SCHEMA_ID_MOVED,
+   * SCHEMA_CHANGED, KEY_CHANGED, or of a column not to be trusted. `value` is not null.
+   */
+  check(
+    topic: string,
+    table: CompiledTable,
+    { key, value }: Pick<LogRecord, 'key' | 'value'>,
+  ): readonly string[] {
+    if (this.areKnown(topic, key, value)) return this.#lastHiding;
     const valueSchema = schemaOf(value);
     const keySchema = schemaOf(key);
     const name = `${topic} ${valueSchema} ${keySchema}`;
@@ -74,13 +83,15 @@ export class TableSchemas {
           keyColumns.map(({ name: column }) => column),
         );
       }
-      refuseUntrusted(table, this.#codecs, value as Uint8Array);
+      refuseMangled(table, this.#codecs, value as Uint8Array);
       if (columns !== undefined) this.#newest.set(topic, columns);
-      this.#checked.add(name);
+      this.#checked.set(name, nullHiding(table, this.#codecs, value as Uint8Array));
     }
+    this.#lastHiding = this.#checked.get(name) ?? [];
     this.#lastTopic = topic;
     this.#lastValue = valueSchema;
     this.#lastKey = keySchema;
+    return this.#lastHiding;
   }
 }
 

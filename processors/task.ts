@@ -31,6 +31,10 @@ export type TaskParts = {
   readonly onLost: (error: unknown) => void;
 };
 
+/** A stop that ends when the table was read again: its records come behind the one that stopped it. */
+const MENDED_BY_LATER_RECORDS = new Set(['NULL_HIDDEN']);
+const LOOK_AGAIN_MS = 10_000;
+
 type Start = { readonly topic: string; readonly committed: bigint | undefined };
 type Transaction = Parameters<TransactionalWriter['commit']>[0];
 /** One topic's share of a transaction. */
@@ -144,10 +148,15 @@ export class Task {
     for (const { buffer, worked, count, offset } of done) {
       buffer.advance(count, offset);
       this.#count(buffer.topic, worked, count);
-      if (worked.stop !== undefined) buffer.stop(worked.stop.reason);
+      if (worked.stop !== undefined) this.#stopBuffer(buffer, worked.stop.reason);
     }
     this.#goOnWhereRoom();
     await this.#parts.hooks.at('after-commit');
+  }
+
+  #stopBuffer(buffer: InputBuffer, reason: SeamError): void {
+    const isMendedByLog = MENDED_BY_LATER_RECORDS.has(reason.code);
+    buffer.stop(reason, isMendedByLog ? this.#parts.clock.elapsedMs() + LOOK_AGAIN_MS : undefined);
   }
 
   /** What was full goes on when records have landed or were discarded. */
@@ -169,6 +178,7 @@ export class Task {
     for (let index = 0; index < this.#buffers.length && recordsLeft > 0 && bytesLeft > 0; index += 1) {
       const buffer = this.#buffers[(this.#firstBuffer + index) % this.#buffers.length] as InputBuffer;
       if (buffer.readyInMs(nowMs) > 0) continue;
+      if (buffer.isStopped) buffer.tryAgain();
       const slice = sliceOf(buffer, recordsLeft, bytesLeft);
       if (slice === undefined) continue;
       recordsLeft -= slice.records.length;
@@ -191,7 +201,7 @@ export class Task {
       if (stop.at > 0) {
         return { buffer, worked, count: stop.at, offset: (slice.records[stop.at] as LogRecord).offset };
       }
-      buffer.stop(placed(stop.reason, buffer, slice));
+      this.#stopBuffer(buffer, placed(stop.reason, buffer, slice));
     } catch (error) {
       if (error instanceof TransientError) buffer.wait(error, clock.elapsedMs());
       else if (error instanceof ContractError) buffer.stop(placed(error, buffer, slice));

@@ -1,23 +1,42 @@
 /** Mapped columns whose values can't be trusted, told from the schema: one of them stops the table. */
+import { type Row, UNAVAILABLE } from '../core/change-event.ts';
 import { ContractError } from '../core/errors.ts';
 import type { Codecs } from './codecs.ts';
 import type { CompiledTable } from './compile-mapping.ts';
 
-/** ContractError NULL_HIDDEN or COLUMN_MANGLED. Columns that nothing reads may be as they like. */
-export function refuseUntrusted(table: CompiledTable, codecs: Codecs, value: Uint8Array): void {
-  const hidden = codecs.nullHidingColumns(value).filter((column) => table.columns.has(column));
-  if (hidden.length > 0) throw nullsHidden(table, hidden);
+/** ContractError COLUMN_MANGLED. Columns that nothing reads may be as they like. */
+export function refuseMangled(table: CompiledTable, codecs: Codecs, value: Uint8Array): void {
   const mangled = [...codecs.mangledColumns(value)].filter(([column]) => table.columns.has(column));
   if (mangled.length > 0) throw columnsMangled(table, mangled);
 }
 
-function nullsHidden({ system, table }: CompiledTable, columns: readonly string[]): ContractError {
+/** Mapped columns of this record's schema in which a NULL may have become the column's default. */
+export function nullHiding(table: CompiledTable, codecs: Codecs, value: Uint8Array): readonly string[] {
+  const hiding = codecs.nullHidingColumns(value);
+  return hiding.length === 0 ? hiding : hiding.filter((column) => table.columns.has(column));
+}
+
+/** Of a record that another converter wrote. Only a later record of the key can say what the row holds: said-again.ts. */
+export function nullsHidden({ system, table }: CompiledTable, columns: readonly string[]): ContractError {
   return new ContractError({
     code: 'NULL_HIDDEN',
-    message: `NULL and the default can't be told apart in ${columns.map((column) => `"${column}"`).join(', ')}`,
+    message: `NULL and the default can't be told apart in ${columns.map((column) => `"${column}"`).join(', ')}: the record was not written by Seam's converter`,
     where: `${system} ${table}`,
-    hint: 'Connect writes the default in place of NULL: drop the default of the column, or make it NOT NULL',
+    hint: `let the Connect worker use seam.connect.SeamConverter for keys and values, as deploy/connect.properties does; then read the table again, and it goes on by itself: seam resnapshot --system ${system} --table ${table} --yes`,
   });
+}
+
+/** Does this record say all of the row that the table's mapping reads? A deletion says that there is none. */
+export function isWholeRow(table: CompiledTable, codecs: Codecs, value: Uint8Array): boolean {
+  try {
+    const { op, after } = codecs.rawValue(value);
+    if (op === 'd') return true;
+    if (after === null || nullHiding(table, codecs, value).length > 0) return false;
+    return [...table.columns].every((column) => (after as Row)[column] !== UNAVAILABLE);
+  } catch {
+    // a stub, or what can't be read
+    return false;
+  }
 }
 
 function columnsMangled(

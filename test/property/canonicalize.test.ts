@@ -198,6 +198,22 @@ describe('single events', () => {
     expect(written).toEqual([]);
   });
 
+  it('with NULLs that may be hidden: a deletion goes through, and so does what a later record says again', async () => {
+    const given = [
+      { op: 'u', after: product },
+      { op: 'd', before: { prod_no: '8' }, key: { prod_no: '8' } },
+      { op: 'u', after: product },
+    ];
+    const run = (again: boolean) =>
+      new CanonicalizeBench(wide, { hidden: ['ctgry'], saidAgain: async () => again }).run('s.prod', given);
+    const { stop, written, counts } = await run(true);
+    expect(stop).toBeUndefined();
+    expect(written).toMatchObject([{ key: '8', value: null, meta: { operation: 'd' } }]);
+    expect(counts).toMatchObject({ saidAgain: 2 });
+    const hint = expect.stringContaining('seam resnapshot --system erp --table s.prod --yes');
+    expect((await run(false)).stop).toMatchObject({ at: 0, reason: { code: 'NULL_HIDDEN', hint } });
+  });
+
   it('of a row that no topic takes are set aside with their sizes, and all others flow', async () => {
     const { rejected, written } = await new CanonicalizeBench(wide).run('s.prod', [
       { op: 'c', after: product },

@@ -45,6 +45,7 @@ export type BenchOptions = {
   readonly ledger?: ReadonlyMap<string, LedgerEntry>;
   readonly identities?: ReadonlyMap<string, string>;
   readonly hidden?: readonly string[];
+  readonly saidAgain?: CanonicalizeParts['saidAgain'];
   readonly mangled?: ReadonlyMap<string, string>;
   /** What the registry says whose schema it is. */
   readonly schemaTopic?: string;
@@ -101,6 +102,7 @@ export class CanonicalizeBench {
       partitionCount: () => PARTITIONS,
       epochs: {},
       hopsMax: 5,
+      saidAgain: this.#options.saidAgain,
     });
   }
 
