@@ -60,11 +60,7 @@ export class TableSchemas {
    * Answers with the mapped columns in which a NULL may have become the column's default. ContractError SCHEMA_ID_MOVED,
    * SCHEMA_CHANGED, KEY_CHANGED, or of a column not to be trusted. `value` is not null.
    */
-  check(
-    topic: string,
-    table: CompiledTable,
-    { key, value }: Pick<LogRecord, 'key' | 'value'>,
-  ): readonly string[] {
+  check(topic: string, table: CompiledTable, { key, value }: Pick<LogRecord, 'key' | 'value'>): readonly string[] {
     if (this.areKnown(topic, key, value)) return this.#lastHiding;
     const valueSchema = schemaOf(value);
     const keySchema = schemaOf(key);
