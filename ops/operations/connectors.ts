@@ -8,6 +8,7 @@ import type { Deployment } from '../../core/deployment.ts';
 import { ContractError, TransientError } from '../../core/errors.ts';
 import { IDENTITY_SETTING } from '../sources/checks/identity-setting.ts';
 import { knownFailure } from '../sources/connector-failure.ts';
+import { refuseAddedTables } from './added-tables.ts';
 import { lookAt, passedAtApply } from '../sources/look.ts';
 import { notChecked } from '../sources/not-checked.ts';
 
@@ -108,6 +109,7 @@ async function validate(client: ConnectClient, { system, name, config }: Connect
 async function lookBefore(deployment: Deployment, client: ConnectClient, plan: ConnectorPlan) {
   const { system, name, config } = plan;
   const offset = (await whenAvailable(() => client.offsets(name)))[0];
+  refuseAddedTables(plan, offset);
   const { identity, found, failed } = await lookAt(deployment, system, { config, offset });
   const passes = new Set(passedAtApply(system));
   const unchecked = notChecked(system, failed);

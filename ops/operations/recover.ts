@@ -12,6 +12,7 @@ import { notificationTopic } from '../../processors/topics.ts';
 import { cleanUp, newRequestId } from '../resnapshot/signals.ts';
 import { openSource } from '../resnapshot/source-session.ts';
 import { endOf, followNotifications, type Watch } from '../resnapshot/watch.ts';
+import { forgetLosses } from '../sources/checks/mariadb/log/look.ts';
 import { lookAt, rememberedOf } from '../sources/look.ts';
 import { type ConnectorPlan, epochOfConfig, planConnectors, waitUntilRunning, whenAvailable } from './connectors.ts';
 import { mappedTables, sourceSystem } from '../systems.ts';
@@ -60,6 +61,7 @@ export async function recover(
     await startAnew(client, plan, async () => {
       if (session.kind === 'postgres') await dropSlot(session, plan.connector.config['slot.name'] ?? '');
       await cleanUp(session);
+      await forgetLosses(session, plan.epoch);
     });
     const from = await endOf(watch.log, notificationTopic(system));
     await whenAvailable(() => client.resume(plan.connector.name));

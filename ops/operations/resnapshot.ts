@@ -34,6 +34,8 @@ import {
   type Watch,
 } from '../resnapshot/watch.ts';
 import { mappedTables, type System, sourceSystem, systemNamed, systems } from '../systems.ts';
+import { endOfLog } from '../sources/checks/mariadb/log/events.ts';
+import { noteReadAgain } from '../sources/checks/mariadb/log/state.ts';
 import type { ReadConnection } from '../verify/source-rows.ts';
 import { lookupsOf } from './verify.ts';
 import { openTargetReader } from '../verify/actual.ts';
@@ -106,6 +108,7 @@ export async function resnapshot(
   const { request } = plan;
   const rows: Record<string, number> = {};
   const swept: (Swept & { table: string })[] = [];
+  const place = plan.isResumed || session.kind !== 'mariadb' ? undefined : await endOfLog(session);
   try {
     for (let round = 0; round < ROUNDS_MAX; round += 1) {
       const isFresh = round > 0 || !plan.isResumed;
@@ -118,6 +121,8 @@ export async function resnapshot(
       swept.push(...found);
       if (found.every(({ overtaken }) => overtaken === 0)) break;
     }
+    const isWhole = request.sweep && request.where === undefined;
+    if (place !== undefined && isWhole) await noteReadAgain(session, request.tables, place);
     await cleanUp(session);
     return { rows, swept };
   } finally {

@@ -6,6 +6,8 @@
  * left rows that never were, and one that was open while a table was read again may have been read as it was before.
  */
 import { compareAddresses, type LogAddress } from './address.ts';
+import { mayAssign } from './assigned.ts';
+import type { Parents } from './parents.ts';
 import { effectOf } from './statement.ts';
 
 export const LOSS_KINDS = [
@@ -14,6 +16,7 @@ export const LOSS_KINDS = [
   'partition',
   'replaced',
   'two-phase',
+  'cascade',
   'incident',
   'unseen',
 ] as const;
@@ -25,6 +28,15 @@ export type Loss = {
   readonly table?: string;
   readonly first: LogAddress;
   readonly last: LogAddress;
+  /** Of the connector's positions when it was found; none: 0. */
+  readonly epoch?: number;
+};
+
+/** What is asked of the log. */
+export type Asked = {
+  /** `<database>.<table>`. */
+  readonly captured: readonly string[];
+  readonly parents: Parents;
 };
 
 /** Of a transaction that is prepared. `isCrossed`: a table was read again while it was open. */
@@ -37,8 +49,12 @@ export type LogState = {
   readonly prepared: Readonly<Record<string, Prepared>>;
   /** The transaction that the next event belongs to, if it is one in two phases. */
   readonly open?: { readonly id: string; readonly tables: readonly string[] };
-  /** Number of the signal table's map in this transaction. */
-  readonly signalMap?: string;
+  /** Tables of this transaction that matter beyond the captured ones, by the number of their map. */
+  readonly maps?: Readonly<Record<string, string>>;
+  /** Parents, of which the last statement that the log noted leaves this key as it is: `<table> <columns>`. */
+  readonly keeps?: readonly string[];
+  /** The connector's now. */
+  readonly epoch?: number;
 };
 
 export type LogEvent = {
@@ -55,46 +71,80 @@ const XA_END = /^XA (COMMIT|ROLLBACK) (X'[0-9A-Fa-f]*',X'[0-9A-Fa-f]*',\d+)/;
 const TABLE_MAP = /^table_id: (\d+) \((.+)\)$/s;
 const SIGNAL_TABLE = 'seam.signal';
 
-export function follow(state: LogState, events: readonly LogEvent[], captured: readonly string[]): LogState {
+export function follow(state: LogState, events: readonly LogEvent[], asked: Asked): LogState {
   let next = state;
   for (const event of events) {
     const { file, start, end } = event;
     const at = { file, position: start };
-    next = { ...take(next, event, at, captured), at: { file, position: Math.max(end, start) } };
+    next = { ...take(next, event, at, asked), at: { file, position: Math.max(end, start) } };
   }
   return next;
 }
 
-function take(state: LogState, event: LogEvent, at: LogAddress, captured: readonly string[]): LogState {
+function take(state: LogState, event: LogEvent, at: LogAddress, asked: Asked): LogState {
   const { type, info } = event;
   if (type === 'Gtid') return begin(state, info);
-  if (type === 'Table_map') return map(state, info, captured);
+  if (type === 'Table_map') return map(state, info, asked);
   if (type.startsWith('Write_rows')) return written(state, info);
+  if (type.startsWith('Delete_rows')) return deleted(state, info, at, asked);
+  if (type.startsWith('Update_rows')) return updated(state, info, at, asked);
+  if (type === 'Annotate_rows') return noted(state, info, asked);
   if (type === 'XA_prepare') return prepare(state);
   if (type === 'Incident') return withLoss(state, 'incident', undefined, at);
-  if (/^(?:Query|Execute_load_query)/.test(type)) return statement(state, info, at, captured);
+  if (/^(?:Query|Execute_load_query)/.test(type)) return statement(state, info, at, asked.captured);
   return state;
 }
 
 function begin(state: LogState, info: string): LogState {
   const id = XA_START.exec(info)?.[1];
-  const { open: _open, signalMap: _map, ...rest } = state;
+  const { open: _open, maps: _maps, keeps: _keeps, ...rest } = state;
   return id === undefined ? rest : { ...rest, open: { id, tables: [] } };
 }
 
-function map(state: LogState, info: string, captured: readonly string[]): LogState {
-  const [, number, table = ''] = TABLE_MAP.exec(info) ?? [];
-  if (table === SIGNAL_TABLE && number !== undefined) return { ...state, signalMap: number };
+function map(state: LogState, info: string, { captured, parents }: Asked): LogState {
+  const [, number = '', table = ''] = TABLE_MAP.exec(info) ?? [];
+  const isOfUse = table === SIGNAL_TABLE || parents.has(table.toLowerCase());
+  const next = isOfUse ? { ...state, maps: { ...state.maps, [number]: table } } : state;
   const known = captured.find((one) => one.toLowerCase() === table.toLowerCase());
-  if (state.open === undefined || known === undefined || state.open.tables.includes(known)) return state;
-  return { ...state, open: { ...state.open, tables: [...state.open.tables, known] } };
+  if (next.open === undefined || known === undefined || next.open.tables.includes(known)) return next;
+  return { ...next, open: { ...next.open, tables: [...next.open.tables, known] } };
+}
+
+function tableOf({ maps }: LogState, info: string): string | undefined {
+  return maps?.[/^table_id: (\d+)/.exec(info)?.[1] ?? ''];
 }
 
 /** A new row in the signal table: a chunk of a table, or all its keys, is being read. */
 function written(state: LogState, info: string): LogState {
-  if (state.signalMap === undefined || !info.startsWith(`table_id: ${state.signalMap}`)) return state;
+  if (tableOf(state, info) !== SIGNAL_TABLE) return state;
   const crossed = Object.entries(state.prepared).map(([id, { tables }]) => [id, { tables, isCrossed: true }]);
   return { ...state, prepared: Object.fromEntries(crossed) };
+}
+
+/** InnoDB carries out the rules of foreign keys without a word in the log. */
+function deleted(state: LogState, info: string, at: LogAddress, { parents }: Asked): LogState {
+  const changed = parents.get(tableOf(state, info)?.toLowerCase() ?? '')?.byDeletion ?? [];
+  return changed.reduce((next, table) => withLoss(next, 'cascade', table, at), state);
+}
+
+/** Whether a row event changes a key, only the statement before it tells; where the server notes none, nothing does. */
+function updated(state: LogState, info: string, at: LogAddress, { parents }: Asked): LogState {
+  const { keeps } = state;
+  if (keeps === undefined) return state;
+  const table = tableOf(state, info)?.toLowerCase() ?? '';
+  const changed = (parents.get(table)?.byKey ?? []).filter(({ columns }) => !keeps.includes(keyOf(table, columns)));
+  return changed.flatMap(({ tables }) => tables).reduce((next, one) => withLoss(next, 'cascade', one, at), state);
+}
+
+function noted(state: LogState, text: string, { parents }: Asked): LogState {
+  const keeps = [...parents].flatMap(([table, { byKey }]) =>
+    byKey.filter(({ columns }) => !mayAssign(text, table, columns)).map(({ columns }) => keyOf(table, columns)),
+  );
+  return { ...state, keeps };
+}
+
+function keyOf(table: string, columns: readonly string[]): string {
+  return `${table} ${columns.join()}`;
 }
 
 function prepare({ open, ...state }: LogState): LogState {
@@ -132,19 +182,33 @@ function end(state: LogState, id: string, isUndone: boolean, at: LogAddress): Lo
 /** One entry for each kind and table: from its first to its last place. */
 export function withLoss(state: LogState, kind: LossKind, table: string | undefined, at: LogAddress): LogState {
   const known = state.losses.find((loss) => loss.kind === kind && loss.table === table);
-  const loss = { kind, ...(table === undefined ? {} : { table }), first: known?.first ?? at, last: at };
+  const loss: Loss = {
+    kind,
+    ...(table === undefined ? {} : { table }),
+    first: known?.first ?? at,
+    last: at,
+    ...(state.epoch === undefined ? {} : { epoch: state.epoch }),
+  };
   return { ...state, losses: [...state.losses.filter((one) => one !== known), loss] };
 }
 
-/** What is left after `tables` were read again, whole, from this place of the log on. */
-export function settled(
-  state: LogState,
-  tables: readonly string[],
-  from: LogAddress,
-  all: readonly string[],
-): LogState {
-  const isAll = all.every((table) => tables.includes(table));
-  const isHealed = ({ table, last }: Loss) =>
-    compareAddresses(last, from) < 0 && (table === undefined ? isAll : tables.includes(table));
+/** Where in the log the last complete reading of a table began. */
+export type ReadAgain = {
+  readonly epoch: number;
+  readonly isFirst: boolean;
+  readonly file: number;
+  readonly position: number;
+};
+
+/** What no later reading has healed. A loss that may be of any table is healed when all were read. */
+export function unhealed(state: LogState, read: ReadonlyMap<string, ReadAgain>, all: readonly string[]): LogState {
+  const covers = (table: string, { last, epoch = 0 }: Loss) => {
+    const reading = read.get(table);
+    if (reading === undefined || reading.epoch < epoch) return false;
+    if (reading.epoch > epoch) return true;
+    const place = { file: `.${reading.file}`, position: reading.position };
+    return !reading.isFirst && compareAddresses(last, place) < 0;
+  };
+  const isHealed = (loss: Loss) => (loss.table === undefined ? all : [loss.table]).every((one) => covers(one, loss));
   return { ...state, losses: state.losses.filter((loss) => !isHealed(loss)) };
 }

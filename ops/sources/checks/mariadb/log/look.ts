@@ -6,32 +6,50 @@ import { TransientError } from '../../../../../core/errors.ts';
 import type { SourceSession } from '../../../../resnapshot/source-session.ts';
 import type { CheckedSource } from '../../check.ts';
 import { addressText, compareAddresses, type LogAddress } from './address.ts';
-import { EVENTS_AT_ONCE, endOfLog, eventsFrom, FIRST_POSITION, logFiles, preparedNow } from './events.ts';
-import { follow, type Loss, type LogState, settled, withLoss } from './follow.ts';
-import { loadState, replaceState, type Stored, storeState } from './state.ts';
+import { endOfLog, eventsAtOnce, eventsFrom, FIRST_POSITION, logFiles, preparedNow } from './events.ts';
+import { type Asked, follow, type LogEvent, type Loss, type LogState, unhealed, withLoss } from './follow.ts';
+import { parentsOf } from './parents.ts';
+import { loadState, readingsOf, replaceState, type Stored, storeState } from './state.ts';
 
-const LOOK_MS_MAX = 20_000;
+const LOOK_MS_MAX = 8_000;
 /** The row is written no more often while nothing is found: each time costs the source a transaction. */
 const STORE_EVERY_MS = 30_000;
-const ATTEMPTS_MAX = 10;
 
 type Known = { readonly text: string; readonly state: LogState; readonly storedAtMs: number };
 /** What this process has read beyond the stored row, by system. */
 const ahead = new Map<string, Known>();
 
+/** A session is of one look, and its checks share what it read. */
+const looks = new WeakMap<SourceSession, Promise<readonly Loss[]>>();
+
 /** Every loss that was not healed yet. */
-export async function lossesInLog(source: CheckedSource): Promise<readonly Loss[]> {
-  const { session, system } = source;
+export function lossesInLog(source: CheckedSource): Promise<readonly Loss[]> {
+  const known = looks.get(source.session) ?? look(source);
+  looks.set(source.session, known);
+  return known;
+}
+
+async function look(source: CheckedSource): Promise<readonly Loss[]> {
+  const { session, system, tables } = source;
   const end = await endOfLog(session);
   if (end === undefined) return [];
   const stored = await loadState(session);
   const known = ahead.get(system);
   const isKnown = known !== undefined && known.text === stored?.text;
-  const from = isKnown ? known.state : (stored?.state ?? (await firstState(source, end)));
-  const state = await readTo(session, from, end, source.tables);
+  const from = await startOf(source, end, isKnown ? known.state : stored?.state);
+  const asked = { captured: tables, parents: await parentsOf(source) };
+  const read = await readTo(session, from, end, asked);
+  const state = unhealed(read, await readingsOf(session), tables);
   await remember(session, system, state, stored, isKnown ? known.storedAtMs : 0);
   if (compareAddresses(state.at, end) < 0) throw behind(system, state.at, end);
   return state.losses;
+}
+
+/** A connector that started anew read everything; its log may be another one. */
+async function startOf(source: CheckedSource, end: LogAddress, known: LogState | undefined): Promise<LogState> {
+  const epoch = epochOf(source.config);
+  const isAnew = known !== undefined && epoch > (known.epoch ?? 0);
+  return known === undefined || isAnew ? { ...(await firstState(source, end)), epoch } : known;
 }
 
 async function remember(
@@ -61,12 +79,7 @@ async function firstState({ session, offset, tables }: CheckedSource, end: LogAd
   return { at: isUsable ? read : end, losses: [], prepared: Object.fromEntries(prepared) };
 }
 
-async function readTo(
-  session: SourceSession,
-  start: LogState,
-  end: LogAddress,
-  captured: readonly string[],
-): Promise<LogState> {
+async function readTo(session: SourceSession, start: LogState, end: LogAddress, asked: Asked): Promise<LogState> {
   const deadlineMs = Date.now() + LOOK_MS_MAX;
   const files = await logFiles(session);
   let state = start;
@@ -74,10 +87,12 @@ async function readTo(
     const oldest = { file: files[0] ?? end.file, position: FIRST_POSITION };
     state = { ...withLoss(state, 'unseen', undefined, state.at), at: oldest };
   }
+  let events: LogEvent[] | undefined;
   while (compareAddresses(state.at, end) < 0 && Date.now() < deadlineMs) {
-    const events = await eventsFrom(session, state.at);
-    state = follow(state, events, captured);
-    if (events.length < EVENTS_AT_ONCE && state.at.file !== end.file) state = nextFile(state, files);
+    const count = eventsAtOnce(events);
+    events = await eventsFrom(session, state.at, count);
+    state = follow(state, events, asked);
+    if (events.length < count && state.at.file !== end.file) state = nextFile(state, files);
     else if (events.length === 0) return { ...state, at: end };
   }
   return state;
@@ -88,35 +103,14 @@ function nextFile(state: LogState, files: readonly string[]): LogState {
   return file === undefined ? state : { ...state, at: { file, position: FIRST_POSITION } };
 }
 
-/** To be taken before tables are read again; `settleLosses` takes it when they were. */
-export async function placeInLog(session: SourceSession): Promise<LogAddress | undefined> {
-  return session.kind === 'mariadb' ? endOfLog(session) : undefined;
-}
-
-/**
- * These tables were read again, whole, and what they no longer have was deleted: from this place of the log on. What the log
- * says before it is looked through first, or it would be found afterwards.
- */
-export async function settleLosses(
-  session: SourceSession,
-  tables: readonly string[],
-  from: LogAddress,
-  all: readonly string[],
-): Promise<void> {
-  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
-    const stored = await loadState(session);
-    if (stored === undefined) return;
-    const state = settled(await readTo(session, stored.state, from, all), tables, from, all);
-    await storeState(session, state, stored.text);
-    // another one may have stored something at the same time
-    if ((await loadState(session))?.text === JSON.stringify(state)) return;
-  }
-}
-
 /** For a connector that starts anew: its first snapshot reads everything. */
-export async function forgetLosses(session: SourceSession): Promise<void> {
-  const end = await placeInLog(session);
-  if (end !== undefined) await replaceState(session, { at: end, losses: [], prepared: {} });
+export async function forgetLosses(session: SourceSession, epoch = 0): Promise<void> {
+  const end = session.kind === 'mariadb' ? await endOfLog(session) : undefined;
+  if (end !== undefined) await replaceState(session, { at: end, losses: [], prepared: {}, epoch });
+}
+
+function epochOf(config: CheckedSource['config']): number {
+  return Number(config['transforms.seamEpoch.value.literal'] ?? 0);
 }
 
 function behind(system: string, at: LogAddress, end: LogAddress): TransientError {
