@@ -1,6 +1,6 @@
 /** What a person reads of conditions: the whole text once when one begins, one line when it ends. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Condition, conditionKey, placeOf } from '../core/condition.ts';
+import { type Condition, conditionKey, placeOf, type Sighting } from '../core/condition.ts';
 import type { WorkerSupervisor, WorkerView } from '../ops/workers.ts';
 import { paint } from './terminal.ts';
 
@@ -8,11 +8,12 @@ const LOOK_EVERY_MS = 500;
 /** It passes with every start, and the line about the workers that run says so. */
 const NOT_SHOWN = new Set(['WORKER_STARTING']);
 
-/** Three lines: what and since when, where, what to do next. */
-export function conditionText(condition: Condition): string {
+/** What, where, since when where that is known, and what to do next. */
+export function conditionText(condition: Sighting & Partial<Condition>): string {
   const { id, severity, object, sinceMs, text, where, next } = condition;
   const sign = severity === 'halt' ? paint.red('✘') : paint.yellow('!');
-  const lines = [`${sign} ${text} [${id}]`, `  where: ${where ?? placeOf(object)}`, `  since: ${timeText(sinceMs)}`];
+  const lines = [`${sign} ${text} [${id}]`, `  where: ${where ?? placeOf(object)}`];
+  if (sinceMs !== undefined) lines.push(`  since: ${timeText(sinceMs)}`);
   if (next !== undefined) lines.push(`  next:  ${next}`);
   return lines.join('\n');
 }

@@ -1,11 +1,14 @@
 import type { Command } from 'commander';
 import { ConnectClient } from '../../adapters/connect-client.ts';
-import { placeOf } from '../../core/condition.ts';
+import type { Condition } from '../../core/condition.ts';
 import { EXIT_CODES, formatError } from '../../core/errors.ts';
 import { type ConnectorView, connectorViews } from '../../ops/operations/connector-status.ts';
 import { applyConnectors, type ConnectorFile, planConnectors } from '../../ops/operations/connectors.ts';
 import { planRecovery, type RecoveryPlan, recover } from '../../ops/operations/recover.ts';
+import { rawTopic } from '../../processors/topics.ts';
+import { reportedConditions } from '../../ops/status/status.ts';
 import { createTopics } from '../../ops/operations/topics.ts';
+import { conditionText } from '../condition-lines.ts';
 import { chosenSystems, confirmed, deploymentOf, withDeployment } from '../deployment-option.ts';
 import { interruptible, openTerminal } from '../terminal.ts';
 import { resultText, show } from './resnapshot.ts';
@@ -35,7 +38,12 @@ export function register(program: Command): void {
     .argument('[systems...]', 'systems, all when left out')
     .option('--json', 'print JSON')
     .action(async (names: string[], options: Options) => {
-      const views = await connectorViews(await deploymentOf(options), chosenSystems(names));
+      const deployment = await deploymentOf(options);
+      const [found, reported] = await Promise.all([
+        connectorViews(deployment, chosenSystems(names)),
+        reportedConditions(deployment),
+      ]);
+      const views = found.map((view) => ({ ...view, conditions: [...view.conditions, ...ofTopics(view, reported)] }));
       process.stdout.write(options.json ? `${JSON.stringify(views)}\n` : views.map(viewText).join(''));
       const isWrong = views.some(({ fault, conditions }) => fault !== undefined || conditions.length > 0);
       if (isWrong) process.exitCode = EXIT_CODES.different;
@@ -75,6 +83,14 @@ export function register(program: Command): void {
     });
 }
 
+/** Topics of the system that stand for another reason than what was found in the source itself. */
+function ofTopics({ system, conditions }: ConnectorView, reported: readonly Condition[]): readonly Condition[] {
+  const known = new Set(conditions.map(({ id }) => id));
+  return reported.filter(
+    ({ id, object }) => object.kind === 'topic' && object.topic.startsWith(rawTopic(system, '')) && !known.has(id),
+  );
+}
+
 function viewText({ name, state, tasks, fault, conditions, notCaptured }: ConnectorView): string {
   const lines = [`${name}: ${state}, tasks: ${tasks.join(', ') || 'none'}`];
   const isShown = conditions.some(({ id }) => id === fault?.code);
@@ -83,10 +99,6 @@ function viewText({ name, state, tasks, fault, conditions, notCaptured }: Connec
   if (notCaptured === undefined) lines.push('  tables that nobody reads: not known without an administrator');
   else if (notCaptured.length > 0) lines.push(`  read by nobody: ${notCaptured.join(', ')}`);
   return `${lines.join('\n')}\n`;
-}
-
-function conditionText({ id, severity, object, text, next }: ConnectorView['conditions'][number]): string {
-  return `${severity}: ${text} [${id}]\n  where: ${placeOf(object)}\n  next:  ${next}`;
 }
 
 function recoveryText({ system, fault, identity, epoch, tables, connector }: RecoveryPlan): string {

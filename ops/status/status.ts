@@ -50,6 +50,11 @@ function oncePerKey(conditions: readonly Condition[]): Condition[] {
   }));
 }
 
+/** What living workers report now; nothing where Kafka is away, which other displays say. */
+export async function reportedConditions(deployment: Deployment): Promise<readonly Condition[]> {
+  return workerConditions(deployment, systemClock.nowMs());
+}
+
 /** What the workers report, and which of those that the project needs report nothing. */
 async function workerConditions(deployment: Deployment, nowMs: number, signal?: AbortSignal): Promise<Condition[]> {
   try {

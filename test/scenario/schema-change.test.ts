@@ -2,9 +2,11 @@
  * Why: legacy tables change on a Friday evening and nobody tells. What can be read goes on without a pause; what can't stops
  * that table alone, says what changed, and goes on at the very record once it is put right.
  */
+import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import crmMapping from '../../connectors/crm/mapping.ts';
 import type { Condition } from '../../core/condition.ts';
@@ -178,10 +180,18 @@ async function isShown(system: string, topic: string, code: string): Promise<voi
   const stopped = flows.filter(({ state }) => state === 'halted');
   expect(stopped.length).toBeGreaterThan(0);
   expect(stopped.filter(({ source, topics }) => source !== system || !topics.includes(topic))).toEqual([]);
+  const shown = await seam('connectors', 'status', system, '--deployment', chain.deploymentFile);
+  expect(shown).toMatchObject({ code: 3, stdout: expect.stringContaining(`[${code}]`) });
   const log = await readFile(path.join(chain.stateDirectory, 'logs', 'processors.log'), 'utf8');
   const lines = log.split('\n').filter((line) => line.includes('"halted"') && line.includes(`${topic} partition`));
   expect(lines).toHaveLength(1);
 }
+
+const seam = (...args: string[]) =>
+  promisify(execFile)(process.execPath, ['cli/main.ts', ...args]).then(
+    ({ stdout }) => ({ code: 0, stdout }),
+    (error: { code: number; stdout: string }) => error,
+  );
 
 async function isEqual(): Promise<void> {
   const result = await verifyDeployment(chain.deployment, { targets: [], patienceMs: 60_000 });
