@@ -49,10 +49,30 @@ export async function applySetup(deployment: Deployment, system: System, plan: S
   const capture = await readPassword(access, 'capture');
   await runScripts(admin, plan.scripts, { cdc_password: capture, sink_password: await readPassword(access, 'sink') });
   if (system.source !== null) await writeConnectSecrets(deployment, system.system, access, capture);
+  const besideLog = system.source === null ? [] : await besideLogFindings(admin);
   const log = dialects[admin.kind].quietLog(SINK_USER);
-  if (log === undefined || (await logState(admin)) === 'quiet') return [];
+  if (log === undefined || (await logState(admin)) === 'quiet') return besideLog;
   const next = `as a superuser: ${log.grantSql(admin.user)} then: seam setup apply ${system.system} --yes`;
-  return [{ text: log.finding, next }];
+  return [...besideLog, { text: log.finding, next }];
+}
+
+/** MariaDB only. The capture user may not see the rights of others, so only set-up can say it. */
+async function besideLogFindings(admin: AdminConnection): Promise<SetupFinding[]> {
+  if (admin.kind !== 'mariadb') return [];
+  const rows = await queryRows<{ account: string }>(
+    admin,
+    `SELECT DISTINCT grantee AS account FROM information_schema.user_privileges
+     WHERE privilege_type = 'BINLOG ADMIN' AND grantee NOT LIKE CONCAT('''', SUBSTRING_INDEX(CURRENT_USER(), '@', 1), '''@%')
+     ORDER BY grantee`,
+  );
+  if (rows.length === 0) return [];
+  const accounts = rows.map(({ account }) => account).join(', ');
+  return [
+    {
+      text: `these accounts may change rows without an entry in the log (sql_log_bin = 0): ${accounts}`,
+      next: 'take BINLOG ADMIN from those that do not need it; what one of them did in this way is found by: seam verify',
+    },
+  ];
 }
 
 /** `open`: may be made quiet with these rights; `refused`: may not. */

@@ -1,7 +1,7 @@
 /** The text of a statement in MariaDB's log is read defensively: what it may have done counts as done. */
 import { describe, expect, it } from 'vitest';
 import { mayAssign } from '../../ops/sources/checks/mariadb/log/assigned.ts';
-import { follow, type LogEvent, type LogState } from '../../ops/sources/checks/mariadb/log/follow.ts';
+import { follow, type LogEvent, type LogState, withLoss } from '../../ops/sources/checks/mariadb/log/follow.ts';
 import { effectOf } from '../../ops/sources/checks/mariadb/log/statement.ts';
 
 const CAPTURED = ['pos.cust', 'pos.tlog_ln', 'pos.größe', 'pos.a b'];
@@ -64,6 +64,20 @@ describe('events', () => {
   ].map(([type = '', info = ''], index) => event(type, info, index));
   const parents = new Map([['pos.head', { byDeletion: ['pos.tlog_ln'], byKey: [] }]]);
   const start: LogState = { at: { file: 'binlog.000001', position: 0 }, losses: [], prepared: {} };
+
+  it('that lose more tables than there is room for concern the whole source', () => {
+    const at = { file: 'binlog.000001', position: 7 };
+    let state = start;
+    for (let count = 0; count < 100; count += 1) state = withLoss(state, 'replaced', `pos.t${count}`, at);
+    expect(state.losses).toHaveLength(100);
+    state = withLoss(state, 'partition', 'pos.t1', at);
+    state = withLoss(state, 'replaced', 'pos.t100', { ...at, position: 9 });
+    expect(state.losses).toEqual([
+      { kind: 'partition', table: 'pos.t1', first: at, last: at },
+      { kind: 'replaced', first: at, last: { ...at, position: 9 } },
+    ]);
+    expect(withLoss(state, 'replaced', 'pos.t5', at).losses).toHaveLength(2);
+  });
 
   it('give the same, wherever they are cut and stored between', () => {
     const whole = follow(start, LOG, { captured: CAPTURED, parents });

@@ -179,17 +179,22 @@ function end(state: LogState, id: string, isUndone: boolean, at: LogAddress): Lo
   return known.tables.reduce((sum, table) => withLoss(sum, 'two-phase', table, at), next);
 }
 
+/** What is stored has room for so many tables of one kind; beyond, it is the whole source. */
+const TABLES_MAX = 100;
+
 /** One entry for each kind and table: from its first to its last place. */
 export function withLoss(state: LogState, kind: LossKind, table: string | undefined, at: LogAddress): LogState {
-  const known = state.losses.find((loss) => loss.kind === kind && loss.table === table);
+  const same = state.losses.filter((loss) => loss.kind === kind);
+  const isWhole = table === undefined || same.some((loss) => loss.table === undefined) || same.length >= TABLES_MAX;
+  const replaced = isWhole ? same : same.filter((loss) => loss.table === table);
   const loss: Loss = {
     kind,
-    ...(table === undefined ? {} : { table }),
-    first: known?.first ?? at,
+    ...(isWhole ? {} : { table }),
+    first: replaced[0]?.first ?? at,
     last: at,
     ...(state.epoch === undefined ? {} : { epoch: state.epoch }),
   };
-  return { ...state, losses: [...state.losses.filter((one) => one !== known), loss] };
+  return { ...state, losses: [...state.losses.filter((one) => !replaced.includes(one)), loss] };
 }
 
 /** Where in the log the last complete reading of a table began. */
