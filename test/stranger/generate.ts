@@ -6,9 +6,9 @@ import type { TableModel } from './model.ts';
 import { FIRST_ROWS, type Kind, type RoundPlan, type Step } from './plan.ts';
 import { pickShapes, type Shape } from './shapes.ts';
 
-const TABLES_MIN = 6;
+const TABLES_MIN = 8;
 const TABLES_MORE = 5;
-const STEPS_MIN = 20;
+const STEPS_MIN = 28;
 const STEPS_MORE = 14;
 const FIRST_ROWS_MIN = 5;
 
@@ -24,11 +24,11 @@ export function generate(seed: number): RoundPlan {
 
 function makeModels(random: Random): TableModel[] {
   const models: TableModel[] = [];
-  const used = new Set<Shape>();
+  const used: Record<Kind, Set<Shape>> = { postgres: new Set(), mariadb: new Set() };
   const count = TABLES_MIN + random.below(TABLES_MORE);
   for (let index = 1; index <= count; index += 1) {
     const kind: Kind = index % 2 === 0 ? 'mariadb' : 'postgres';
-    const shapes = new Set(pickShapes(random, kind, used));
+    const shapes = new Set(pickShapes(random, kind, used[kind]));
     models.push(makeTable(random, index, kind, shapes, models));
     if (shapes.has('shared-entity')) models.push(makeTable(random, index, kind, shapes, models, models.at(-1)));
   }

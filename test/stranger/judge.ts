@@ -10,10 +10,12 @@ import { opinionOf, type Verified } from './verified.ts';
 
 const SETTLE_MS_MAX = 60_000;
 const VERIFY_PATIENCE_S = '4';
+const TURNS_MAX = 3;
+const COMMANDS_MAX = 8;
 
 export async function judge(round: RunningRound): Promise<void> {
-  round.known = '';
-  const compared = await round.rest(SETTLE_MS_MAX, SETTLE_MS_MAX / 2);
+  round.known = new Set();
+  const compared = await round.rest(SETTLE_MS_MAX, SETTLE_MS_MAX / 3);
   const unequal = unequalIn(round, compared);
   round.note(unequal.length === 0 ? 'all equal' : `not equal: ${unequal.map(({ id }) => id).join(', ')}`);
   await verify(round, compared);
@@ -60,7 +62,7 @@ async function heal(round: RunningRound, loud: readonly TablePlan[]): Promise<vo
       for (const action of step.repair) await round.act(action);
   let left: TablePlan[] = [...loud];
   const tried = new Set<string>();
-  for (let turn = 0; turn < 4 && left.length > 0; turn += 1) {
+  for (let turn = 0; turn < TURNS_MAX && left.length > 0; turn += 1) {
     const blocks = await listen(round.seam, round.knowsStatus);
     const relevant = left.flatMap((table) => {
       const own = saidOf(table, round.names, blocks);
@@ -74,12 +76,12 @@ async function heal(round: RunningRound, loud: readonly TablePlan[]): Promise<vo
       return own;
     });
     for (const args of commandsIn(relevant)) {
-      if (tried.has(args.join(' '))) continue;
+      if (tried.has(args.join(' ')) || tried.size >= COMMANDS_MAX) continue;
       tried.add(args.join(' '));
       await round.command(agreed(args));
     }
-    round.known = '';
-    left = unequalIn(round, await round.rest(SETTLE_MS_MAX / 2, SETTLE_MS_MAX / 4)).filter(({ id }) => ids.has(id));
+    round.known = new Set();
+    left = unequalIn(round, await round.rest(SETTLE_MS_MAX, SETTLE_MS_MAX / 4)).filter(({ id }) => ids.has(id));
   }
   const compared = await round.compareAll();
   for (const table of left)

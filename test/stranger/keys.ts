@@ -50,7 +50,7 @@ export function keyKinds(kind: Kind): readonly KeyKind[] {
     },
     {
       id: 'alike',
-      kinds: both,
+      kinds: ['postgres'],
       columns: [{ suffix: 'code', type: 'varchar' }],
       value: (n) => [`'${ALIKE[n % ALIKE.length]}${n < ALIKE.length ? '' : Math.floor(n / ALIKE.length)}'`],
     },

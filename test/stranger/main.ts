@@ -13,6 +13,7 @@ import { runRound } from './round.ts';
 import { World } from './world.ts';
 
 const TRIALS_MAX = 8;
+const INTERRUPTED = 130;
 const USAGE =
   'npm run stranger -- [--seed N] [--minutes M] [--rounds N] [--coverage] [--code COMMIT|FOLDER] [--tables t1,t2] [--steps s1,s2|none] [--no-reduce] [--out FILE]';
 const { values } = orUsage(USAGE, () =>
@@ -45,6 +46,8 @@ async function main(): Promise<number> {
   const deadlineMs = Date.now() + Number(values.minutes) * 60_000;
   const coverage = new Coverage();
   const world = await World.start(values.code);
+  const interrupted = () => void world.stop().finally(() => process.exit(INTERRUPTED));
+  process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
   let fresh = 0;
   try {
     for (let round = 0; round === 0 || (Date.now() < deadlineMs && round < roundsMax); round += 1)

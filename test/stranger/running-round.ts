@@ -5,6 +5,7 @@ import { compare, type Compared } from './checker.ts';
 import { openSession, runSql, type Session } from './databases.ts';
 import {
   type Action,
+  dotted,
   FIRST_ROWS,
   type Kind,
   type Names,
@@ -14,7 +15,7 @@ import {
   type TablePlan,
 } from './plan.ts';
 import { type Project, type TableState, writeProject } from './project.ts';
-import { saidOf } from './said.ts';
+import { complaintOf, namesTable } from './said.ts';
 import type { Finding, FindingKind, Outcome } from './finding.ts';
 import { KeptRows } from './kept-rows.ts';
 import { Seam } from './seam.ts';
@@ -22,6 +23,8 @@ import type { World } from './world.ts';
 
 const SETTLE_MS_MAX = 60_000;
 const REST_MS_MAX = 12_000;
+/** An entity that moves no more while others do is looked at in the end. */
+const STILL_MS = 8_000;
 const LOOK_EVERY_MS = 700;
 
 export class RunningRound {
@@ -39,8 +42,8 @@ export class RunningRound {
   #project!: Project;
   #sessions: Record<Kind, Session> | undefined;
   knowsStatus = false;
-  /** What was unequal after the last wait: no reason to wait for it once more. */
-  known = '';
+  /** Entities that were unequal after the last wait: no reason to wait for them once more. */
+  known: ReadonlySet<string> = new Set();
 
   constructor(world: World, plan: RoundPlan, say: (line: string) => void) {
     this.world = world;
@@ -82,7 +85,7 @@ export class RunningRound {
     await this.#startConnectors();
     await this.seam.startWorkers();
     this.note('workers started');
-    await this.rest(SETTLE_MS_MAX / 2);
+    await this.rest(SETTLE_MS_MAX, STILL_MS);
   }
 
   /** What Seam refuses by name is left out, as a person would who has to go on. */
@@ -90,22 +93,21 @@ export class RunningRound {
     for (let turn = 0; turn < 4; turn += 1) {
       const { code, out } = await this.command(['connectors', 'apply', '--yes']);
       if (code === 0) return;
-      const blocks = [{ where: 'connectors apply', text: out }];
-      const refused = this.mapped().filter(
-        (table) => saidOf(table, { ...this.names }, blocks).length > 0 && out.includes(named(table.name, this.names)),
-      );
-      if (refused.length === 0) {
+      const said = complaintOf(out);
+      const refused = this.mapped().filter(({ kind, name }) => namesTable(said, named(dotted(kind, name), this.names)));
+      // a refusal without a name is a finding; what looks unusual is left out then, so that the others are tried
+      const left = refused.length > 0 ? refused : this.mapped().filter(({ features }) => features.some(isUnusual));
+      if (refused.length === 0)
         this.find(
           'not started',
-          this.#plan.tables.map(({ id }) => id),
-          out.slice(-1_500),
+          left.map(({ id }) => id),
+          said.slice(-1_500),
         );
-        return;
-      }
+      if (left.length === 0) return;
       this.note(
-        `refused by name: ${refused.map(({ id, features }) => `${id} (${features.filter((feature) => /shape|key/.test(feature)).join(', ')})`).join('; ')}`,
+        `left out: ${left.map(({ id, features }) => `${id} (${features.filter((feature) => /shape|key/.test(feature)).join(', ')})`).join('; ')}`,
       );
-      for (const table of refused) this.#states.set(table.id, 'left');
+      for (const table of left) this.#states.set(table.id, 'left');
       await writeProject(this.#project);
     }
   }
@@ -131,7 +133,7 @@ export class RunningRound {
       await this.#carryOut(step);
       since += 1;
       const isTrade = step.actions.every((action) => action.do === 'sql');
-      if (!isTrade || since % 4 === 0) await this.rest(REST_MS_MAX);
+      if (!isTrade || since % 4 === 0) await this.rest(REST_MS_MAX, STILL_MS);
     }
   }
 
@@ -153,7 +155,7 @@ export class RunningRound {
         await this.command(action.args);
         return;
       case 'settle':
-        await this.rest(REST_MS_MAX);
+        await this.rest(REST_MS_MAX, STILL_MS);
         return;
       case 'map':
         this.#states.set(action.table, 'mapped');
@@ -242,8 +244,8 @@ export class RunningRound {
     this.find('deleted', ids, `${lost.length} rows went that the source holds: ${lost.slice(0, 4).join('; ')}`);
   }
 
-  /** Until all is equal; no longer than that, and not for what did not move any more for a while. */
-  async rest(limitMs: number, stillMs = limitMs): Promise<Map<string, Compared>> {
+  /** Until all is equal: no longer than `limitMs`, nor when nothing moved for `stillMs`, nor for what stood unequal before. */
+  async rest(limitMs: number, stillMs: number): Promise<Map<string, Compared>> {
     const deadlineMs = Date.now() + limitMs * this.world.slowness;
     let before = '';
     let movedMs = Date.now();
@@ -256,10 +258,10 @@ export class RunningRound {
       if (picture !== before) movedMs = Date.now();
       before = picture;
       const isStill = Date.now() - movedMs > stillMs * this.world.slowness;
-      const isKnown = picture === this.known;
-      if (unequal.length === 0 || isStill || isKnown || Date.now() > deadlineMs) {
-        this.known = unequal.length > 0 ? picture : '';
-        if (unequal.length > 0) for (const [entity, found] of compared) this.#reportLost(entity, found);
+      const isKnown = unequal.every(([entity]) => this.known.has(entity));
+      if (isStill || isKnown || Date.now() > deadlineMs) {
+        this.known = new Set(unequal.map(([entity]) => entity));
+        for (const [entity, found] of unequal) this.#reportLost(entity, found);
         return compared;
       }
       await pause(LOOK_EVERY_MS);
@@ -282,3 +284,5 @@ export class RunningRound {
     this.note(`FINDING ${kind}: ${ids.join(', ')}: ${text}`);
   }
 }
+
+const isUnusual = (feature: string) => /shape:(?:odd|unique-long|versioned|no-grant|added|generated)/.test(feature);

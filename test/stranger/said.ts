@@ -37,7 +37,7 @@ export function blocksOf(where: string, out: string): Block[] {
 }
 
 export function saidOf(table: TablePlan, names: Names, blocks: readonly Block[]): Block[] {
-  const words = wordsOf(table, names).map((word) => new RegExp(`(?<![\\w-])${escaped(word)}(?![\\w-])`));
+  const words = wordsOf(table, names).map(wordOf);
   const source = new RegExp(`^(?:seam-)?${names[table.kind]}\\b|source ${names[table.kind]}\\b`);
   return blocks.filter(
     ({ where, text }) =>
@@ -60,4 +60,16 @@ function wordsOf(table: TablePlan, names: Names): string[] {
   return [at(table.kind, table.name), at(table.target.kind, table.target.name), entityOf(table, names)];
 }
 
+/** Of a command's output the part that begins with its error: a plan before it names every table. */
+export function complaintOf(out: string): string {
+  const lines = out.split('\n');
+  const first = lines.findIndex((line) => /^\S.*\[[A-Z][A-Z_0-9]+\]\s*$/.test(line));
+  return first < 0 ? '' : lines.slice(first).join('\n');
+}
+
+export function namesTable(text: string, table: string): boolean {
+  return wordOf(table).test(text);
+}
+
+const wordOf = (word: string) => new RegExp(`(?<![\\w-])${escaped(word)}(?![\\w-])`);
 const escaped = (text: string) => text.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&');

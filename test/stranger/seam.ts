@@ -51,6 +51,9 @@ export class Seam {
     await mkdir(this.#logs, { recursive: true });
     const child = this.#spawn(['run', '--log-directory', this.#logs]);
     this.#workers = child;
+    const end = () => void child.kill('SIGTERM');
+    process.once('exit', end);
+    child.once('exit', () => process.off('exit', end));
     this.#said = '';
     await new Promise<void>((done) => {
       const listen = (chunk: Buffer) => {

@@ -75,6 +75,7 @@ export const administration: readonly Operation[] = [
   },
   {
     id: 'database setting',
+    late: true,
     weight: 3,
     wide: true,
     fits: inPostgres,
@@ -111,6 +112,7 @@ export const administration: readonly Operation[] = [
   },
   {
     id: 'log format of the server',
+    late: true,
     weight: 2,
     wide: true,
     fits: (model) => some(model) && inMariadb(model),
@@ -167,6 +169,7 @@ export const administration: readonly Operation[] = [
   },
   {
     id: 'target loses a column',
+    late: true,
     weight: 2,
     wide: true,
     fits: (model) => some(model),

@@ -10,21 +10,46 @@ import { structure } from './structure.ts';
 import { trade } from './trade.ts';
 
 export const OPERATIONS: readonly Operation[] = [...trade, ...structure, ...administration, ...operator];
-const WIDE_MAX = 3;
+const WIDE_MAX = 4;
 
+type Drawn = { readonly model: TableModel; readonly operation: Operation };
+
+/** `count` steps drawn freely, among them what the tables' shapes bring along; what may stop everything comes last. */
 export function pickSteps(random: Random, models: readonly TableModel[], count: number): Step[] {
-  const steps = models.flatMap((model) => (model.shapes.has('no-grant') ? forgotten(random, model, models) : []));
+  const due = models.flatMap((model) => broughtBy(random, model));
+  const drawn: (Drawn | undefined)[] = Array.from({ length: count }, () => undefined);
+  for (const one of due) drawn.splice(random.below(drawn.length), 0, one);
+  const steps: Step[] = models.flatMap((model) =>
+    model.shapes.has('no-grant') ? forgotten(random, model, models) : [],
+  );
+  const late: Drawn[] = [];
   let wide = steps.length;
-  while (steps.length < count) {
-    const model = random.pick(models);
-    const open = OPERATIONS.filter(
-      (operation) => operation.fits(model) && (operation.wide !== true || wide < WIDE_MAX),
-    );
-    const operation = weighted(random, open);
-    if (operation.wide === true) wide += 1;
-    steps.push(stepOf(operation, steps.length + 1, model.table.id, operation.make(random, model, models)));
+  const add = ({ model, operation }: Drawn) => {
+    // what came before may have taken the rows that it needs
+    if (operation.fits(model))
+      steps.push(stepOf(operation, steps.length + 1, model.table.id, operation.make(random, model, models)));
+  };
+  for (const one of drawn) {
+    const next = one ?? draw(random, models, wide);
+    if (next.operation.wide === true) wide += 1;
+    if (next.operation.late === true) late.push(next);
+    else add(next);
   }
+  for (const one of late) add(one);
   return steps;
+}
+
+function draw(random: Random, models: readonly TableModel[], wide: number): Drawn {
+  const model = random.pick(models);
+  const open = OPERATIONS.filter((operation) => operation.fits(model) && (operation.wide !== true || wide < WIDE_MAX));
+  return { model, operation: weighted(random, open) };
+}
+
+function broughtBy(random: Random, model: TableModel): Drawn[] {
+  return [...model.shapes].flatMap((shape) => {
+    const own = OPERATIONS.filter(({ belongsTo }) => belongsTo?.includes(shape));
+    return own.length === 0 ? [] : [{ model, operation: random.pick(own) }];
+  });
 }
 
 /** A right that the owner forgot before the first start. */

@@ -2,6 +2,7 @@
 import type { Random } from '../../../demo/random.ts';
 import type { TableModel } from '../model.ts';
 import type { Action, Step } from '../plan.ts';
+import type { Shape } from '../shapes.ts';
 
 export type Made = {
   readonly actions: readonly Action[];
@@ -17,6 +18,10 @@ export type Operation = {
   readonly weight: number;
   /** It concerns a whole source or the whole machine: a few in a round are enough. */
   readonly wide?: boolean;
+  /** It may stop a whole source or target: it comes after what does not. */
+  readonly late?: boolean;
+  /** A table of one of these shapes meets one of its operations in any case. */
+  readonly belongsTo?: readonly Shape[];
   readonly fits: (model: TableModel) => boolean;
   readonly make: (random: Random, model: TableModel, all: readonly TableModel[]) => Made;
 };

@@ -18,7 +18,8 @@ const again = (model: TableModel) =>
 export const operator: readonly Operation[] = [
   {
     id: 'resnapshot',
-    weight: 5,
+    belongsTo: ['shared-entity', 'odd-key'],
+    weight: 3,
     fits: (model) => some(model) && isMapped(model),
     make: (random, model) => ({
       actions: [sqlOn(model, model.update(random)), again(model), sqlOn(model, model.insert(random))],
@@ -26,8 +27,8 @@ export const operator: readonly Operation[] = [
   },
   {
     id: 'resnapshot of a table that nobody captures',
+    belongsTo: ['added-later'],
     weight: 6,
-    wide: true,
     fits: (model) => model.table.addedLater,
     make: (_random, model) => ({
       actions: [{ do: 'map', table: model.table.id }, again(model)],
@@ -88,6 +89,7 @@ export const operator: readonly Operation[] = [
   },
   {
     id: 'map a table that was ignored',
+    belongsTo: ['ignored-at-first'],
     weight: 12,
     fits: (model) => model.table.ignoredAtFirst,
     make: (random, model) => ({
@@ -103,6 +105,7 @@ export const operator: readonly Operation[] = [
   },
   {
     id: 'add a table',
+    belongsTo: ['added-later'],
     weight: 12,
     fits: (model) => model.table.addedLater,
     make: (random, model) => ({

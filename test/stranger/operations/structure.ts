@@ -44,6 +44,7 @@ function copyOf(model: TableModel, into: string): string {
 export const structure: readonly Operation[] = [
   {
     id: 'truncate',
+    belongsTo: ['shared-entity'],
     weight: 2,
     fits: (model) => some(model),
     make: (random, model) => {
@@ -93,6 +94,7 @@ export const structure: readonly Operation[] = [
   },
   {
     id: 'key gets a column',
+    late: true,
     weight: 2,
     wide: true,
     fits: (model) => isPlain(model) && model.keyKind.id === 'integer' && !model.shapes.has('identity-index'),
@@ -149,7 +151,8 @@ export const structure: readonly Operation[] = [
   },
   {
     id: 'create or replace',
-    weight: 1,
+    late: true,
+    weight: 2,
     wide: true,
     fits: (model) => isPlain(model) && !inPostgres(model),
     make: (random, model) => {
@@ -164,6 +167,7 @@ export const structure: readonly Operation[] = [
   },
   {
     id: 'truncate partition',
+    belongsTo: ['partitioned'],
     weight: 6,
     fits: (model) => model.shapes.has('partitioned') && some(model),
     make: (_random, model) => ({
@@ -177,6 +181,7 @@ export const structure: readonly Operation[] = [
   },
   {
     id: 'detach partition',
+    belongsTo: ['partitioned'],
     weight: 6,
     fits: (model) => model.shapes.has('partitioned') && some(model),
     make: (_random, model) => ({
@@ -194,6 +199,7 @@ export const structure: readonly Operation[] = [
   },
   {
     id: 'swap unique values',
+    belongsTo: ['unique', 'unique-deferrable'],
     weight: 5,
     fits: (model) => model.rows.length > 2 && (model.shapes.has('unique') || model.shapes.has('unique-deferrable')),
     make: (random, model) => {
@@ -212,7 +218,8 @@ export const structure: readonly Operation[] = [
   },
   {
     id: 'huge value',
-    weight: 1,
+    late: true,
+    weight: 2,
     wide: true,
     fits: (model) => model.written.some(({ type }) => type === 'text' || type === 'blob'),
     make: (_random, model) => {
@@ -283,6 +290,7 @@ export const structure: readonly Operation[] = [
   },
   {
     id: 'parent changes',
+    belongsTo: ['child', 'child-null'],
     weight: 8,
     fits: (model) => model.parent !== undefined && model.parent.rows.length > 1,
     make: (random, model) => {
