@@ -8,7 +8,8 @@ import { commandsIn } from '../stranger/hints.ts';
 import { OPEN, openEntryFor } from '../stranger/open.ts';
 import { closure, FIRST_ROWS, type RoundPlan, restricted } from '../stranger/plan.ts';
 import { commandOf, reduce, stepsOf } from '../stranger/reduce.ts';
-import { blocksOf, saidOf } from '../stranger/said.ts';
+import { blocksOf, complaintOf, namesTable, saidOf } from '../stranger/said.ts';
+import { KeptRows } from '../stranger/kept-rows.ts';
 import { TYPES } from '../stranger/types.ts';
 
 const SEEDS = Array.from({ length: 100 }, (_, index) => index * 7_919 + 1);
@@ -74,6 +75,28 @@ describe('the checker', () => {
   });
 });
 
+describe('a row that went', () => {
+  const rows = (...keys: string[]): Rows => new Map(keys.map((key) => [key, []]));
+  const seen = (source: Rows, target: Rows) => ({ source, target, differences: [] });
+
+  it('is told once, when the source holds it still and both held it before', () => {
+    const kept = new KeptRows();
+    kept.note('a', seen(rows('1', '2', '3'), rows('1', '2')));
+    expect(kept.lost('a', seen(rows('1', '3'), rows()))).toEqual(['1']);
+    expect(kept.lost('a', seen(rows('1', '3'), rows()))).toEqual([]);
+  });
+
+  it('is none where the source deleted it, where it was not read, and where others write into the target', () => {
+    const kept = new KeptRows();
+    kept.note('a', seen(rows('1'), rows('1')));
+    kept.note('b', seen(rows('1'), rows('1')));
+    expect(kept.lost('a', seen(rows(), rows()))).toEqual([]);
+    expect(kept.lost('a', { ...seen(rows('1'), rows()), error: 'no such table' })).toEqual([]);
+    kept.forget('b');
+    expect(kept.lost('b', seen(rows('1'), rows()))).toEqual([]);
+  });
+});
+
 describe('the reducer', () => {
   it('finds the one step and the tables that a failure needs, whatever stands beside them', async () => {
     for (const seed of SEEDS.slice(0, 30)) {
@@ -118,6 +141,16 @@ describe('what Seam says', () => {
     );
     expect(saidOf(table, NAMES, about)).toHaveLength(1);
     expect(commandsIn(about)).toEqual([['connectors', 'restart', 'p1']]);
+  });
+});
+
+describe('a refusal', () => {
+  it('names what stands in its error, not what stands in the plan before it', () => {
+    const out =
+      'seam-p1: create\n  + table.include.list = app.t1,app.t2\napp.t2 has no key [TABLE_KEYLESS]\n  hint:  give it one\n';
+    expect(namesTable(complaintOf(out), 'app.t2')).toBe(true);
+    expect(namesTable(complaintOf(out), 'app.t1')).toBe(false);
+    expect(complaintOf('all connectors run\n')).toBe('');
   });
 });
 

@@ -64,7 +64,7 @@ export async function readSource(table: TablePlan, names: Names, session: Sessio
   for (const cells of await session.rows(sql)) {
     const key = cells.slice(0, keys.length).map(plain);
     const refused = table.target.refusesKeysEndingIn;
-    if (refused !== null && refused.includes(`${table.tag}${key[0]}`.slice(-1))) continue;
+    if (refused?.includes(`${table.tag}${key[0]}`.slice(-1))) continue;
     rows.set(
       keyText([`${table.tag}${key[0]}`, ...key.slice(1)]),
       cells.slice(keys.length).map((cell, place) => normal(cell, doubles[place] ?? false)),

@@ -3,9 +3,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Compared } from './checker.ts';
 import { describe } from './finding.ts';
 import { agreed, commandsIn } from './hints.ts';
-import type { TablePlan } from './plan.ts';
+import { dotted, named, type TablePlan } from './plan.ts';
 import type { RunningRound } from './running-round.ts';
-import { listen, saidOf } from './said.ts';
+import { complaintOf, listen, namesTable, saidOf } from './said.ts';
 import { opinionOf, type Verified } from './verified.ts';
 
 const SETTLE_MS_MAX = 60_000;
@@ -13,7 +13,7 @@ const VERIFY_PATIENCE_S = '4';
 const TURNS_MAX = 3;
 const COMMANDS_MAX = 8;
 
-export async function judge(round: RunningRound): Promise<void> {
+export async function judge(round: RunningRound, heals: boolean): Promise<void> {
   round.known = new Set();
   const compared = await round.rest(SETTLE_MS_MAX, SETTLE_MS_MAX / 3);
   const unequal = unequalIn(round, compared);
@@ -27,7 +27,7 @@ export async function judge(round: RunningRound): Promise<void> {
     if (isUnseen(round, table)) loud.push(table);
     else round.find('silent', [table.id], describe(now.get(table.entity)));
   }
-  if (loud.length > 0) await heal(round, loud);
+  if (heals && loud.length > 0) await heal(round, loud);
 }
 
 /** Those that Seam speaks of; a slow machine is given a second chance. */
@@ -95,8 +95,14 @@ async function heal(round: RunningRound, loud: readonly TablePlan[]): Promise<vo
 async function verify(round: RunningRound, compared: ReadonlyMap<string, Compared>): Promise<void> {
   const { out } = await round.seam.run(['verify', '--json', '--patience', VERIFY_PATIENCE_S]);
   const json = out.split('\n').find((line) => line.startsWith('{'));
-  const ids = round.mapped().map(({ id }) => id);
-  if (json === undefined) return round.find('verify', ids, `verify gives no result: ${out.slice(-600)}`);
+  if (json === undefined) {
+    // an error that names a table is an answer about it
+    const said = complaintOf(out);
+    const isNamed = round.mapped().some(({ kind, name }) => namesTable(said, named(dotted(kind, name), round.names)));
+    const ids = round.mapped().map(({ id }) => id);
+    if (!isNamed) round.find('verify', ids, `verify gives no result: ${out.slice(-600)}`);
+    return;
+  }
   const verified = JSON.parse(json) as Verified;
   for (const table of round.mapped().filter((one) => !round.isTwin(one))) {
     const own = compared.get(table.entity);

@@ -15,7 +15,7 @@ import { World } from './world.ts';
 const TRIALS_MAX = 8;
 const INTERRUPTED = 130;
 const USAGE =
-  'npm run stranger -- [--seed N] [--minutes M] [--rounds N] [--coverage] [--code COMMIT|FOLDER] [--tables t1,t2] [--steps s1,s2|none] [--no-reduce] [--out FILE]';
+  'npm run stranger -- [--seed N[,N…]] [--minutes M] [--rounds N] [--coverage] [--code COMMIT|FOLDER] [--tables t1,t2] [--steps s1,s2|none] [--no-heal] [--no-reduce] [--out FILE]';
 const { values } = orUsage(USAGE, () =>
   parseArgs({
     options: {
@@ -26,17 +26,19 @@ const { values } = orUsage(USAGE, () =>
       code: { type: 'string' },
       tables: { type: 'string' },
       steps: { type: 'string' },
+      'no-heal': { type: 'boolean', default: false },
       'no-reduce': { type: 'boolean', default: false },
       out: { type: 'string' },
     },
   }),
 );
-const first = values.seed === undefined ? Math.floor(Math.random() * 1_000_000) : Number(values.seed);
-const roundsMax = Number(values.rounds ?? (values.tables === undefined && values.steps === undefined ? Infinity : 1));
+/** One seed begins a row of rounds; several are several rounds. */
+const seeds = values.seed?.split(',').map(Number) ?? [Math.floor(Math.random() * 1_000_000)];
 const isNarrowed = values.tables !== undefined || values.steps !== undefined;
+const roundsMax = Number(values.rounds ?? (seeds.length > 1 ? seeds.length : isNarrowed ? 1 : Infinity));
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
-if (Number.isSafeInteger(first) && Number(values.minutes) > 0) process.exitCode = await main();
+if (seeds.every(Number.isSafeInteger) && Number(values.minutes) > 0) process.exitCode = await main();
 else {
   process.stderr.write(`usage: ${USAGE}\n`);
   process.exitCode = 2;
@@ -51,7 +53,7 @@ async function main(): Promise<number> {
   let fresh = 0;
   try {
     for (let round = 0; round === 0 || (Date.now() < deadlineMs && round < roundsMax); round += 1)
-      fresh += await oneRound(world, first + round, coverage);
+      fresh += await oneRound(world, seeds[round] ?? (seeds.at(-1) ?? 0) + round, coverage);
   } finally {
     await world.stop();
   }
@@ -66,7 +68,7 @@ async function oneRound(world: World, seed: number, coverage: Coverage): Promise
   const plan = narrowed(whole);
   say(`\nseed ${seed}: ${plan.tables.length} tables, ${plan.steps.length} steps`);
   for (const { id, features } of plan.tables) say(`    ${id}: ${features.join(', ')}`);
-  const outcome = await runRound(world, plan, say);
+  const outcome = await runRound(world, plan, say, !values['no-heal']);
   coverage.add(plan, outcome.done);
   await record(seed, outcome);
   const fresh = outcome.findings.filter((finding) => openEntryFor(finding) === undefined);
@@ -88,7 +90,8 @@ function narrowed(whole: RoundPlan): RoundPlan {
 async function makeSmaller(world: World, plan: RoundPlan, whole: RoundPlan, finding: Finding): Promise<void> {
   const isSame = (other: Finding) =>
     other.kind === finding.kind && other.tables.some((id) => finding.tables.includes(id));
-  const fails = async (smaller: RoundPlan) => (await runRound(world, smaller, () => {})).findings.some(isSame);
+  const fails = async (smaller: RoundPlan) =>
+    (await runRound(world, smaller, () => {}, finding.kind === 'not healed')).findings.some(isSame);
   const { plan: least, trials } = await reduce(plan, finding.tables, fails, TRIALS_MAX);
   say(
     `\nafter ${trials} trials ${least.tables.length} tables and these steps are left: ${least.steps.map(({ operation }) => operation).join(', ')}`,

@@ -5,12 +5,17 @@ import type { RoundPlan } from './plan.ts';
 import { RunningRound } from './running-round.ts';
 import type { World } from './world.ts';
 
-export async function runRound(world: World, plan: RoundPlan, say: (line: string) => void): Promise<Outcome> {
+export async function runRound(
+  world: World,
+  plan: RoundPlan,
+  say: (line: string) => void,
+  heals: boolean,
+): Promise<Outcome> {
   const round = new RunningRound(world, plan, say);
   try {
     await round.begin();
     await round.trade();
-    await judge(round);
+    await judge(round, heals);
   } catch (error) {
     round.note(`the round itself failed: ${(error as Error).stack ?? error}`);
     throw error;
