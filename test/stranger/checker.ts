@@ -4,7 +4,8 @@
  */
 import type { Session } from './databases.ts';
 import { type Kind, type Names, named, placed, quoted, type TablePlan } from './plan.ts';
-import { TARGETS, typeNamed } from './types.ts';
+import { TARGETS } from './meanings.ts';
+import { typeNamed } from './types.ts';
 
 export type Rows = Map<string, readonly (string | null)[]>;
 export type Difference = {

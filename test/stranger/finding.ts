@@ -7,6 +7,7 @@ export type FindingKind =
   | 'not healed' // said, and what the hint says does not help
   | 'deleted' // a row that the source holds went from the target
   | 'verify' // `verify` and the checker disagree
+  | 'command' // a command fails that nothing stands in the way of
   | 'not started'; // Seam refuses to start without naming a table
 
 export type Finding = {

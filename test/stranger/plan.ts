@@ -60,7 +60,8 @@ export type TargetPlan = {
 
 export type Action =
   | { readonly do: 'sql'; readonly on: Kind; readonly sql: readonly string[]; readonly mayFail?: boolean }
-  | { readonly do: 'seam'; readonly args: readonly string[] }
+  /** `mustEnd`: nothing stands in its way by now, so it has to end well. */
+  | { readonly do: 'seam'; readonly args: readonly string[]; readonly mustEnd?: boolean }
   | { readonly do: 'restart'; readonly what: 'connect' | 'kafka' | 'postgres' | 'mariadb' | 'workers' | 'connectors' }
   /** The project's files say something new of a table; the workers are restarted as a person would. */
   | { readonly do: 'map'; readonly table: string }

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import type { Code } from './code.ts';
 import { dotted, type Kind, type Names, named, placed, type RoundPlan, type TablePlan } from './plan.ts';
 import { typeNamed } from './types.ts';
-import { TARGETS } from './types.ts';
+import { TARGETS } from './meanings.ts';
 
 const run = promisify(execFile);
 const KINDS: readonly Kind[] = ['postgres', 'mariadb'];

@@ -18,7 +18,7 @@ import { type Project, type TableState, writeProject } from './project.ts';
 import { complaintOf, namesTable } from './said.ts';
 import type { Finding, FindingKind, Outcome } from './finding.ts';
 import { KeptRows } from './kept-rows.ts';
-import { Seam } from './seam.ts';
+import { type Answer, Seam } from './seam.ts';
 import type { World } from './world.ts';
 
 const SETTLE_MS_MAX = 60_000;
@@ -142,30 +142,33 @@ export class RunningRound {
     for (const table of this.#plan.tables.filter(({ id }) => step.tables.includes(id)))
       if (step.actions.some((action) => action.do === 'sql' && action.on === table.target.kind))
         this.#kept.forget(table.entity);
-    for (const action of step.actions) await this.act(action);
     this.done.push(step);
+    for (const action of step.actions) {
+      const answer = await this.act(action);
+      if (answer !== undefined && answer.code !== 0 && action.do === 'seam' && action.mustEnd === true)
+        this.find('command', step.tables, `seam ${action.args.join(' ')}: ${answer.out.trim().slice(-700)}`);
+    }
   }
 
-  async act(action: Action): Promise<void> {
+  async act(action: Action): Promise<Answer | undefined> {
     switch (action.do) {
       case 'sql':
         await this.#sql(action.on, action.sql);
-        return;
+        return undefined;
       case 'seam':
-        await this.command(action.args);
-        return;
+        return this.command(action.args);
       case 'settle':
         await this.rest(REST_MS_MAX, STILL_MS);
-        return;
+        return undefined;
       case 'map':
         this.#states.set(action.table, 'mapped');
         await writeProject(this.#project);
-        return;
+        return undefined;
       case 'restart':
         if (action.what === 'workers') await this.#restartWorkers();
         else if (action.what === 'connectors') await this.#restartConnectors();
         else await this.#restartServer(action.what);
-        return;
+        return undefined;
     }
   }
 

@@ -4,7 +4,8 @@ import { type KeyKind, keyKinds } from './keys.ts';
 import { TableModel } from './model.ts';
 import { type ColumnPlan, type Kind, OTHER, placed, quoted, type TablePlan, type TargetPlan } from './plan.ts';
 import type { Shape } from './shapes.ts';
-import { TARGETS, TYPES, typeNamed } from './types.ts';
+import { TARGETS } from './meanings.ts';
+import { TYPES, typeNamed } from './types.ts';
 
 const COLUMNS_MIN = 3;
 const COLUMNS_MORE = 4;

@@ -51,7 +51,7 @@ export const administration: readonly Operation[] = [
           sqlOn(model, `REVOKE SELECT ON ${model.at} FROM ${user(model)}`),
           again,
           sqlOn(model, `GRANT SELECT ON ${model.at} TO ${user(model)}`, model.update(random)),
-          again,
+          { ...again, mustEnd: true },
         ],
       };
     },

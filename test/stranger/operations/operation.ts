@@ -39,4 +39,4 @@ export function stepOf(operation: Operation, index: number, table: string, made:
 }
 
 export const sqlOn = (model: TableModel, ...sql: string[]): Action => ({ do: 'sql', on: model.table.kind, sql });
-export const seam = (...args: string[]): Action => ({ do: 'seam', args });
+export const seam = (...args: string[]): Extract<Action, { do: 'seam' }> => ({ do: 'seam', args });

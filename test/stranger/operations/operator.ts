@@ -30,10 +30,17 @@ export const operator: readonly Operation[] = [
     belongsTo: ['added-later'],
     weight: 6,
     fits: (model) => model.table.addedLater,
-    make: (_random, model) => ({
-      actions: [{ do: 'map', table: model.table.id }, again(model)],
-      repair: [seam('connectors', 'apply', '--yes'), { do: 'restart', what: 'workers' }],
-    }),
+    make: (_random, model, all) => {
+      const other = all.find(
+        (one) => one.table.kind === model.table.kind && isMapped(one) && !one.shapes.has('odd-table'),
+      );
+      const [unread, read] = [again(model), other === undefined ? [] : [{ ...again(other), mustEnd: true }]];
+      return {
+        actions: [{ do: 'map', table: model.table.id }, unread, ...read],
+        repair: [seam('connectors', 'apply', '--yes'), { do: 'restart', what: 'workers' }],
+        also: other === undefined ? [] : [other.table.id],
+      };
+    },
   },
   {
     id: 'recover',
