@@ -38,6 +38,11 @@ export class ConnectClient {
     await this.#request('PUT', `/connectors/${name}/config`, config);
   }
 
+  /** A new connector that does not start by itself: `resume` starts it. */
+  async createStopped(name: string, config: ConnectorConfig): Promise<void> {
+    await this.#request('POST', '/connectors', { name, config, initial_state: 'STOPPED' });
+  }
+
   async remove(name: string): Promise<void> {
     await this.#request('DELETE', `/connectors/${name}`);
   }

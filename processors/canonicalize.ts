@@ -10,7 +10,7 @@ import { epochOf, toChangeEvent } from '../core/debezium.ts';
 import { ContractError, RecordError } from '../core/errors.ts';
 import type { Lookups, Refusal } from '../core/mapping.ts';
 import type { LogRecord, LogSlice, OutputRecord } from '../core/ports.ts';
-import { sharedStamp } from '../core/position.ts';
+import { comparePositions, type Position, sharedStamp } from '../core/position.ts';
 import type { Codecs } from './codecs.ts';
 import type { CompiledEntity, CompiledTable } from './compile-mapping.ts';
 import { Counter } from './counter.ts';
@@ -50,6 +50,8 @@ export type CanonicalizeParts = {
   readonly saidAgain?: SaidAgain | undefined;
   /** Why this table's topic must stay where it is now; undefined: its source can be read whole. */
   readonly faultOf?: ((system: string, table: string) => ContractError | undefined) | undefined;
+  /** Where the last complete reading of this table began: what is older is covered by it, and passed over if it can't be read. */
+  readonly readAgainAt?: ((system: string, table: string) => Position | undefined) | undefined;
 };
 
 export const CANONICALIZE = 'canonicalize';
@@ -161,7 +163,8 @@ class SliceWork {
       if (hiding.length > 0 && !isKeyOnly) throw nullsHidden(this.#table, hiding);
       return { record, event, keyRow: this.#keyRow(key, event) };
     } catch (error) {
-      this.#setAside(record, error);
+      if (this.#isReadAgain(record, value, error)) this.#counter.add('readAgain', 1);
+      else this.#setAside(record, error);
       return undefined;
     }
   }
@@ -175,6 +178,17 @@ class SliceWork {
     if (!(await saidAgain?.(this.#slice, record, isWhole, load))) return;
     this.#stop = undefined;
     this.#counter.add('saidAgain', 1);
+  }
+
+  /** A shape that the mapping can't read, in a record older than a complete reading of the table. */
+  #isReadAgain(record: LogRecord, value: Uint8Array, error: unknown): boolean {
+    if (!(error instanceof ContractError) || error.code === 'SCHEMA_ID_MOVED') return false;
+    const { system, table } = this.#table;
+    const readAt = this.#parts.readAgainAt?.(system, table);
+    if (readAt === undefined) return false;
+    const epoch = Math.max(this.#parts.epochs[system] ?? 0, epochOf(record.headers));
+    const { position } = toChangeEvent(this.#parts.codecs.rawValue(value), { system, table, epoch });
+    return comparePositions(position, readAt) < 0;
   }
 
   /** Read only where it is needed: by deletes, and where an id may have been assigned by the database. */

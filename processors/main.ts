@@ -9,6 +9,7 @@ import type { EntityName } from '../avro/generated/records.ts';
 import { ConfigError, type ContractError } from '../core/errors.ts';
 import type { SourceMapping } from '../core/mapping.ts';
 import type { Clock, Log, Logger } from '../core/ports.ts';
+import type { Position } from '../core/position.ts';
 import type { Step } from '../core/step.ts';
 import { CANONICALIZE, canonicalizeStage } from './canonicalize.ts';
 import type { Codecs } from './codecs.ts';
@@ -46,6 +47,7 @@ export type ProcessorOptions = {
   readonly settings: ProcessorSettings;
   /** See CanonicalizeParts. */
   readonly faultOf?: (system: string, table: string) => ContractError | undefined;
+  readonly readAgainAt?: (system: string, table: string) => Position | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly sessionTimeoutMs?: number;
@@ -103,6 +105,7 @@ export async function createStages(options: ProcessorOptions): Promise<Stages> {
       hopsMax: options.settings.hopsMax,
       faultOf: options.faultOf,
       saidAgain: saidAgainIn(options.log),
+      readAgainAt: options.readAgainAt,
     }),
     ...(options.steps.length === 0
       ? []
@@ -255,6 +258,6 @@ function topicsMissing(topics: readonly string[]): ConfigError {
   return new ConfigError({
     code: 'TOPICS_MISSING',
     message: `${topics.length} topics don't exist: ${topics.join(', ')}`,
-    hint: 'run: seam connectors apply: it creates the topics, and the connectors that fill them',
+    hint: 'run: seam connectors apply --yes',
   });
 }

@@ -131,7 +131,7 @@ export function checkTable(
     code: 'SCHEMA_CHANGED',
     message: `table ${table.table} of ${table.system} has changed, and its mapping can't read it: ${told.join('; ')}`,
     where: `${table.system} ${table.table}`,
-    hint: `correct connectors/${table.system}/mapping.ts, or undo the change in the database; then start the processors again: they go on at this record`,
+    hint: `correct connectors/${table.system}/mapping.ts and start the processors again: they go on at this record; or undo the change in the database, then run: ${readAgain(table)}`,
   });
 }
 
@@ -149,9 +149,14 @@ export function checkKey(table: CompiledTable, columns: readonly string[]): void
       code: 'KEY_CHANGED',
       message: `table ${table.table} of ${table.system} has ${has}, and ${description.entity} is keyed by ${[...read].map((name) => `"${name}"`).join(', ')}`,
       where: `${table.system} ${table.table}`,
-      hint: `name the entity's columns in message.key.columns of connectors/${table.system}/connector.json (seam connectors apply), or correct the mapping; then start the processors again, and read the table again: seam resnapshot --system ${table.system} --table ${table.table}`,
+      hint: `name the entity's columns in message.key.columns of connectors/${table.system}/connector.json and run: seam connectors apply ${table.system} --yes; or change the key back; then run: ${readAgain(table)}`,
     });
   }
+}
+
+/** Records of before it that the mapping can't read are passed over: the rows are read again, and what is gone is swept. */
+function readAgain({ system, table }: CompiledTable): string {
+  return `seam resnapshot --system ${system} --table ${table} --yes`;
 }
 
 /** Fields of one column only: what a computation makes of several, no sample can tell. */

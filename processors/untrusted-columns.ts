@@ -47,6 +47,6 @@ function columnsMangled(
     code: 'COLUMN_MANGLED',
     message: `the connector loses a part of ${columns.map(([column, loss]) => `"${column}" (${loss})`).join(', ')}`,
     where: `${system} ${table}`,
-    hint: 'cure the column as said, or map another one; all types: docs/reference/value-fidelity.md',
+    hint: `cure the column as said, or map another one (all types: docs/reference/value-fidelity.md); then run: seam resnapshot --system ${system} --table ${table} --yes`,
   });
 }

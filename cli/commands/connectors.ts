@@ -1,14 +1,16 @@
 import type { Command } from 'commander';
 import { ConnectClient } from '../../adapters/connect-client.ts';
 import type { Condition } from '../../core/condition.ts';
+import type { Deployment } from '../../core/deployment.ts';
 import { EXIT_CODES, formatError } from '../../core/errors.ts';
 import { type ConnectorView, connectorViews } from '../../ops/operations/connector-status.ts';
 import { applyConnectors, type ConnectorFile, planConnectors } from '../../ops/operations/connectors.ts';
+import { proveFirstSnapshot } from '../../ops/operations/first-snapshot-proof.ts';
 import { planRecovery, type RecoveryPlan, recover } from '../../ops/operations/recover.ts';
 import { rawTopic } from '../../processors/topics.ts';
 import { reportedConditions } from '../../ops/status/status.ts';
-import { createTopics } from '../../ops/operations/topics.ts';
 import { conditionText } from '../condition-lines.ts';
+import { createTopics, missingTopics } from '../../ops/operations/topics.ts';
 import { chosenSystems, confirmed, deploymentOf, withDeployment } from '../deployment-option.ts';
 import { interruptible, openTerminal } from '../terminal.ts';
 import { resultText, show } from './resnapshot.ts';
@@ -22,17 +24,7 @@ export function register(program: Command): void {
     .argument('[systems...]', 'systems, all when left out')
     .option('--yes', 'apply the difference')
     .option('--json', 'print the plan as JSON')
-    .action(async (names: string[], options: Options) => {
-      const deployment = await deploymentOf(options);
-      const plans = await planConnectors(deployment, connectorFiles(names));
-      if (options.json) process.stdout.write(`${JSON.stringify(plans)}\n`);
-      else for (const plan of plans) process.stdout.write(planText(plan));
-      if (plans.every((plan) => plan.action === 'unchanged') || !confirmed(options)) return;
-      // Connect would make the topics itself, with its own idea of how long they keep what
-      await createTopics(deployment);
-      await applyConnectors(deployment, plans);
-      process.stdout.write('all connectors run\n');
-    });
+    .action(apply);
   withDeployment(connectors.command('status'))
     .description('does every connector run, can its source still be read to the end, and which tables does nobody read')
     .argument('[systems...]', 'systems, all when left out')
@@ -83,12 +75,39 @@ export function register(program: Command): void {
     });
 }
 
+async function apply(names: string[], options: Options): Promise<void> {
+  const deployment = await deploymentOf(options);
+  const plans = await planConnectors(deployment, connectorFiles(names));
+  const topics = await missingTopics(deployment);
+  if (options.json) process.stdout.write(`${JSON.stringify(plans)}\n`);
+  else process.stdout.write(`${plans.map(planText).join('')}${topicsText(topics)}`);
+  const isDone = topics.length === 0 && plans.every(({ action }) => action === 'unchanged');
+  if (isDone && options.yes !== true) return;
+  if (!confirmed(options)) return;
+  // Connect would make the topics itself, with its own idea of how long they keep what
+  await createTopics(deployment);
+  await applyConnectors(deployment, plans);
+  await proveAll(
+    deployment,
+    plans.map(({ system }) => system),
+  );
+  process.stdout.write('all connectors run\n');
+}
+
 /** Topics of the system that stand for another reason than what was found in the source itself. */
 function ofTopics({ system, conditions }: ConnectorView, reported: readonly Condition[]): readonly Condition[] {
   const known = new Set(conditions.map(({ id }) => id));
   return reported.filter(
     ({ id, object }) => object.kind === 'topic' && object.topic.startsWith(rawTopic(system, '')) && !known.has(id),
   );
+}
+
+/** Of connectors that an earlier release started: once, and only said where it takes time or finds something. */
+async function proveAll(deployment: Deployment, names: readonly string[]): Promise<void> {
+  const terminal = openTerminal();
+  await interruptible(async (signal) => {
+    for (const system of names) await proveFirstSnapshot(deployment, system, (text) => terminal.line(text), signal);
+  });
 }
 
 function viewText({ name, state, tasks, fault, conditions, notCaptured }: ConnectorView): string {
@@ -101,10 +120,10 @@ function viewText({ name, state, tasks, fault, conditions, notCaptured }: Connec
   return `${lines.join('\n')}\n`;
 }
 
-function recoveryText({ system, fault, identity, epoch, tables, connector }: RecoveryPlan): string {
-  const reason = fault === undefined ? 'nothing is known to be wrong with it' : `${fault.message} [${fault.code}]`;
+function recoveryText({ system, reasons, identity, epoch, tables, connector }: RecoveryPlan): string {
+  const known = reasons.length === 0 ? ['no check finds anything wrong, and its connector has not failed'] : reasons;
   const lines = [
-    `${system}: ${reason}`,
+    ...known.map((reason) => `${system}: ${reason}`),
     `  stop ${connector.name}, and forget how far it has read`,
     `  start it anew on ${identity}, with positions of epoch ${epoch}`,
     `  it reads again, before it streams: ${tables.join(', ')}`,
@@ -118,6 +137,10 @@ function connectorFiles(names: readonly string[]): ConnectorFile[] {
   return chosenSystems(names).flatMap(({ system, source }) =>
     source === null ? [] : [{ system, file: source.connectorFile }],
   );
+}
+
+function topicsText(topics: readonly string[]): string {
+  return topics.length === 0 ? '' : `topics: create ${topics.join(', ')}\n`;
 }
 
 function planText(plan: {

@@ -83,6 +83,9 @@ export function show(terminal: Terminal, event: ResnapshotEvent): void {
       terminal.live(`${bar(event.seen, total)} ${event.table}: about ${event.seen} of ${total} rows`);
       break;
     }
+    case 'waits':
+      terminal.line(event.text);
+      break;
     case 'table':
       terminal.line(`${event.table}: ${event.rows} rows read`);
       break;

@@ -6,11 +6,13 @@ import { haltOf, placeOf, type Sighting } from '../../core/condition.ts';
 import { EPOCH_HEADER } from '../../core/debezium.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import { ContractError, TransientError } from '../../core/errors.ts';
+import { tellsOfReadings, withNotifications, withoutNotifications } from '../resnapshot/first-snapshot.ts';
 import { IDENTITY_SETTING } from '../sources/checks/identity-setting.ts';
 import { knownFailure } from '../sources/connector-failure.ts';
 import { refuseAddedTables } from './added-tables.ts';
 import { lookAt, passedAtApply } from '../sources/look.ts';
 import { notChecked } from '../sources/not-checked.ts';
+import { putConnector } from './connector-start.ts';
 
 export const SECRETS_PREFIX = '/run/seam/secrets';
 // biome-ignore lint/suspicious/noTemplateCurlyInString: a place holder of connector.json, not of TypeScript
@@ -29,8 +31,12 @@ export type ConnectorPlan = {
   readonly config: ConnectorConfig;
 };
 
-/** What a connector's settings hold beside its file: since when its log is this one, and whose it is. */
-export type Origin = { readonly epoch: number; readonly identity: string | undefined };
+/** What a connector's settings hold beside its file: since when its log is this one, whose it is, and whether it tells of readings. */
+export type Origin = {
+  readonly epoch: number;
+  readonly identity: string | undefined;
+  readonly tells?: boolean;
+};
 
 const EPOCH_TRANSFORM = 'seamEpoch';
 const HISTORY_TOPIC = 'schema.history.internal.kafka.topic';
@@ -46,10 +52,17 @@ export async function planConnectors(
   for (const { system, file } of files) {
     const read = await readConnector(file, deployment);
     const present = await whenAvailable(() => client.config(read.name));
-    const kept = { epoch: epochOfConfig(present ?? {}), identity: present?.[IDENTITY_SETTING] };
-    const wanted = { ...read, config: withOrigin(read.config, anew ?? kept) };
+    const kept = {
+      epoch: epochOfConfig(present ?? {}),
+      identity: present?.[IDENTITY_SETTING],
+      tells: tellsOfReadings(present ?? {}),
+    };
+    const wanted = { ...read, config: withOrigin(system, read.config, anew ?? kept) };
     const changes = difference(present ?? {}, wanted.config);
-    const action = present === null ? 'create' : changes.length === 0 ? 'unchanged' : 'change';
+    const isStopped =
+      present !== null && (await whenAvailable(() => client.status(read.name)))?.connector.state === 'STOPPED';
+    const isAsWanted = changes.length === 0 && !isStopped;
+    const action = present === null ? 'create' : isAsWanted ? 'unchanged' : 'change';
     plans.push({ system, name: wanted.name, action, changes, config: wanted.config });
   }
   return plans;
@@ -60,7 +73,8 @@ export function epochOfConfig(config: ConnectorConfig): number {
 }
 
 /** From epoch 1 on every record says it in a header; a history of tables before it is none of the new log. */
-function withOrigin(config: ConnectorConfig, { epoch, identity }: Origin): ConnectorConfig {
+function withOrigin(system: string, read: ConnectorConfig, { epoch, identity, tells }: Origin): ConnectorConfig {
+  const config = tells === true ? withNotifications(read, system) : withoutNotifications(read);
   const known = identity === undefined ? config : { ...config, [IDENTITY_SETTING]: identity };
   if (epoch === 0) return known;
   const transforms = [config.transforms, EPOCH_TRANSFORM].filter((name) => name !== undefined && name !== '');
@@ -89,7 +103,7 @@ export async function applyConnectors(
   if (refused.length > 0) throw notWhole(refused);
   for (const { plan, identity } of looks) {
     const config = { ...plan.config, [IDENTITY_SETTING]: identity };
-    await whenAvailable(() => client.put(plan.name, config));
+    await putConnector(deployment, client, plan, config);
   }
   for (const plan of plans) await waitUntilRunning(client, plan.name, timeoutMs);
 }

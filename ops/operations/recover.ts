@@ -7,14 +7,18 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { ConnectClient } from '../../adapters/connect-client.ts';
 import { haltOf } from '../../core/condition.ts';
 import type { Deployment } from '../../core/deployment.ts';
-import { type SeamError, TransientError } from '../../core/errors.ts';
-import { notificationTopic } from '../../processors/topics.ts';
+import { ContractError, type SeamError } from '../../core/errors.ts';
+import { encodePosition } from '../../core/position.ts';
+import { whyNotReadable } from '../resnapshot/readable.ts';
+import { noteReadingAgain } from '../resnapshot/read-whole.ts';
 import { cleanUp, newRequestId } from '../resnapshot/signals.ts';
-import { openSource } from '../resnapshot/source-session.ts';
-import { endOf, followNotifications, type Watch } from '../resnapshot/watch.ts';
+import { openSource, type SourceSession } from '../resnapshot/source-session.ts';
 import { forgetLosses } from '../sources/checks/mariadb/log/look.ts';
-import { lookAt, rememberedOf } from '../sources/look.ts';
-import { type ConnectorPlan, epochOfConfig, planConnectors, waitUntilRunning, whenAvailable } from './connectors.ts';
+import { connectorName, lookAt, rememberedOf } from '../sources/look.ts';
+import { beginFirstSnapshot, notStopped, stopConnector } from './connector-start.ts';
+import { type ConnectorPlan, epochOfConfig, planConnectors, taskFailed, whenAvailable } from './connectors.ts';
+import { proveFirstSnapshot } from './first-snapshot-proof.ts';
+import { FirstSnapshotWait } from './first-snapshot-wait.ts';
 import { mappedTables, sourceSystem } from '../systems.ts';
 import { type ResnapshotEvent, type ResnapshotResult, sweepTables, watchOf } from './resnapshot.ts';
 import { sourceConnection } from './verify-deployment.ts';
@@ -23,6 +27,8 @@ export type RecoveryPlan = {
   readonly system: string;
   /** Why; undefined: the source has nothing that is known of. */
   readonly fault: SeamError | undefined;
+  /** Everything that is known to be wrong, what its connector failed of included. */
+  readonly reasons: readonly string[];
   readonly identity: string;
   readonly epoch: number;
   readonly tables: readonly string[];
@@ -30,7 +36,6 @@ export type RecoveryPlan = {
 };
 
 const STOP_MS_MAX = 60_000;
-const RUN_MS_MAX = 120_000;
 const POLL_MS = 250;
 
 export async function planRecovery(deployment: Deployment, name: string): Promise<RecoveryPlan> {
@@ -41,9 +46,19 @@ export async function planRecovery(deployment: Deployment, name: string): Promis
   const file = { system: name, file: (system.source as { connectorFile: URL }).connectorFile };
   const [connector] = await planConnectors(deployment, [file], { epoch, identity });
   const tables = mappedTables(system);
+  const failed = await failureOf(deployment, name);
   const halt = found.find(({ severity }) => severity === 'halt');
-  const fault = halt === undefined ? undefined : haltOf(halt);
-  return { system: name, fault, identity, epoch, tables, connector: connector as ConnectorPlan };
+  const fault = halt === undefined ? failed : haltOf(halt);
+  const reasons = found.map(({ text, id }) => `${text} [${id}]`);
+  if (failed !== undefined) reasons.push(`${failed.message} [${failed.code}]`);
+  return { system: name, fault, reasons, identity, epoch, tables, connector: connector as ConnectorPlan };
+}
+
+async function failureOf(deployment: Deployment, system: string): Promise<SeamError | undefined> {
+  const client = new ConnectClient(deployment.connect.url);
+  const status = await whenAvailable(() => client.status(connectorName(system)));
+  const failed = status?.tasks.find(({ state }) => state === 'FAILED');
+  return failed === undefined ? undefined : taskFailed(connectorName(system), failed.trace);
 }
 
 export async function recover(
@@ -58,15 +73,20 @@ export async function recover(
   const watch = watchOf(deployment, system, signal);
   const session = await openSource(await sourceConnection(deployment, system));
   try {
+    await refuseUnreadable(session, system);
     await startAnew(client, plan, async () => {
       if (session.kind === 'postgres') await dropSlot(session, plan.connector.config['slot.name'] ?? '');
       await cleanUp(session);
       await forgetLosses(session, plan.epoch);
+      await beginFirstSnapshot(deployment, session, system);
     });
-    const from = await endOf(watch.log, notificationTopic(system));
+    const refuse = () => refuseUnreadable(session, system);
+    const wait = new FirstSnapshotWait({ deployment, client, log: watch.log, system, tables, report, refuse, signal });
+    await wait.begin();
     await whenAvailable(() => client.resume(plan.connector.name));
-    await waitUntilRunning(client, plan.connector.name, RUN_MS_MAX);
-    const rows = await awaitFirstSnapshot(watch, from, report);
+    const rows = await wait.finished();
+    await proveFirstSnapshot(deployment, system, (text) => report({ kind: 'waits', text }), signal);
+    await noteAllReadAgain(session, plan);
     const asked = { by: userInfo().username, reason, where: undefined, sweep: true };
     const request = { ...asked, id: newRequestId(Date.now()), tables };
     const swept = await sweepTables(deployment, watch, session, request, report);
@@ -77,29 +97,44 @@ export async function recover(
   }
 }
 
+/** Before anything is stopped: a snapshot that lacks a right would never end. */
+export async function refuseUnreadable(session: SourceSession, system: string): Promise<void> {
+  const told: string[] = [];
+  for (const table of Object.keys(sourceSystem(system).source.mapping.tables)) {
+    const reason = await whyNotReadable(session, table, undefined);
+    if (reason !== undefined) told.push(`${table}: ${reason}`);
+  }
+  if (told.length === 0) return;
+  throw new ContractError({
+    code: 'TABLE_NOT_READ',
+    message: `the capture user cannot read every table: ${told.join('; ')}`,
+    where: `source ${system}`,
+    hint: `correct it in the database, then run: seam connectors recover ${system} --yes`,
+  });
+}
+
 /** Stopped, forgotten, changed: in this order nothing is read by the old settings from a new beginning, or the other way round. */
 async function startAnew(
   client: ConnectClient,
   { connector: { name, config, action } }: RecoveryPlan,
   whileStopped: () => Promise<void>,
 ): Promise<void> {
-  if (action !== 'create') {
-    await whenAvailable(() => client.stop(name));
-    const deadlineMs = Date.now() + STOP_MS_MAX;
-    for (;;) {
-      const status = await whenAvailable(() => client.status(name));
-      if (status?.connector.state === 'STOPPED' && status.tasks.length === 0) break;
-      if (Date.now() > deadlineMs) throw notStopped(name);
-      await pause(POLL_MS);
-    }
-    await whenAvailable(() => client.forgetOffsets(name));
-  }
+  if (action === 'create') await whenAvailable(() => client.createStopped(name, config));
+  else await stopConnector(client, name);
+  const known = await whenAvailable(() => client.offsets(name));
+  if (known.length > 0) await whenAvailable(() => client.forgetOffsets(name));
   await whileStopped();
   await whenAvailable(() => client.put(name, config));
 }
 
+/** What the old log said is covered by the snapshot, whose records are of the new epoch. */
+async function noteAllReadAgain(session: SourceSession, { tables, epoch }: RecoveryPlan): Promise<void> {
+  const beginning = encodePosition({ epoch, phase: 'snapshot', major: 0n, minor: 0n, isDelete: true });
+  for (const table of tables) await noteReadingAgain(session, table, beginning);
+}
+
 /** The server needs a moment to see that the connector has gone. */
-async function dropSlot(session: Awaited<ReturnType<typeof openSource>>, slot: string): Promise<void> {
+async function dropSlot(session: SourceSession, slot: string): Promise<void> {
   const deadlineMs = Date.now() + STOP_MS_MAX;
   for (;;) {
     const [found] = await session.query<{ active: boolean }>(
@@ -114,30 +149,4 @@ async function dropSlot(session: Awaited<ReturnType<typeof openSource>>, slot: s
     if (Date.now() > deadlineMs) throw notStopped(`slot ${slot}`);
     await pause(POLL_MS);
   }
-}
-
-async function awaitFirstSnapshot(
-  watch: Watch,
-  from: bigint,
-  report: (event: ResnapshotEvent) => void,
-): Promise<Record<string, number>> {
-  const rows: Record<string, number> = {};
-  await followNotifications(watch, from, ({ aggregate, type, facts }) => {
-    if (aggregate !== 'Initial Snapshot') return undefined;
-    if (type === 'TABLE_SCAN_COMPLETED') {
-      const table = (facts.scanned_collection ?? '').split('.').slice(-2).join('.');
-      rows[table] = Number(facts.total_rows_scanned ?? 0);
-      report({ kind: 'table', table, rows: rows[table] as number });
-    }
-    return type === 'COMPLETED' ? true : undefined;
-  });
-  return rows;
-}
-
-function notStopped(name: string): TransientError {
-  return new TransientError({
-    code: 'CONNECTOR_NOT_STOPPED',
-    message: `${name} has not stopped after ${STOP_MS_MAX / 1_000} s`,
-    hint: 'run the same command again; its log: seam stack logs connect',
-  });
 }

@@ -3,40 +3,35 @@
  * not tell. The connector does the reading (a row in `seam.signal` asks it to); what is interrupted goes on when asked again.
  */
 import { userInfo } from 'node:os';
+import { ConnectClient } from '../../adapters/connect-client.ts';
 import { systemClock } from '../../adapters/clock.ts';
 import { createLogger } from '../../adapters/logger.ts';
 import { Registry } from '../../adapters/registry.ts';
 import { entities } from '../../avro/generated/entities.ts';
 import type { EntityDescription } from '../../core/canonical-record.ts';
 import type { Deployment } from '../../core/deployment.ts';
+import { haltOf } from '../../core/condition.ts';
 import { ConfigError, ContractError } from '../../core/errors.ts';
 import type { CanonicalMapping } from '../../core/mapping.ts';
 import { CANONICALIZE } from '../../processors/canonicalize.ts';
 import { ProcessorSettings } from '../../processors/settings.ts';
-import { notificationTopic } from '../../processors/topics.ts';
 import { openLog } from '../log.ts';
-import {
-  cleanUp,
-  leaveMark,
-  newRequestId,
-  openRequest,
-  requestSnapshot,
-  type SnapshotRequest,
-} from '../resnapshot/signals.ts';
+import { firstSnapshot, tellsOfReadings, withNotifications } from '../resnapshot/first-snapshot.ts';
+import { whyNotReadable } from '../resnapshot/readable.ts';
+import { noteReadingAgain, noteWholeTables, wholeTables } from '../resnapshot/read-whole.ts';
+import { goOnReading, type Reading, type ReadingParts, readAgain, tableNotRead } from '../resnapshot/reading.ts';
+import { cleanUp, leaveMark, newRequestId, openRequest, type SnapshotRequest } from '../resnapshot/signals.ts';
 import { openSource, type SourceSession } from '../resnapshot/source-session.ts';
 import { type Swept, sweep } from '../resnapshot/sweep.ts';
-import {
-  awaitMark,
-  endOf,
-  followNotifications,
-  markTopic,
-  type Notification,
-  type Watch,
-} from '../resnapshot/watch.ts';
+import { awaitMark, endOf, markTopic, type Watch } from '../resnapshot/watch.ts';
+import { isInList } from '../sources/checks/lists.ts';
+import { connectorName, lookAt, type Remembered, rememberedOf } from '../sources/look.ts';
 import { mappedTables, type System, sourceSystem, systemNamed, systems } from '../systems.ts';
 import { endOfLog } from '../sources/checks/mariadb/log/events.ts';
 import { noteReadAgain } from '../sources/checks/mariadb/log/state.ts';
 import type { ReadConnection } from '../verify/source-rows.ts';
+import { stopConnector } from './connector-start.ts';
+import { waitUntilRunning, whenAvailable } from './connectors.ts';
 import { lookupsOf } from './verify.ts';
 import { openTargetReader } from '../verify/actual.ts';
 import { sinkConnection, sourceConnection } from './verify-deployment.ts';
@@ -61,6 +56,7 @@ export type ResnapshotPlan = {
 export type ResnapshotEvent =
   | { readonly kind: 'rows'; readonly table: string; readonly seen: number; readonly estimated: number }
   | { readonly kind: 'table'; readonly table: string; readonly rows: number }
+  | { readonly kind: 'waits'; readonly text: string }
   | { readonly kind: 'swept'; readonly table: string; readonly swept: Swept };
 
 export type ResnapshotResult = {
@@ -70,8 +66,7 @@ export type ResnapshotResult = {
 
 type Report = (event: ResnapshotEvent) => void;
 
-/** Rows that the connector reads at once, as its documentation says. */
-const CHUNK_ROWS = 1_024;
+const RUN_MS_MAX = 120_000;
 /** A row that came back while it was swept is rare; that it does so again and again is not a row's doing. */
 const ROUNDS_MAX = 3;
 
@@ -89,11 +84,60 @@ export async function planResnapshot(deployment: Deployment, choice: ResnapshotC
     const fresh = { id: newRequestId(Date.now()), tables, where, sweep: choice.sweep, by, reason };
     if (open !== undefined && choice.tables.length > 0 && !isSame(open, fresh)) throw underWay(choice.system, open);
     const request = open ?? fresh;
+    if (open === undefined) await refuseUnreadable(deployment, choice.system, session, request);
     const estimates = await Promise.all(request.tables.map((table) => estimate(session, table)));
     return { request, isResumed: open !== undefined, tables: estimates };
   } finally {
     await session.close();
   }
+}
+
+/** Before the connector is asked: it would answer late, and without the database's reason. */
+async function refuseUnreadable(
+  deployment: Deployment,
+  system: string,
+  session: SourceSession,
+  { tables, where }: SnapshotRequest,
+): Promise<void> {
+  const remembered = await streaming(deployment, system);
+  const isCaptured = isInList(remembered.config['table.include.list']);
+  const lacking = tables.filter((table) => !isCaptured(table));
+  if (lacking.length > 0) throw notCaptured(system, lacking);
+  const { found } = await lookAt(deployment, system, remembered);
+  const halt = found.find(({ severity, object, next }) => {
+    // what this command heals must not refuse it
+    if (severity !== 'halt' || next?.includes('seam resnapshot')) return false;
+    return object.kind === 'source' || (object.kind === 'table' && tables.includes(object.table));
+  });
+  if (halt !== undefined) throw haltOf(halt);
+  const reasons = await Promise.all(tables.map((table) => whyNotReadable(session, table, where)));
+  const unreadable = tables.filter((_, index) => reasons[index] !== undefined);
+  if (unreadable.length === 0) return;
+  const told = tables.flatMap((table, index) => (reasons[index] === undefined ? [] : `${table}: ${reasons[index]}`));
+  throw tableNotRead(system, told, unreadable);
+}
+
+/** A request that cannot be carried out any more is taken back: it must not stand in the way of other tables. */
+async function refuseLeftRequest(
+  deployment: Deployment,
+  session: SourceSession,
+  system: string,
+  request: SnapshotRequest,
+): Promise<void> {
+  try {
+    await refuseUnreadable(deployment, system, session, request);
+  } catch (error) {
+    await cleanUp(session);
+    throw error;
+  }
+}
+
+/** Only a connector that streams can be asked for anything. */
+async function streaming(deployment: Deployment, system: string): Promise<Remembered> {
+  const remembered = await whenAvailable(() => rememberedOf(deployment, system));
+  if (remembered === null) throw connectorMissing(system, connectorName(system));
+  if (firstSnapshot(remembered.offset) !== 'finished') throw firstSnapshotRuns(system);
+  return remembered;
 }
 
 export async function resnapshot(
@@ -104,25 +148,27 @@ export async function resnapshot(
   signal: AbortSignal,
 ): Promise<ResnapshotResult> {
   const watch = watchOf(deployment, choice.system, signal);
+  await letConnectorTell(deployment, choice.system);
   const session = await openSource(await sourceConnection(deployment, choice.system));
-  const { request } = plan;
+  const parts = readingParts(deployment, watch, session, plan, report);
   const rows: Record<string, number> = {};
   const swept: (Swept & { table: string })[] = [];
   const place = plan.isResumed || session.kind !== 'mariadb' ? undefined : await endOfLog(session);
   try {
+    if (plan.isResumed) await refuseLeftRequest(deployment, session, choice.system, plan.request);
+    let first: Reading | undefined;
     for (let round = 0; round < ROUNDS_MAX; round += 1) {
-      const isFresh = round > 0 || !plan.isResumed;
-      const id = round === 0 ? request.id : `${request.id}-${round}`;
-      const from = isFresh ? await endOf(watch.log, notificationTopic(choice.system)) : 0n;
-      if (isFresh) await requestSnapshot(session, { ...request, id });
-      Object.assign(rows, await awaitSnapshot(watch, from, id, plan.tables, report));
-      if (!request.sweep) break;
-      const found = await sweepTables(deployment, watch, session, { ...request, id }, report);
+      const reading = await readRound(parts, plan, round);
+      first ??= reading;
+      Object.assign(rows, reading.rows);
+      if (!plan.request.sweep) break;
+      const found = await sweepTables(deployment, watch, session, reading.request, report);
       swept.push(...found);
       if (found.every(({ overtaken }) => overtaken === 0)) break;
     }
-    const isWhole = request.sweep && request.where === undefined;
-    if (place !== undefined && isWhole) await noteReadAgain(session, request.tables, place);
+    const isWhole = plan.request.sweep && plan.request.where === undefined;
+    if (place !== undefined && isWhole) await noteReadAgain(session, plan.request.tables, place);
+    await noteRead(session, choice.system, first?.request ?? plan.request);
     await cleanUp(session);
     return { rows, swept };
   } finally {
@@ -130,57 +176,60 @@ export async function resnapshot(
   }
 }
 
+function readRound(parts: ReadingParts, { request, isResumed }: ResnapshotPlan, round: number): Promise<Reading> {
+  if (round > 0) return readAgain(parts, { ...request, id: `${request.id}-${round}` });
+  return isResumed ? goOnReading(parts, request) : readAgain(parts, request);
+}
+
+function readingParts(
+  deployment: Deployment,
+  watch: Watch,
+  session: SourceSession,
+  plan: ResnapshotPlan,
+  report: Report,
+): ReadingParts {
+  return {
+    watch,
+    session,
+    estimates: new Map(plan.tables.map(({ table, rows }) => [table, rows])),
+    running: async () => {
+      const remembered = await whenAvailable(() => rememberedOf(deployment, watch.system));
+      const id = remembered?.offset?.incremental_snapshot_correlation_id;
+      return id === undefined ? undefined : String(id);
+    },
+    report,
+  };
+}
+
+/** From the first reading on: before, an error in the first snapshot would pass for its end (first-snapshot.ts). */
+async function letConnectorTell(deployment: Deployment, system: string): Promise<void> {
+  const { config } = await streaming(deployment, system);
+  if (tellsOfReadings(config)) return;
+  const client = new ConnectClient(deployment.connect.url);
+  const name = connectorName(system);
+  // stopped in between: the task of before would carry a request out and tell nobody
+  await stopConnector(client, name);
+  await whenAvailable(() => client.put(name, withNotifications(config, system)));
+  await whenAvailable(() => client.resume(name));
+  await waitUntilRunning(client, name, RUN_MS_MAX);
+}
+
+/** Of whole tables: their rows of before the log are known now, and what is older is covered. */
+async function noteRead(session: SourceSession, system: string, request: SnapshotRequest): Promise<void> {
+  if (request.where !== undefined) return;
+  if (request.readFrom !== undefined) {
+    for (const table of request.tables) await noteReadingAgain(session, table, Buffer.from(request.readFrom, 'hex'));
+  }
+  const known = await wholeTables(session);
+  const all = mappedTables(sourceSystem(system));
+  if (known !== undefined) await noteWholeTables(session, [...known, ...request.tables]);
+  else if (all.every((table) => request.tables.includes(table))) await noteWholeTables(session, request.tables);
+}
+
 export function watchOf(deployment: Deployment, system: string, signal: AbortSignal): Watch {
   const log = openLog(deployment, 'seam-resnapshot', createLogger('error'));
   const registry = new Registry({ url: deployment.registry.url }, systemClock);
   return { log, registry, clock: systemClock, system, signal };
-}
-
-// ---- reading ---------------------------------------------------------------------------------------------------------
-
-/** Rows read, by table. */
-async function awaitSnapshot(
-  watch: Watch,
-  from: bigint,
-  id: string,
-  tables: readonly TableEstimate[],
-  report: Report,
-): Promise<Record<string, number>> {
-  const estimates = new Map(tables.map(({ table, rows }) => [table, rows]));
-  const rows: Record<string, number> = {};
-  let chunks = 0;
-  const failed = await followNotifications(watch, from, (notification) => {
-    if (notification.id !== id) return undefined;
-    const table = notification.facts.current_collection_in_progress ?? notification.facts.scanned_collection ?? '';
-    switch (notification.type) {
-      case 'IN_PROGRESS': {
-        chunks += 1;
-        const estimated = Number(notification.facts.total_rows ?? estimates.get(table) ?? 0);
-        report({ kind: 'rows', table, seen: chunks * CHUNK_ROWS, estimated });
-        return undefined;
-      }
-      case 'TABLE_SCAN_COMPLETED':
-        chunks = 0;
-        if (!isRead(notification)) return notification;
-        rows[table] = Number(notification.facts.total_rows_scanned ?? 0);
-        report({ kind: 'table', table, rows: rows[table] as number });
-        return undefined;
-      case 'ABORTED':
-        return notification;
-      case 'COMPLETED':
-        return null;
-      default:
-        return undefined;
-    }
-  });
-  if (failed !== null) throw notRead(watch.system, failed);
-  const lacking = tables.filter(({ table }) => rows[table] === undefined).map(({ table }) => table);
-  if (lacking.length > 0) throw notCaptured(watch.system, lacking);
-  return rows;
-}
-
-function isRead({ facts }: Notification): boolean {
-  return facts.status === 'SUCCEEDED' || facts.status === 'EMPTY';
 }
 
 // ---- sweeping --------------------------------------------------------------------------------------------------------
@@ -234,12 +283,17 @@ async function sweepEntity(
   });
 }
 
-async function ledgersOf(deployment: Deployment, entity: string): Promise<ReadConnection[]> {
+export async function ledgersOf(deployment: Deployment, entity: string): Promise<ReadConnection[]> {
   const holders = systems.filter(({ target }) => target?.tables.some((table) => table.entity === entity));
   return Promise.all(holders.map(({ system }) => sinkConnection(deployment, system)));
 }
 
-async function identityLookups(deployment: Deployment, system: string, table: string, mapping: CanonicalMapping) {
+export async function identityLookups(
+  deployment: Deployment,
+  system: string,
+  table: string,
+  mapping: CanonicalMapping,
+) {
   if (systemNamed(system)?.target == null) return { canonicalId: () => undefined };
   const reader = await openTargetReader(await sinkConnection(deployment, system));
   try {
@@ -251,7 +305,7 @@ async function identityLookups(deployment: Deployment, system: string, table: st
 
 // ---- what there is ---------------------------------------------------------------------------------------------------
 
-function canonicalMappings({ source }: System, table: string): readonly CanonicalMapping[] {
+export function canonicalMappings({ source }: System, table: string): readonly CanonicalMapping[] {
   const mapping = source?.mapping.tables[table];
   return mapping === undefined || 'kind' in mapping ? [] : mapping;
 }
@@ -290,21 +344,29 @@ function underWay(system: string, { tables, by, reason }: SnapshotRequest): Cont
   });
 }
 
-function notRead(system: string, { type, facts }: Notification): ContractError {
-  const table = facts.scanned_collection ?? facts.data_collections ?? '';
-  return new ContractError({
-    code: 'TABLE_NOT_READ',
-    message: `the connector could not read ${table} again: ${facts.status ?? type}`,
-    where: `connector of ${system}`,
-    hint: 'a condition must be valid SQL for every table named; a table needs a key; its log: seam stack logs connect',
-  });
-}
-
 function notCaptured(system: string, tables: readonly string[]): ContractError {
   return new ContractError({
     code: 'TABLE_NOT_CAPTURED',
     message: `the connector reads no table ${tables.join(', ')}`,
     where: `connector of ${system}`,
-    hint: `compare table.include.list with what runs: seam connectors apply ${system}`,
+    hint: `name it in table.include.list of connectors/${system}/connector.json, then run: seam connectors apply ${system} --yes`,
+  });
+}
+
+function connectorMissing(system: string, name: string): ContractError {
+  return new ContractError({
+    code: 'CONNECTOR_MISSING',
+    message: `kafka connect knows no connector ${name}`,
+    where: `source ${system}`,
+    hint: `run: seam connectors apply ${system} --yes`,
+  });
+}
+
+function firstSnapshotRuns(system: string): ContractError {
+  return new ContractError({
+    code: 'FIRST_SNAPSHOT_RUNS',
+    message: `the first snapshot of ${system} is not finished: all its tables are read now`,
+    where: `connector of ${system}`,
+    hint: `wait until it is: seam connectors status ${system}`,
   });
 }

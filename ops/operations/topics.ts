@@ -9,14 +9,35 @@ import { openLogAdmin } from '../log.ts';
 import { systems } from '../systems.ts';
 
 export async function createTopics(deployment: Deployment): Promise<void> {
+  await withAdmin(deployment, async (admin) => {
+    const { replicationFactor } = deployment.kafka;
+    const plan = plannedTopics(deployment);
+    await admin.createTopics(plan.map((topic) => ({ ...topic, replicationFactor })));
+    await raiseRecordLimits(admin, plan, settingsOf(deployment));
+  });
+}
+
+/** Topics of the deployment that do not exist yet. */
+export async function missingTopics(deployment: Deployment): Promise<string[]> {
+  return withAdmin(deployment, async (admin) => {
+    const present = new Set(await admin.listTopics());
+    return plannedTopics(deployment).flatMap(({ topic }) => (present.has(topic) ? [] : topic));
+  });
+}
+
+function plannedTopics(deployment: Deployment): PlannedTopic[] {
   const mappings = systems.flatMap(({ source }) => source?.mapping ?? []);
-  const settings = TopicSettings.parse({ partitions: deployment.kafka.partitions });
+  return topicPlan(mappings, entities, settingsOf(deployment));
+}
+
+function settingsOf(deployment: Deployment): TopicSettings {
+  return TopicSettings.parse({ partitions: deployment.kafka.partitions });
+}
+
+async function withAdmin<T>(deployment: Deployment, work: (admin: LogAdmin) => Promise<T>): Promise<T> {
   const admin = await openLogAdmin(deployment);
   try {
-    const { replicationFactor } = deployment.kafka;
-    const plan = topicPlan(mappings, entities, settings);
-    await admin.createTopics(plan.map((topic) => ({ ...topic, replicationFactor })));
-    await raiseRecordLimits(admin, plan, settings);
+    return await work(admin);
   } finally {
     await admin.close();
   }

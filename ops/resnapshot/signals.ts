@@ -14,6 +14,8 @@ export type SnapshotRequest = {
   readonly sweep: boolean;
   readonly by: string;
   readonly reason: string;
+  /** Of whole tables: where the reading began, as hexadecimal digits. */
+  readonly readFrom?: string | undefined;
 };
 
 const REQUEST_PREFIX = 'seam-resnapshot-';
@@ -25,7 +27,7 @@ export function newRequestId(nowMs: number): string {
 }
 
 export async function requestSnapshot(session: SourceSession, request: SnapshotRequest): Promise<void> {
-  const { id, tables, where, sweep, by, reason } = request;
+  const { id, tables, where, sweep, by, reason, readFrom } = request;
   const data = {
     type: 'incremental',
     'data-collections': tables.map(escapedPattern),
@@ -33,7 +35,7 @@ export async function requestSnapshot(session: SourceSession, request: SnapshotR
       ? {}
       : { 'additional-conditions': tables.map((table) => ({ 'data-collection': table, filter: where })) }),
     // what the connector doesn't know it passes over
-    seam: { tables, where, sweep, by, reason },
+    seam: { tables, where, sweep, by, reason, readFrom },
   };
   await insert(session, id, 'execute-snapshot', JSON.stringify(data));
 }
@@ -53,7 +55,11 @@ export async function leaveMark(session: SourceSession, id: string): Promise<voi
   await insert(session, id, MARK_TYPE, null);
 }
 
-/** Takes the marks, the request and the connector's own rows away. */
+export async function removeMark(session: SourceSession, id: string): Promise<void> {
+  await session.query('DELETE FROM seam.signal WHERE id = ?', [id]);
+}
+
+/** Takes the marks, the request and the connector's own rows away; what is known of whole tables stays. */
 export async function cleanUp(session: SourceSession): Promise<void> {
   const types = [...WINDOW_TYPES, MARK_TYPE];
   await session.query(`DELETE FROM seam.signal WHERE type IN (${types.map(() => '?').join(', ')})`, types);

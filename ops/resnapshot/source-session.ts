@@ -21,7 +21,7 @@ export async function openSource(connection: ReadConnection): Promise<SourceSess
     return {
       kind,
       query: async <T>(sql: string, values: readonly Value[] = []) =>
-        (await client.query(numbered(sql), [...values])).rows as T[],
+        (await client.query(values.length === 0 ? sql : numbered(sql), [...values])).rows as T[],
       close: () => client.end(),
     };
   }

@@ -10,6 +10,8 @@ import { epochOf, toChangeEvent } from '../../core/debezium.ts';
 import { TransientError } from '../../core/errors.ts';
 import type { Clock, Log, LogRecord } from '../../core/ports.ts';
 import { notificationTopic, rawTopic, SIGNAL_TABLE } from '../../processors/topics.ts';
+import { leaveMark, removeMark } from './signals.ts';
+import type { SourceSession } from './source-session.ts';
 
 export type Watch = {
   readonly log: Log;
@@ -56,19 +58,46 @@ export function awaitMark(watch: Watch, from: bigint, id: string): Promise<Mark>
   });
 }
 
+/** Everything that is in the source's log now has come out of the connector. */
+export async function passMark(watch: Watch, session: SourceSession, name: string): Promise<Mark> {
+  const from = await endOf(watch.log, markTopic(watch.system));
+  const id = `${name}-${watch.clock.nowMs()}`.slice(0, 64);
+  await leaveMark(session, id);
+  const mark = await awaitMark(watch, from, id);
+  await removeMark(session, id);
+  return mark;
+}
+
 /** Until `until` answers something; it sees every notification. */
 export function followNotifications<T>(
   watch: Watch,
   from: bigint,
   until: (notification: Notification) => T | undefined,
 ): Promise<T> {
-  const decoder = createRawDecoder(watch.registry.lookup);
+  const read = notificationReader(watch.registry);
   return follow(watch, notificationTopic(watch.system), from, (record) => {
-    if (record.value === null) return undefined;
-    const { id, aggregate_type, type, additional_data } = decoder.key(record.value);
-    const facts = typeof additional_data === 'string' ? JSON.parse(additional_data) : {};
-    return until({ id: String(id), aggregate: String(aggregate_type), type: String(type), facts });
+    const notification = read(record);
+    return notification === undefined ? undefined : until(notification);
   });
+}
+
+export function notificationDecoder(registry: Registry): (records: readonly LogRecord[]) => Promise<Notification[]> {
+  const read = notificationReader(registry);
+  return async (records) => {
+    await registry.load(schemaIds(records.map(({ value }) => value)));
+    return records.flatMap((record) => read(record) ?? []);
+  };
+}
+
+/** The schemas of the record are loaded. */
+function notificationReader(registry: Registry): (record: LogRecord) => Notification | undefined {
+  const decoder = createRawDecoder(registry.lookup);
+  return ({ value }) => {
+    if (value === null) return undefined;
+    const { id, aggregate_type, type, additional_data } = decoder.key(value);
+    const facts = typeof additional_data === 'string' ? JSON.parse(additional_data) : {};
+    return { id: String(id), aggregate: String(aggregate_type), type: String(type), facts };
+  };
 }
 
 /** Rejects when nothing at all came for two minutes: a connector that runs would have said something. */

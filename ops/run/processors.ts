@@ -17,8 +17,13 @@ import {
 } from '../../processors/main.ts';
 import { steps } from '../../processors/steps/index.ts';
 import { openLog } from '../log.ts';
+import { settleFirstSnapshots } from '../operations/first-snapshot-proof.ts';
 import { raiseRecordLimitsOf } from '../operations/topics.ts';
 import { accessOf, CAPTURE_USER } from '../operations/setup.ts';
+import { sourceConnection } from '../operations/verify-deployment.ts';
+import { type ReadingsAgain, readingsAgain } from '../resnapshot/read-whole.ts';
+import { openSource } from '../resnapshot/source-session.ts';
+import { type HaltedTable, TableReadings } from '../resnapshot/table-readings.ts';
 import { watchSources } from '../sources/watch.ts';
 import { processorConditions } from '../status/worker-conditions.ts';
 import { systems } from '../systems.ts';
@@ -63,12 +68,24 @@ export async function startProcessors(
   const sources = systems.flatMap(({ system, source }) => (source === null ? [] : system));
   const watch = watchSources(deployment, sources);
   await watch.ready();
-  // a start that is refused must leave nothing that keeps the process
-  const running = await runProcessors({ ...options, faultOf: watch.faultOf }).catch((error: unknown) => {
-    watch.stop();
-    throw error;
+  const readings = new TableReadings({
+    read: (system) => readingsOf(deployment, system),
+    halted: () => haltedTables(running),
+    clock: options.clock,
   });
-  const done = Promise.race([running.done, watch.recovered]).finally(async () => {
+  await readings.load(sources);
+  const stopping = new AbortController();
+  // a start that is refused must leave nothing that keeps the process
+  const running = await runProcessors({ ...options, faultOf: watch.faultOf, readAgainAt: readings.at }).catch(
+    (error: unknown) => {
+      watch.stop();
+      throw error;
+    },
+  );
+  const tell = (text: string) => options.logger.warn({ reason: text }, 'first snapshot');
+  void settleFirstSnapshots(deployment, sources, tell, stopping.signal);
+  const done = Promise.race([running.done, watch.recovered, readings.renewed(stopping.signal)]).finally(async () => {
+    stopping.abort();
     watch.stop();
     await running.stop();
     await close();
@@ -78,6 +95,24 @@ export async function startProcessors(
     status: () => statusOf(running),
     stop: running.stop,
   };
+}
+
+async function readingsOf(deployment: Deployment, system: string): Promise<ReadingsAgain> {
+  const session = await openSource(await sourceConnection(deployment, system));
+  try {
+    return await readingsAgain(session);
+  } finally {
+    await session.close();
+  }
+}
+
+/** Tables whose raw topic has stopped, for whatever reason. */
+function haltedTables(running: RunningProcessors): HaltedTable[] {
+  const topics = running.status().stages.flatMap(({ topics: all }) => all);
+  return topics.flatMap(({ topic, state }) => {
+    const [kind, system, ...table] = topic.split('.');
+    return state === 'failed' && kind === 'raw' && system !== undefined ? { system, table: table.join('.') } : [];
+  });
 }
 
 /** By system and entity: fields that the system's target writes and its source reads again. */

@@ -139,4 +139,6 @@ export const quietLogging = `Configuration:
         level: warn
       - name: io.debezium
         level: info
+      - name: io.debezium.pipeline.signal.actions.snapshotting
+        level: warn
 `;

@@ -9,6 +9,7 @@ import type { Row } from '../../core/change-event.ts';
 import type { DebeziumSource, Envelope } from '../../core/debezium.ts';
 import type { SourceMapping } from '../../core/mapping.ts';
 import type { LogRecord } from '../../core/ports.ts';
+import type { Position } from '../../core/position.ts';
 import { type CanonicalizeParts, canonicalizeStage } from '../../processors/canonicalize.ts';
 import { type Codecs, META_HEADER } from '../../processors/codecs.ts';
 import { type CompiledField, type CompiledTable, compileSource } from '../../processors/compile-mapping.ts';
@@ -47,6 +48,9 @@ export type BenchOptions = {
   readonly hidden?: readonly string[];
   readonly saidAgain?: CanonicalizeParts['saidAgain'];
   readonly mangled?: ReadonlyMap<string, string>;
+  /** Records before this offset lack the table's columns. */
+  readonly renamedBefore?: number;
+  readonly readAgainAt?: Position;
   /** What the registry says whose schema it is. */
   readonly schemaTopic?: string;
 };
@@ -103,6 +107,7 @@ export class CanonicalizeBench {
       epochs: {},
       hopsMax: 5,
       saidAgain: this.#options.saidAgain,
+      readAgainAt: () => this.#options.readAgainAt,
     });
   }
 
@@ -122,6 +127,10 @@ export class CanonicalizeBench {
     return { offset: BigInt(offset), key: bytes, value: bytes, headers, timestampMs: 0 };
   }
 
+  #isRenamed(bytes: Uint8Array): boolean {
+    return Number(Buffer.from(bytes).toString().split(' ')[1]) < (this.#options.renamedBefore ?? 0);
+  }
+
   #codecs(): Codecs {
     const of = (entity: string) => createCanonicalCodec(entity as EntityName, () => schemaOf(entity as EntityName));
     const given = (bytes: Uint8Array) => this.#given.get(Buffer.from(bytes).toString());
@@ -129,7 +138,8 @@ export class CanonicalizeBench {
       loadSchemas: async () => {},
       rawValue: (bytes) => given(bytes)?.envelope as Envelope,
       rawKey: (bytes) => given(bytes)?.key ?? {},
-      valueColumns: (bytes) => namedColumns(this.#tableOf(bytes).entities.flatMap(({ fields }) => fields)),
+      valueColumns: (bytes) =>
+        this.#isRenamed(bytes) ? [] : namedColumns(this.#tableOf(bytes).entities.flatMap(({ fields }) => fields)),
       keyColumns: (bytes) => namedColumns(this.#tableOf(bytes).entities.flatMap(({ key }) => key)),
       schemaTopic: () => this.#options.schemaTopic,
       nullHidingColumns: () => this.#options.hidden ?? [],

@@ -4,6 +4,7 @@ import { cascadeRules } from './cascade-rules.ts';
 import { columnNotSafe } from './column-not-safe.ts';
 import { logKept, logSettings } from './log-settings.ts';
 import { lostChanges } from './lost-changes.ts';
+import { snapshotNotProven, snapshotUnfinished } from '../snapshot-unfinished.ts';
 import { limitStatements, mariadbIdentity } from './server.ts';
 import { sourceLogLost } from './source-log-lost.ts';
 import { sourceReplaced } from './source-replaced.ts';
@@ -20,6 +21,8 @@ export const mariadbChecks: readonly SourceCheck[] = [
   columnNotSafe,
   cascadeRules,
   ...lostChanges,
+  snapshotUnfinished,
+  snapshotNotProven,
 ];
 
 export const mariadbSource: SourceKind = { identityOf: mariadbIdentity, limitStatements, checks: mariadbChecks };
