@@ -41,7 +41,7 @@ export function digitsAt(text: string, from: number, to: number): number {
 }
 
 /** The year is counted from March, so that the leap day comes last. */
-function daysOf(year: number, month: number, day: number): number {
+export function daysOf(year: number, month: number, day: number): number {
   const shifted = month <= 2 ? year - 1 : year;
   const era = Math.floor(shifted / 400);
   const yearOfEra = shifted - era * 400;

@@ -5,6 +5,7 @@
 import type { CanonicalTypes, EntityName, KeyName } from '../avro/generated/records.ts';
 import type { ColumnValue, Row, Unavailable } from './change-event.ts';
 import { UNAVAILABLE, Unreadable } from './change-event.ts';
+import { formerName, isPlainName, meantBy } from './names.ts';
 
 /** The mapping refuses a value: the record is set aside with this reason. Never holds the value itself. */
 export class Refusal {
@@ -49,8 +50,8 @@ export function conversionOf(read: Field<unknown>['read']): Conversion | undefin
 
 export function from<T>(column: string, convert: Converter<T>): Field<T> {
   const read = (row: Row): T | Absent => {
-    const value = row[column];
-    if (value === undefined) throw new Refusal('COLUMN_MISSING', `column "${column}" is not in the change event`);
+    const value = columnValue(row, column);
+    if (value === undefined) throw columnMissing(row, column);
     if (value === UNAVAILABLE) return ABSENT;
     if (value instanceof Unreadable) throw new Refusal(value.code, `"${column}" ${value.reason}`);
     try {
@@ -64,6 +65,25 @@ export function from<T>(column: string, convert: Converter<T>): Field<T> {
   return { columns: [column], read };
 }
 
+/** By the database's own spelling; records of earlier versions have the former one. */
+function columnValue(row: Row, column: string): ColumnValue | undefined {
+  const value = row[column];
+  return value !== undefined || isPlainName(column) ? value : row[formerName(column)];
+}
+
+function columnMissing(row: Row, column: string): Refusal {
+  const meant = meantBy(column, Object.keys(row)).map((name) => `"${name}"`);
+  const rule = meant.length === 0 ? '' : `, but ${meant.join(', ')}: a mapping spells names as the database does`;
+  return new Refusal('COLUMN_MISSING', `column "${column}" is not in the change event${rule}`);
+}
+
+/** The same row, with each of these columns under the name that the mapping says. */
+function withNames(row: Row, columns: readonly string[]): Row {
+  const lacking = columns.filter((column) => row[column] === undefined && columnValue(row, column) !== undefined);
+  if (lacking.length === 0) return row;
+  return { ...row, ...Object.fromEntries(lacking.map((column) => [column, columnValue(row, column) as ColumnValue])) };
+}
+
 /** The first of these columns that a row has: for a renamed column, while records under both names are in the log. */
 export function fromFirst<T>(names: readonly string[], convert: Converter<T>): Field<T> {
   const fields = names.map((name) => from(name, convert));
@@ -71,7 +91,7 @@ export function fromFirst<T>(names: readonly string[], convert: Converter<T>): F
     columns: [],
     anyOf: names,
     read: (row, lookups) => {
-      const index = names.findIndex((name) => row[name] !== undefined);
+      const index = names.findIndex((name) => columnValue(row, name) !== undefined);
       return (fields[Math.max(index, 0)] as Field<T>).read(row, lookups);
     },
   };
@@ -81,7 +101,8 @@ export function fromFirst<T>(names: readonly string[], convert: Converter<T>): F
 export function derive<T>(columns: readonly string[], compute: (row: Row) => T): Field<T> {
   return {
     columns,
-    read: (row) => {
+    read: (asSent) => {
+      const row = withNames(asSent, columns);
       for (const column of columns) {
         const value = row[column];
         if (value instanceof Unreadable) throw new Refusal(value.code, `"${column}" ${value.reason}`);
@@ -102,7 +123,8 @@ export function identity(entity: EntityName, column: string, otherwise: Converte
   return {
     columns: [column],
     identityOf: { entity, column },
-    read: (row, lookups) => lookups.canonicalId(entity, String(row[column])) ?? fallback.read(row, lookups),
+    read: (row, lookups) =>
+      lookups.canonicalId(entity, String(columnValue(row, column))) ?? fallback.read(row, lookups),
   };
 }
 

@@ -178,7 +178,7 @@ async function unmappedTopics({ log, mappings }: ProcessorOptions): Promise<stri
   return topics.filter((topic) => {
     const [raw, system, ...table] = topic.split('.');
     if (raw !== 'raw' || !systems.has(system ?? '') || table.join('.') === SIGNAL_TABLE) return false;
-    return table.length === 2 && !known.has(topic);
+    return table.length >= 2 && !known.has(topic);
   });
 }
 

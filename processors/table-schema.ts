@@ -6,6 +6,7 @@
 import type { ColumnValue, Operation, Row } from '../core/change-event.ts';
 import { ContractError } from '../core/errors.ts';
 import { Refusal } from '../core/mapping.ts';
+import { isNamed } from '../core/names.ts';
 import type { LogRecord } from '../core/ports.ts';
 import type { Codecs } from './codecs.ts';
 import type { CompiledField, CompiledTable } from './compile-mapping.ts';
@@ -107,17 +108,18 @@ export function checkTable(
   columns: readonly RawColumn[],
   before: readonly RawColumn[] | undefined,
 ): void {
-  const present = new Map(columns.map((column) => [column.name, column]));
+  const present = columns.map(({ name }) => name);
+  const isThere = (name: string) => isNamed(present, name);
   const fields = table.entities.flatMap((entity) => entity.fields);
-  const lacking = fields.filter(({ anyOf }) => anyOf.length > 0 && !anyOf.some((name) => present.has(name)));
+  const lacking = fields.filter(({ anyOf }) => anyOf.length > 0 && !anyOf.some(isThere));
   const gone = [
-    ...[...table.columns].filter((name) => !present.has(name)),
+    ...[...table.columns].filter((name) => !isThere(name)),
     ...new Set(lacking.map(({ anyOf }) => anyOf.join('" or "'))),
   ];
   const unreadable = columns.filter((column) => fields.some((field) => refusesType(field, column)));
   if (gone.length === 0 && unreadable.length === 0) return;
   const old = new Map((before ?? []).map((column) => [column.name, column]));
-  const added = columns.filter(({ name }) => !old.has(name) && !table.columns.has(name));
+  const added = columns.filter(({ name }) => !old.has(name) && !isNamed(table.columns, name));
   const told = [
     ...gone.map((name) => `column "${name}"${typeOf(old.get(name))} is gone`),
     ...unreadable.map(({ name, type }) => `column "${name}"${typeOf(old.get(name))} is of type ${type} now`),
@@ -142,7 +144,7 @@ export function checkTable(
 export function checkKey(table: CompiledTable, columns: readonly string[]): void {
   for (const { description, key } of table.entities) {
     const read = new Set(key.flatMap((field) => [...field.columns, ...field.anyOf]));
-    const foreign = columns.filter((column) => !read.has(column));
+    const foreign = columns.filter((column) => !isNamed(read, column));
     if (columns.length > 0 && foreign.length === 0) continue;
     const has = columns.length === 0 ? 'no key any more' : `the key ${columns.map((name) => `"${name}"`).join(', ')}`;
     throw new ContractError({
@@ -162,8 +164,10 @@ function readAgain({ system, table }: CompiledTable): string {
 /** Fields of one column only: what a computation makes of several, no sample can tell. */
 function refusesType(field: CompiledField, column: RawColumn): boolean {
   const reads = field.columns.length === 1 ? field.columns : field.anyOf;
-  if (column.kind === undefined || !reads.includes(column.name)) return false;
-  return SAMPLES[column.kind].every((sample) => isTypeRefused(field, { [column.name]: sample }));
+  if (column.kind === undefined || !isNamed(reads, column.name)) return false;
+  return SAMPLES[column.kind].every((sample) =>
+    isTypeRefused(field, { [column.name]: sample, [reads[0] ?? '']: sample }),
+  );
 }
 
 function isTypeRefused(field: CompiledField, row: Row): boolean {

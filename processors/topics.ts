@@ -1,5 +1,6 @@
 /** Every topic that processors read and write, with its settings: created before the first record. */
 import type { SourceMapping } from '../core/mapping.ts';
+import { topicPart } from '../core/names.ts';
 import type { LogAdmin } from '../core/ports.ts';
 import { CANONICALIZE } from './canonicalize.ts';
 import type { Entities } from './compile-mapping.ts';
@@ -18,8 +19,9 @@ export function notificationTopic(system: string): string {
   return `notification.${system}`;
 }
 
+/** As the connector names it: characters that Kafka doesn't take are spelled by their numbers (ops/operations/connector-settings.ts). */
 export function rawTopic(system: string, table: string): string {
-  return `raw.${system}.${table}`;
+  return `raw.${system}.${topicPart(table)}`;
 }
 
 /** Of captured tables only: an ignored table is captured, or it would not have to be ignored. */

@@ -1,19 +1,20 @@
 /** Mapped columns whose values can't be trusted, told from the schema: one of them stops the table. */
 import { type Row, UNAVAILABLE } from '../core/change-event.ts';
 import { ContractError } from '../core/errors.ts';
+import { isNamed } from '../core/names.ts';
 import type { Codecs } from './codecs.ts';
 import type { CompiledTable } from './compile-mapping.ts';
 
 /** ContractError COLUMN_MANGLED. Columns that nothing reads may be as they like. */
 export function refuseMangled(table: CompiledTable, codecs: Codecs, value: Uint8Array): void {
-  const mangled = [...codecs.mangledColumns(value)].filter(([column]) => table.columns.has(column));
+  const mangled = [...codecs.mangledColumns(value)].filter(([column]) => isNamed(table.columns, column));
   if (mangled.length > 0) throw columnsMangled(table, mangled);
 }
 
 /** Mapped columns of this record's schema in which a NULL may have become the column's default. */
 export function nullHiding(table: CompiledTable, codecs: Codecs, value: Uint8Array): readonly string[] {
   const hiding = codecs.nullHidingColumns(value);
-  return hiding.length === 0 ? hiding : hiding.filter((column) => table.columns.has(column));
+  return hiding.length === 0 ? hiding : hiding.filter((column) => isNamed(table.columns, column));
 }
 
 /** Of a record that another converter wrote. Only a later record of the key can say what the row holds: said-again.ts. */

@@ -1,8 +1,9 @@
 import type { Type } from 'avsc';
 import { asBuffer } from '../../core/bytes.ts';
-import type { Row } from '../../core/change-event.ts';
+import type { ColumnValue, Row } from '../../core/change-event.ts';
 import type { Envelope } from '../../core/debezium.ts';
 import { ContractError, InvariantError, RecordError } from '../../core/errors.ts';
+import { formerNames } from '../../core/names.ts';
 import type { RawSchema } from './raw-schema.ts';
 import { readRawSchema } from './raw-schema.ts';
 import { compileRaw } from './raw-types.ts';
@@ -22,16 +23,26 @@ export type RawDecoder = {
 };
 
 type Compiled = { readonly schema: RawSchema; readonly type: Type };
+type Renames = ReadonlyMap<string, string>;
 
 /** `lookupSchema` answers at once, from what was loaded before the batch (adapters/registry.ts). */
 export function createRawDecoder(lookupSchema: (schemaId: number) => string | undefined): RawDecoder {
   const compiledById = new Map<number, Compiled>();
+  /** By topic: what values say of their columns' names; the schema of a key says nothing. */
+  const namesOfTopic = new Map<string, Renames>();
   const compiled = (schemaId: number): Compiled => {
     const known = compiledById.get(schemaId);
     if (known !== undefined) return known;
     const fresh = compile(schemaId, lookupSchema(schemaId));
     compiledById.set(schemaId, fresh);
+    const { kind, namespace = '', renames } = fresh.schema;
+    if (kind === 'envelope' && renames.size > 0) namesOfTopic.set(namespace, renames);
     return fresh;
+  };
+  const keyNames = ({ namespace = '', renames }: RawSchema): Renames => {
+    const known = namesOfTopic.get(namespace);
+    if (known === undefined || renames.size === 0) return renames;
+    return new Map([...renames].map(([wire, guess]) => [wire, known.get(wire) ?? guess]));
   };
   const read = (bytes: Uint8Array, kind: RawSchema['kind']): { decoded: unknown; schema: RawSchema } => {
     const schemaId = schemaIdOf(bytes);
@@ -47,11 +58,16 @@ export function createRawDecoder(lookupSchema: (schemaId: number) => string | un
     },
     key(bytes) {
       const { decoded, schema } = read(bytes, 'row');
-      return renamed(decoded as Row, schema.renames);
+      return renamed(decoded as Row, keyNames(schema));
     },
     nullHidingColumns: (schemaId) => compiled(schemaId).schema.nullHidingColumns,
     mangledColumns: (schemaId) => compiled(schemaId).schema.mangledColumns,
-    columns: (schemaId) => compiled(schemaId).schema.columns,
+    columns: (schemaId) => {
+      const { schema } = compiled(schemaId);
+      if (schema.kind === 'envelope' || schema.renames.size === 0) return schema.columns;
+      const names = new Map([...schema.renames].map(([wire, guess]) => [guess, keyNames(schema).get(wire) ?? guess]));
+      return schema.columns.map((column) => ({ ...column, name: names.get(column.name) ?? column.name }));
+    },
     namespace: (schemaId) => compiled(schemaId).schema.namespace,
   };
 }
@@ -96,7 +112,7 @@ function decodeError(schemaId: number, bytes: Uint8Array, reason: string): Recor
   });
 }
 
-function renamedEnvelope(envelope: Envelope, renames: ReadonlyMap<string, string>): Envelope {
+function renamedEnvelope(envelope: Envelope, renames: Renames): Envelope {
   const { before, after } = envelope;
   return {
     ...envelope,
@@ -105,7 +121,12 @@ function renamedEnvelope(envelope: Envelope, renames: ReadonlyMap<string, string
   };
 }
 
-function renamed(row: Row, renames: ReadonlyMap<string, string>): Row {
+/** By the database's own names, and by those that mappings of earlier versions say for them. */
+function renamed(row: Row, renames: Renames): Row {
   if (renames.size === 0) return row;
-  return Object.fromEntries(Object.entries(row).map(([name, value]) => [renames.get(name) ?? name, value]));
+  const own: Record<string, ColumnValue> = Object.fromEntries(
+    Object.entries(row).map(([name, value]) => [renames.get(name) ?? name, value]),
+  );
+  for (const [former, name] of formerNames(Object.keys(own))) own[former] = own[name] as ColumnValue;
+  return own;
 }

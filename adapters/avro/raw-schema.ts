@@ -3,6 +3,7 @@
  * passed over, defaults dropped (a default has no part in reading, and avsc refuses some that Connect writes).
  */
 import { type Connector, hazardOf } from './raw-hazards.ts';
+import { namespaceTopic, plainName, sourceNameOf, unescapedName } from './raw-names.ts';
 import { DECODED_TEXT, hasReader, LIST, PLAIN_BYTES, PLAIN_TEXT, TEXT_MAP, zeroReaderOf } from './raw-types.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -40,21 +41,20 @@ const SOURCE_FIELDS = new Set(
     ['server_id', 'gtid', 'file', 'pos', 'row'],
   ),
 );
-const SOURCE_NAME = '__debezium.source.column.name';
 
 export function readRawSchema(text: string): RawSchema {
   const top = JSON.parse(text) as Json;
   if (!Array.isArray(top.fields)) throw new Error('is no record');
   const isEnvelope = fieldsOf(top).some((field) => field.name === 'op') && rowField(top) !== undefined;
   const row = isEnvelope ? rowRecord(top) : top;
-  const columns = fieldsOf(row);
+  const columns = fieldsOf(row).map(withPlainName);
   const connector = connectorOf(top);
   const renames = new Map(columns.flatMap(renameOf));
   const nameOf = ({ name }: Field) => renames.get(name) ?? name;
   return {
     kind: isEnvelope ? 'envelope' : 'row',
-    namespace: typeof top.namespace === 'string' ? top.namespace : undefined,
-    avro: isEnvelope ? envelope(top, connector) : record(top, (field) => column(field.type, connector)),
+    namespace: typeof top.namespace === 'string' ? namespaceTopic(top.namespace) : undefined,
+    avro: isEnvelope ? envelope(top, connector) : rowOf(top, (field) => column(field.type, connector)),
     renames,
     nullHidingColumns: columns.filter(hidesNull).map(nameOf),
     mangledColumns: new Map(
@@ -121,7 +121,16 @@ function plain(type: unknown): unknown {
 function row(type: unknown, connector: Connector): unknown {
   if (Array.isArray(type)) return type.map((branch) => row(branch, connector));
   if (typeof type !== 'object' || type === null) return type;
-  return record(type as Json, (field) => columnOf(field, connector));
+  return rowOf(type as Json, (field) => columnOf(field, connector));
+}
+
+/** Columns have their own names already in the compiled type where Avro takes them: renaming each row would cost. */
+function rowOf(schema: Json, fieldType: (field: Field) => unknown): unknown {
+  return record({ ...schema, fields: fieldsOf(schema).map(withPlainName) }, fieldType);
+}
+
+function withPlainName(field: Field): Field {
+  return { ...field, name: plainName(field.name) };
 }
 
 /** A column that can't be NULL gets its default where the source holds a zero date. */
@@ -152,8 +161,8 @@ function column(type: unknown, connector: Connector): unknown {
 
 function renameOf(field: Field): [string, string][] {
   const parameters = innerObject(field)?.['connect.parameters'] as Readonly<Record<string, string>> | undefined;
-  const name = parameters?.[SOURCE_NAME];
-  return name === undefined || name === field.name ? [] : [[field.name, name]];
+  const name = sourceNameOf(parameters) ?? unescapedName(field.name);
+  return name === field.name ? [] : [[field.name, name]];
 }
 
 function innerObject(field: Field): Json | undefined {

@@ -157,14 +157,17 @@ function isPlaceholderList(items: readonly ColumnValue[]): boolean {
 
 /** hstore with `hstore.handling.mode=map`: JSON text, keys in order, so that equal contents are equal texts. */
 function textOfMap(entries: Readonly<Record<string, ColumnValue>>): ColumnValue {
-  if (Object.hasOwn(entries, PLACEHOLDER)) return UNAVAILABLE;
+  return Object.hasOwn(entries, PLACEHOLDER) ? UNAVAILABLE : sortedJson(entries);
+}
+
+export function sortedJson(entries: Readonly<Record<string, ColumnValue>>): string {
   return JSON.stringify(Object.fromEntries(Object.entries(entries).sort(([left], [right]) => (left < right ? -1 : 1))));
 }
 
 const WKB_HAS_SRID = 0x20000000;
 
 /** Debezium keeps the reference system beside the geometry; EWKB, which PostGIS and others read, keeps it inside. */
-function extendedWkb(value: { wkb: Buffer; srid: number | null }): Uint8Array {
+export function extendedWkb(value: { wkb: Buffer; srid: number | null }): Uint8Array {
   const { wkb, srid } = value;
   if (srid === null || srid === 0) return wkb;
   const isLittleEndian = wkb[0] === 1;

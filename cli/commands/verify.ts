@@ -32,7 +32,12 @@ export function verifyText(result: VerifyResult, limit: number): string {
   const lines = result.tables.flatMap((table) => tableLines(table, limit));
   for (const [where, records] of Object.entries(result.refused)) lines.push(`refused: ${where}: ${records} rows`);
   for (const [where, records] of Object.entries(result.parked)) lines.push(`set aside: ${where}: ${records} records`);
-  const verdict = result.equal ? 'equal' : `${result.differences} differences`;
+  const open = result.tables.filter(({ notCompared }) => notCompared !== undefined).length;
+  const verdict = result.equal
+    ? 'equal'
+    : [`${result.differences} differences`, open === 0 ? '' : `${open} tables not compared`]
+        .filter((part) => part !== '')
+        .join(', ');
   lines.push(
     `${verdict}: ${result.rowsCompared} rows compared in ${result.seconds.toFixed(1)} s, ${result.passes} passes`,
   );
@@ -40,6 +45,9 @@ export function verifyText(result: VerifyResult, limit: number): string {
 }
 
 function tableLines(table: TableResult, limit: number): string[] {
+  if (table.notCompared !== undefined) {
+    return [`? ${table.system} ${table.table} (${table.entity}): not compared: ${table.notCompared}`];
+  }
   const mark = table.differences.length === 0 ? '✔' : '✘';
   const lines = [
     `${mark} ${table.system} ${table.table} (${table.entity}): ${table.rows} rows, ${table.differences.length} differ`,

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 
 /**
  * The server's global variables and `init_connect` may set each of these for us, and the same row then reads differently, or is not
- * read at all (`sql_select_limit`). So every session sets them after it has connected.
+ * read at all (`sql_select_limit`). So every session sets them after it has connected; the connector's get
+ * theirs from `ops/operations/connector-settings.ts`.
  */
 export const PINNED_SETTINGS: Readonly<Record<string, string>> = {
   time_zone: `'+00:00'`,

@@ -7,11 +7,15 @@ import { EPOCH_HEADER } from '../../core/debezium.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import { ContractError, TransientError } from '../../core/errors.ts';
 import { tellsOfReadings, withNotifications, withoutNotifications } from '../resnapshot/first-snapshot.ts';
+import { capturedColumns } from '../sources/captured-columns.ts';
 import { IDENTITY_SETTING } from '../sources/checks/identity-setting.ts';
 import { knownFailure } from '../sources/connector-failure.ts';
 import { refuseAddedTables } from './added-tables.ts';
 import { lookAt, passedAtApply } from '../sources/look.ts';
 import { notChecked } from '../sources/not-checked.ts';
+import { systemNamed } from '../systems.ts';
+import { collide, withDerived, withUnicodeFields } from './connector-settings.ts';
+import { sourceConnection } from './verify-deployment.ts';
 import { putConnector } from './connector-start.ts';
 
 export const SECRETS_PREFIX = '/run/seam/secrets';
@@ -57,7 +61,8 @@ export async function planConnectors(
       identity: present?.[IDENTITY_SETTING],
       tells: tellsOfReadings(present ?? {}),
     };
-    const wanted = { ...read, config: withOrigin(system, read.config, anew ?? kept) };
+    const named = withDerived(read.config, systemNamed(system)?.source?.mapping, present);
+    const wanted = { ...read, config: withOrigin(system, named, anew ?? kept) };
     const changes = difference(present ?? {}, wanted.config);
     const isStopped =
       present !== null && (await whenAvailable(() => client.status(read.name)))?.connector.state === 'STOPPED';
@@ -102,10 +107,16 @@ export async function applyConnectors(
   const refused = looks.flatMap(({ halts }) => halts);
   if (refused.length > 0) throw notWhole(refused);
   for (const { plan, identity } of looks) {
-    const config = { ...plan.config, [IDENTITY_SETTING]: identity };
+    const config = { ...(await spelled(deployment, plan)), [IDENTITY_SETTING]: identity };
     await putConnector(deployment, client, plan, config);
   }
   for (const plan of plans) await waitUntilRunning(client, plan.name, timeoutMs);
+}
+
+/** Where two columns of a table would become one field, the connector could not start. */
+async function spelled(deployment: Deployment, { system, config }: ConnectorPlan): Promise<ConnectorConfig> {
+  const columns = await capturedColumns(await sourceConnection(deployment, system), config);
+  return [...columns.values()].some(collide) ? withUnicodeFields(config) : config;
 }
 
 async function validate(client: ConnectClient, { system, name, config }: ConnectorPlan): Promise<void> {

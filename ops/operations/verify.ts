@@ -3,16 +3,17 @@
  * when it is still the same difference after a pause. The pipeline itself is not asked for anything.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { invariant } from '../../core/errors.ts';
-import type { Lookups, SourceMapping } from '../../core/mapping.ts';
+import type { Row } from '../../core/change-event.ts';
+import { ContractError, invariant } from '../../core/errors.ts';
+import type { CanonicalMapping, Lookups, SourceMapping } from '../../core/mapping.ts';
 import { Refusal } from '../../core/mapping.ts';
 import type { Step } from '../../core/step.ts';
 import type { Target } from '../../core/target.ts';
 import { openTargetReader, type TargetReader } from '../verify/actual.ts';
 import { type Difference, TableComparison } from '../verify/compare.ts';
 import type { Entities, SourceTable } from '../verify/expected.ts';
-import { factsOfRow, sourcesOf } from '../verify/expected.ts';
-import { type ReadConnection, sourceRows } from '../verify/source-rows.ts';
+import { entitiesOf, factsOfRow, sourcesOf } from '../verify/expected.ts';
+import { neededBy, type ReadConnection, sourceRows } from '../verify/source-rows.ts';
 
 export type VerifyInput = {
   readonly sources: readonly SourceMapping[];
@@ -31,6 +32,8 @@ export type TableResult = {
   readonly table: string;
   readonly entity: string;
   readonly rows: number;
+  /** Why nothing can be said of this table; it has no differences then, and is not equal either. */
+  readonly notCompared?: string;
   readonly differences: readonly (Difference & { readonly columns: readonly string[] })[];
 };
 export type VerifyResult = {
@@ -45,6 +48,8 @@ export type VerifyResult = {
   /** Records set aside or waiting in each target, by reason. */
   readonly parked: Readonly<Record<string, number>>;
 };
+
+type Readers = ReadonlyMap<string, TargetReader>;
 
 const PASS_PAUSE_MS = 1_500;
 
@@ -73,11 +78,7 @@ export async function verify(input: VerifyInput): Promise<VerifyResult> {
   }
 }
 
-async function onePass(
-  input: VerifyInput,
-  readers: ReadonlyMap<string, TargetReader>,
-  suspects: readonly Difference[],
-): Promise<Pass> {
+async function onePass(input: VerifyInput, readers: Readers, suspects: readonly Difference[]): Promise<Pass> {
   const keep = new Set(suspects.map((difference) => difference.key));
   const comparisons: TableComparison[] = [];
   for (const target of input.targets) {
@@ -89,38 +90,71 @@ async function onePass(
   const refused = await fillExpectations(input, readers, comparisons);
   const differences: Difference[] = [];
   for (const comparison of comparisons) {
-    differences.push(...(await comparison.compare(readers.get(comparison.target.system) as TargetReader)));
+    const found = await unlessNotCompared([comparison], () => comparison.compare(readerOf(readers, comparison)));
+    differences.push(...(found ?? []));
   }
   return { comparisons, differences, refused };
 }
 
 async function fillExpectations(
   input: VerifyInput,
-  readers: ReadonlyMap<string, TargetReader>,
+  readers: Readers,
   comparisons: readonly TableComparison[],
 ): Promise<Record<string, number>> {
-  const byEntity = Map.groupBy(comparisons, (comparison) => comparison.table.entity as string);
   const refused: Record<string, number> = {};
   const targetTables = input.targets.flatMap((target) => target.tables);
   for (const source of sourcesOf(targetTables, input.sources, input.steps)) {
-    const lookups = await lookupsOf(source, readers);
-    for await (const rows of sourceRows(connectionOf(input.sourceConnections, source.system), source.table)) {
-      for (const row of rows) {
-        for (const mapping of source.mappings) {
-          unlessRefused(refused, `${source.system} ${source.table}`, () => {
-            for (const fact of factsOfRow(source.system, mapping, row, lookups, input.entities, input.steps)) {
-              for (const comparison of byEntity.get(fact.entity) ?? []) {
-                // what one target can't hold is expected in all others
-                const place = `${comparison.target.system} ${comparison.table.table}`;
-                unlessRefused(refused, place, () => comparison.expect(fact));
-              }
-            }
-          });
-        }
-      }
-    }
+    const entities = entitiesOf(source, input.steps);
+    const fed = comparisons.filter(({ table }) => entities.has(table.entity));
+    await unlessNotCompared(fed, () => expectSource(input, readers, source, fed, refused));
   }
   return refused;
+}
+
+/** A source table that can't be read whole says nothing of the targets' tables that it feeds. */
+async function unlessNotCompared<T>(
+  comparisons: readonly TableComparison[],
+  read: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!(error instanceof ContractError)) throw error;
+    const hint = error.hint === undefined ? '' : `; ${error.hint}`;
+    for (const comparison of comparisons) comparison.refuse(`${error.message}${hint}`);
+    return undefined;
+  }
+}
+
+async function expectSource(
+  input: VerifyInput,
+  readers: Readers,
+  source: SourceTable,
+  fed: readonly TableComparison[],
+  refused: Record<string, number>,
+): Promise<void> {
+  const { system, table, mappings } = source;
+  const byEntity = Map.groupBy(fed, (comparison) => comparison.table.entity as string);
+  const lookups = await lookupsOf(source, readers);
+  const expectRow = (row: Row, mapping: CanonicalMapping) => {
+    for (const fact of factsOfRow(system, mapping, row, lookups, input.entities, input.steps)) {
+      for (const comparison of byEntity.get(fact.entity) ?? []) {
+        // what one target can't hold is expected in all others
+        const place = `${comparison.target.system} ${comparison.table.table}`;
+        unlessRefused(refused, place, () => comparison.expect(fact));
+      }
+    }
+  };
+  for await (const rows of sourceRows(connectionOf(input.sourceConnections, system), table, neededBy(mappings))) {
+    for (const row of rows) {
+      for (const mapping of mappings) unlessRefused(refused, `${system} ${table}`, () => expectRow(row, mapping));
+    }
+    for (const comparison of fed) await comparison.settle(readerOf(readers, comparison));
+  }
+}
+
+function readerOf(readers: Readers, { target }: TableComparison): TargetReader {
+  return readers.get(target.system) as TargetReader;
 }
 
 function unlessRefused(refused: Record<string, number>, place: string, action: () => void): void {
@@ -134,7 +168,7 @@ function unlessRefused(refused: Record<string, number>, place: string, action: (
 }
 
 /** Ids that a source's own database assigned, from the identity map beside it. */
-export async function lookupsOf(source: SourceTable, readers: ReadonlyMap<string, TargetReader>): Promise<Lookups> {
+export async function lookupsOf(source: SourceTable, readers: Readers): Promise<Lookups> {
   const maps = new Map<string, ReadonlyMap<string, string>>();
   const fields = source.mappings.flatMap((mapping) => [
     ...Object.values(mapping.key),
@@ -176,11 +210,12 @@ function resultOf(
       table: table.table,
       entity: table.entity,
       rows: comparison.rowsCompared,
+      ...(comparison.notCompared === undefined ? {} : { notCompared: comparison.notCompared }),
       differences: own.map((difference) => ({ ...difference, columns: comparison.differingColumns(difference.key) })),
     };
   });
   return {
-    equal: confirmed.length === 0,
+    equal: confirmed.length === 0 && tables.every(({ notCompared }) => notCompared === undefined),
     rowsCompared: tables.reduce((sum, table) => sum + table.rows, 0),
     differences: confirmed.length,
     passes,
@@ -191,7 +226,7 @@ function resultOf(
   };
 }
 
-async function parkedIn(readers: ReadonlyMap<string, TargetReader>): Promise<Record<string, number>> {
+async function parkedIn(readers: Readers): Promise<Record<string, number>> {
   const parked: Record<string, number> = {};
   for (const [system, reader] of readers) {
     for (const [reason, records] of await reader.parked()) parked[`${system} ${reason}`] = records;

@@ -33,7 +33,9 @@ export async function requestSnapshot(session: SourceSession, request: SnapshotR
     'data-collections': tables.map(escapedPattern),
     ...(where === undefined
       ? {}
-      : { 'additional-conditions': tables.map((table) => ({ 'data-collection': table, filter: where })) }),
+      : {
+          'additional-conditions': tables.map((table) => ({ 'data-collection': escapedPattern(table), filter: where })),
+        }),
     // what the connector doesn't know it passes over
     seam: { tables, where, sweep, by, reason, readFrom },
   };
@@ -72,5 +74,5 @@ async function insert(session: SourceSession, id: string, type: string, data: st
 
 /** The connector takes these for regular expressions. */
 function escapedPattern(table: string): string {
-  return table.replaceAll('.', '\\.');
+  return table.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }

@@ -1,5 +1,6 @@
 /** One pass over everything: expected rows against actual rows, as hashes. Pure but for the readers handed in. */
 import { createHash } from 'node:crypto';
+import { asBuffer } from '../../core/bytes.ts';
 import type { SqlValue, Target, TargetTable } from '../../core/target.ts';
 import { type ColumnKinds, columnsOf, type TargetReader } from './actual.ts';
 import type { CanonicalFact, Entities } from './expected.ts';
@@ -18,7 +19,8 @@ export type Difference = {
   readonly actual: string;
 };
 
-type ExpectedEntry = { key: string; hashes: string[]; columns?: Readonly<Record<string, SqlValue>> };
+type Columns = Readonly<Record<string, SqlValue>>;
+type ExpectedEntry = { key: string; hashes: string[]; columns?: Columns };
 
 /** Expectations for one target table, filled fact by fact, then held against the rows. */
 export class TableComparison {
@@ -27,6 +29,11 @@ export class TableComparison {
   readonly #entities: Entities;
   readonly #kinds: ColumnKinds;
   readonly #expected = new Map<string, ExpectedEntry>();
+  readonly #waiting: { readonly key: string; columns: Columns }[] = [];
+  /** Canonical keys of records that the target does not take: the ledger may know them, the table does not. */
+  readonly #notTaken = new Set<string>();
+  /** Why this table can't be compared, if so: what a source of its rows did not show would look like a difference. */
+  #notCompared: string | undefined;
   readonly #keep: ReadonlySet<string>;
   readonly #actualKept = new Map<string, SqlValue[]>();
   rowsCompared = 0;
@@ -44,16 +51,52 @@ export class TableComparison {
     const description = this.#entities[fact.entity];
     if (description !== undefined && assertsNothing(fact, description)) return;
     const row = rowOfFact(this.table, fact);
-    if (row === null) return;
-    const rowKey = this.#rowKeyOfFact(fact, row.columns);
-    const values = Object.keys(this.table.columns).map((name) => row.columns[name] ?? null);
-    const entry = this.#expected.get(rowKey) ?? { key: fact.key, hashes: [] };
-    entry.hashes.push(this.#hash(values));
-    if (this.#keep.has(fact.key)) entry.columns = row.columns;
-    this.#expected.set(rowKey, entry);
+    if (row === null) this.#notTaken.add(fact.key);
+    else this.#waiting.push({ key: fact.key, columns: row.columns });
+  }
+
+  refuse(reason: string): void {
+    this.#notCompared ??= reason;
+  }
+
+  get notCompared(): string | undefined {
+    return this.#notCompared;
+  }
+
+  /** What was expected since the last call becomes hashes: to be called often, so that memory stays small. */
+  async settle(reader: TargetReader): Promise<void> {
+    const waiting = this.#waiting.splice(0);
+    await this.#spell(waiting, reader);
+    for (const { key, columns } of waiting) {
+      const rowKey = this.#rowKeyOf(key, columns);
+      const values = Object.keys(this.table.columns).map((name) => columns[name] ?? null);
+      const entry = this.#expected.get(rowKey) ?? { key, hashes: [] };
+      entry.hashes.push(this.#hash(values));
+      if (this.#keep.has(key)) entry.columns = columns;
+      this.#expected.set(rowKey, entry);
+    }
+  }
+
+  /** Columns that only the database itself can spell: JSON, intervals, networks, … */
+  async #spell(waiting: { columns: Columns }[], reader: TargetReader): Promise<void> {
+    const { key, columns } = columnsOf(this.table);
+    for (const name of new Set([...key, ...columns])) {
+      if (this.#kinds.get(name) !== 'own') continue;
+      const texts = waiting.map(({ columns: written }) => written[name] ?? null);
+      const asked = [...new Set(texts.filter((value) => value !== null).map(ownText))];
+      if (asked.length === 0) continue;
+      const spelled = await reader.spell(this.table.table, name, asked);
+      const known = new Map(asked.map((value, index) => [value, spelled[index] ?? value]));
+      waiting.forEach((one, index) => {
+        const value = texts[index] ?? null;
+        if (value !== null) one.columns = { ...one.columns, [name]: known.get(ownText(value)) ?? null };
+      });
+    }
   }
 
   async compare(reader: TargetReader): Promise<Difference[]> {
+    if (this.#notCompared !== undefined) return [];
+    await this.settle(reader);
     const differences: Difference[] = [];
     const seen = new Set<string>();
     const { key, columns } = columnsOf(this.table);
@@ -66,7 +109,8 @@ export class TableComparison {
     }
     const expectedKeys = new Set([...this.#expected.values()].map((entry) => entry.key));
     for (const live of await reader.liveKeys(this.table.entity)) {
-      if (!expectedKeys.has(live)) differences.push(this.#difference(live, 'extra', '', 'in the ledger'));
+      if (!expectedKeys.has(live) && !this.#notTaken.has(live))
+        differences.push(this.#difference(live, 'extra', '', 'in the ledger'));
     }
     this.rowsCompared = this.#expected.size;
     return differences;
@@ -118,8 +162,8 @@ export class TableComparison {
     };
   }
 
-  #rowKeyOfFact(fact: CanonicalFact, columns: Readonly<Record<string, SqlValue>>): string {
-    if (this.table.assignedKey !== undefined) return fact.key;
+  #rowKeyOf(key: string, columns: Columns): string {
+    if (this.table.assignedKey !== undefined) return key;
     return this.#rowKey(Object.keys(this.table.key).map((name) => columns[name] ?? null));
   }
 
@@ -137,4 +181,9 @@ export class TableComparison {
   #text(column: string, value: SqlValue): string {
     return normalise(value, this.#kinds.get(column) ?? 'text');
   }
+}
+
+/** As the sink's driver writes it. */
+function ownText(value: Exclude<SqlValue, null>): string {
+  return value instanceof Uint8Array ? `\\x${asBuffer(value).toString('hex')}` : String(value);
 }

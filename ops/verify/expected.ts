@@ -85,6 +85,16 @@ export type SourceTable = {
   readonly mappings: readonly CanonicalMapping[];
 };
 
+/** Entities that a source table's rows stand for, directly or through steps. */
+export function entitiesOf(source: SourceTable, steps: readonly Step[]): ReadonlySet<string> {
+  const reached = new Set<string>(source.mappings.map(({ entity }) => entity));
+  for (let size = -1; size !== reached.size; ) {
+    size = reached.size;
+    for (const step of steps) if (reached.has(step.from)) for (const entity of step.to) reached.add(entity);
+  }
+  return reached;
+}
+
 /** Source tables whose rows reach one of these target tables, directly or through steps. */
 export function sourcesOf(
   targetTables: readonly TargetTable[],

@@ -47,8 +47,8 @@ export type LedgerWrite = {
   readonly hash: Uint8Array;
   readonly deleted: boolean;
   readonly seamWrote: boolean;
-  /** Only of a shared entity: the record, to be brought back over an older change that the target made later. */
-  readonly raw: RawRecord | undefined;
+  /** Only of a shared entity: the record, to be brought back over an older change that the target made later. null: this target does not take it. */
+  readonly raw: RawRecord | null | undefined;
   /** undefined: there is no row yet. */
   readonly prior: Uint8Array | undefined;
 };
@@ -184,7 +184,7 @@ class Planner {
       deleted: isGone,
       // The write-back itself may find the row equal: `execute.ts` then takes the mark away.
       seamWrote: !isOwn || row !== 'ledger-only',
-      raw: table.entity.owner === 'shared' ? by.raw : undefined,
+      raw: table.entity.owner === 'shared' ? keptRecord(by, row) : undefined,
       prior: ledger?.position,
     });
     if (isOwn) this.#counts.own += 1;
@@ -256,6 +256,11 @@ class Planner {
       addCounts(this.#counts, { unparked: 1 });
     }
   }
+}
+
+/** What this target does not take is nothing of it: its contents have no place here. */
+function keptRecord({ raw }: Candidate, row: RowValues | NoRow | 'ledger-only'): RawRecord | null {
+  return row !== 'ledger-only' && row.kind === 'none' && row.isForeign ? null : raw;
 }
 
 /** Made by a trigger of something written here: written once more, that makes the same value again. */

@@ -55,16 +55,18 @@ describe('every type', () => {
   });
 
   it('is the same with precise decimals, and columns get back the names that Avro does not allow', () => {
-    const { Order_No, _2nd, iv, ...rest } = postgresRow;
+    const { iv, ...rest } = postgresRow;
+    const { Order_No, _2nd } = rest;
+    // beside the names that Avro allows, which mappings of earlier versions say
     expect(plain(capture('postgres-precise').event('kinds', 2).after)).toEqual({
       ...rest,
       'Order No': Order_No,
       '2nd': _2nd,
       iv: 'P1Y2M3DT4H5M6.7S',
     });
-    const { order_no, _2nd: second, ...others } = mariadbRow;
+    const { order_no, _2nd: second } = mariadbRow;
     expect(plain(capture('mariadb-precise').event('kinds', 2).after)).toEqual({
-      ...others,
+      ...mariadbRow,
       'order no': order_no,
       '2nd': second,
     });

@@ -31,6 +31,9 @@ CREATE TABLE IF NOT EXISTS seam.applied (
   PRIMARY KEY (entity, `key`)
 ) ENGINE = InnoDB;
 --;;
+-- Earlier versions kept contents of records that this target does not take.
+UPDATE seam.applied SET record_value = NULL, record_meta = NULL WHERE deleted AND record_value IS NOT NULL;
+--;;
 -- Hashes of what was written here, for entities that are also captured from here. An empty hash: a deletion.
 CREATE TABLE IF NOT EXISTS seam.echo (
   entity     VARCHAR(60) CHARACTER SET ascii COLLATE ascii_nopad_bin NOT NULL,

@@ -30,6 +30,8 @@ CREATE TABLE IF NOT EXISTS seam.applied (
   record_meta    bytea,
   PRIMARY KEY (entity, key)
 ) WITH (fillfactor = 90);
+-- Earlier versions kept contents of records that this target does not take.
+UPDATE seam.applied SET record_value = NULL, record_meta = NULL WHERE deleted AND record_value IS NOT NULL;
 
 -- Hashes of what was written here, for entities that are also captured from here. An empty hash: a deletion.
 CREATE TABLE IF NOT EXISTS seam.echo (

@@ -23,11 +23,15 @@ export type Outcome =
   | { readonly kind: 'not reached' }
   | { readonly kind: 'wrong'; readonly found: string };
 
+/** What verify says of the row: nothing, nothing because it refuses the value too, or rightly that targets lack it. */
+export type Verified = 'equal' | 'refused too' | 'reported missing' | 'not compared' | 'WRONG';
+
 export type Verdict = {
   readonly type: TypeCase;
   readonly value: ValueCase;
   readonly route: Route;
   readonly outcomes: Readonly<Record<Stage, Outcome>>;
+  readonly verified: Verified;
   /** Empty where everything is as expected. */
   readonly faults: readonly string[];
 };
@@ -50,6 +54,8 @@ type Evidence = {
   readonly source: ReadonlyMap<string, string | null>;
   readonly translated: ReadonlyMap<string, readonly Translated[]>;
   readonly targets: Readonly<Record<'postgres' | 'mariadb', TargetRows>>;
+  /** null under a column's own name: verify refuses to compare it. */
+  readonly reported: ReadonlyMap<string, readonly string[] | null>;
 };
 
 export function judge({ types }: SourceCases, evidence: Evidence): Verdict[] {
@@ -63,7 +69,7 @@ export function judge({ types }: SourceCases, evidence: Evidence): Verdict[] {
 }
 
 /** Rows of NULL that did not stay NULL, or did not arrive, unless the type is refused as a whole. */
-export function nullFaults({ types }: SourceCases, { translated, targets }: Evidence): string[] {
+export function nullFaults({ types }: SourceCases, { translated, targets, reported }: Evidence): string[] {
   const nullable = types.filter(({ notNull }) => notNull === undefined);
   return nullable.flatMap((type) =>
     ROUTES.flatMap((route) => {
@@ -72,6 +78,8 @@ export function nullFaults({ types }: SourceCases, { translated, targets }: Evid
       if (all.length > 0 && all.every((one) => one.kind === 'refused')) return [];
       const isNull = all.length > 0 && all.every((one) => one.kind === 'record' && one.value === null);
       const rows = [targets.postgres.values.get(id), targets.mariadb.values.get(id)];
+      const said = reported.get(id) ?? [];
+      if (said.length > 0 && !reported.has(type.column)) return [`${id}: verify says ${said.join('; ')}`];
       return isNull && rows.every((row) => row?.[type.field] === null) ? [] : [`${id} is not NULL everywhere`];
     }),
   );
@@ -108,7 +116,23 @@ function verdict(type: TypeCase, value: ValueCase, route: Route, evidence: Evide
         `${id}, ${stage}: expected ${said(expected[stage])}, found ${said(outcomes[stage])} of ${JSON.stringify(source)?.slice(0, 200)}`,
       );
   }
-  return { type, value, route, outcomes, faults };
+  const reported = evidence.reported.get(id) ?? [];
+  const verified = evidence.reported.has(type.column)
+    ? notComparedOf(outcomes.canonical)
+    : verifiedOf(reported, outcomes.canonical);
+  if (verified === 'WRONG') faults.push(`${id}: verify says ${reported.join('; ')}`);
+  return { type, value, route, outcomes, verified, faults };
+}
+
+/** What the connector sends must be compared. */
+function notComparedOf(canonical: Outcome): Verified {
+  return canonical.kind === 'refused' ? 'not compared' : 'WRONG';
+}
+
+function verifiedOf(reported: readonly string[], canonical: Outcome): Verified {
+  const isRefused = canonical.kind === 'refused';
+  if (reported.length === 0) return isRefused ? 'refused too' : 'equal';
+  return isRefused && reported.every((one) => one.startsWith('missing')) ? 'reported missing' : 'WRONG';
 }
 
 type Text = string | null | undefined | { readonly kind: 'refused'; readonly code: string; readonly reason: string };

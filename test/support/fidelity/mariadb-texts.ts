@@ -34,10 +34,15 @@ const texts: readonly TypeCase[] = [
   ),
   any('c_char', 'CHAR utf8mb4', [value('short', `'ab'`), value('spaces in front', `'  ab'`), value('empty', `''`)], {
     ddl: 'CHAR(6) CHARACTER SET utf8mb4',
+    // the server pads what this test itself reads
+    text: 'RTRIM(c_char)',
     convert: trimmed,
     word: 'trimmed',
   }),
-  any('c_char_latin1', 'CHAR latin1', [value('euro and umlauts', `'€äß'`)], { ddl: 'CHAR(6) CHARACTER SET latin1' }),
+  any('c_char_latin1', 'CHAR latin1', [value('euro and umlauts', `'€äß'`)], {
+    ddl: 'CHAR(6) CHARACTER SET latin1',
+    text: 'RTRIM(c_char_latin1)',
+  }),
   any(
     'c_varchar_latin1',
     'VARCHAR latin1',

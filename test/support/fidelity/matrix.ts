@@ -2,6 +2,7 @@
 import type { CanonicalRecord } from '../../../core/canonical-record.ts';
 import type { DialectName } from '../../../core/target.ts';
 import type { StackDescription } from '../../../stack/stack.ts';
+import { rawTopic } from '../../../processors/topics.ts';
 import { testLog } from '../kafka.ts';
 import { recordsOf, translateAll } from './judge.ts';
 import {
@@ -9,20 +10,25 @@ import {
   insertRows,
   type RawRecord,
   makeSource,
+  ODD_TABLE,
   rawRecords,
   sourceTexts,
+  setHostileSettings,
   startConnector,
+  SYSTEM,
   topicOf,
   touchRows,
 } from './sources.ts';
 import { type TargetRows, writeTarget } from './targets.ts';
 import { type Translated, translator } from './translate.ts';
+import { type Reported, verified } from './verified.ts';
 import type { Route, SourceCases } from './words.ts';
 
 export type Evidence = {
   readonly source: ReadonlyMap<string, string | null>;
   readonly translated: ReadonlyMap<string, readonly Translated[]>;
   readonly targets: Readonly<Record<DialectName, TargetRows>>;
+  readonly reported: Reported;
 };
 
 export async function runMatrix(
@@ -51,12 +57,14 @@ export async function gather(
     postgres: await writeTarget(adminOf(stack, 'postgres'), records.flat()),
     mariadb: await writeTarget(adminOf(stack, 'mariadb'), records.flat()),
   };
+  const reported = await verified(stack, all);
   const entries = all.map((cases, index) => {
     const of = (rows: TargetRows): TargetRows => ({ values: own(rows.values, cases), parked: own(rows.parked, cases) });
     const evidence = {
       source: sources[index] as Map<string, string | null>,
       translated: translated[index] as Map<string, Translated[]>,
       targets: { postgres: of(targets.postgres), mariadb: of(targets.mariadb) },
+      reported: own(reported, cases),
     };
     return [cases.dialect, evidence] as const;
   });
@@ -78,13 +86,15 @@ function own<T>(rows: ReadonlyMap<string, T>, { dialect }: SourceCases): Map<str
 export async function capture(stack: StackDescription, all: readonly SourceCases[]): Promise<Captured> {
   const log = testLog(stack.kafka.bootstrapServers.split(','));
   const admin = await log.admin();
-  await admin.createTopics(all.map(({ dialect }) => ({ topic: topicOf(dialect), partitions: 1 })));
+  const topics = all.flatMap(({ dialect }) => [topicOf(dialect), rawTopic(SYSTEM[dialect], ODD_TABLE)]);
+  await admin.createTopics(topics.map((topic) => ({ topic, partitions: 1 })));
   await admin.close();
   const each = (run: (cases: SourceCases) => Promise<void>) => Promise.all(all.map(run));
   await each(async (cases) => {
     const database = adminOf(stack, cases.dialect);
     await makeSource(database, cases);
     await insertRows(database, 'snapshot', cases);
+    await setHostileSettings(database);
     await startConnector(stack, cases.dialect);
   });
   const rows = (cases: SourceCases, route: Route) =>

@@ -17,6 +17,10 @@ stream. The source's own text of a value is compared with the target's. Run the 
 - **refused**: the row is set aside with this code, or the table or target stops; nothing is rounded, cut or guessed.
 - **-**: refused before it got there.
 
+\`verify\` reads sources and targets by plain SQL. It says **equal**, or it refuses what the mapping refuses (**refused too**), or it can read a
+value that the connector could not send, and rightly reports that the targets lack the row (**reported missing**). A table whose mapping reads
+a column that the connector does not send whole is **not compared**: verify says so, and is not equal.
+
 \`word\` is the converter of \`core/converters.ts\` that a mapping would use. NULL stays NULL in every type that isn't refused as a whole.
 `;
 
@@ -33,7 +37,7 @@ function section(dialect: DialectName, verdicts: readonly Verdict[]): string {
       verdicts.filter((one) => one.type === type),
     ),
   );
-  const header = ['column type', 'word', 'value', 'route', 'canonical', 'into PostgreSQL', 'into MariaDB'];
+  const header = ['column type', 'word', 'value', 'route', 'canonical', 'into PostgreSQL', 'into MariaDB', 'verify'];
   return [`## ${TITLES[dialect]}\n`, line(header), line(header.map(() => '---')), ...rows, ''].join('\n');
 }
 
@@ -43,9 +47,9 @@ function rowsOf(type: TypeCase, verdicts: readonly Verdict[]): string[] {
   const names = [...new Set(verdicts.map(({ value }) => value.name))];
   for (const name of names) {
     const byRoute = verdicts.filter(({ value }) => value.name === name);
-    const fates = byRoute.map(({ outcomes, route }) => ({
+    const fates = byRoute.map(({ outcomes, route, verified }) => ({
       route: route as string,
-      cells: STAGES.map((stage) => cell(outcomes[stage])),
+      cells: [...STAGES.map((stage) => cell(outcomes[stage])), verified as string],
     }));
     const isAlike = fates.length === 2 && fates[0]?.cells.join() === fates[1]?.cells.join();
     for (const { route, cells } of isAlike ? [{ route: 'both', cells: fates[0]?.cells ?? [] }] : fates) {

@@ -178,6 +178,8 @@ export const times: readonly TypeCase[] = [
       value('negative', `'-1 month -00:00:00.000001'`, iso('P0Y-1M0DT0H0M-0.000001S')),
       value('mixed signs', `'1 month -1 day'`, iso('P0Y1M-1DT0H0M0S')),
       value('25 hours', `'25:00:00'`, iso('P0Y0M0DT25H0M0S')),
+      value('ten seconds', `'10 seconds'`, iso('P0Y0M0DT0H0M10S')),
+      value('signs of parts', `'-1 year -2 months 3 days -04:05:06.7'`, iso('P-1Y-2M3DT-4H-5M-6.7S')),
       value('zero', `'0'`, refused('INTERVAL_ZERO')),
       value('infinity', `'infinity'`, refused('INTERVAL_ZERO')),
     ],

@@ -6,9 +6,17 @@ import { ConnectClient, type ConnectorConfig } from '../../../adapters/connect-c
 import { createRawDecoder } from '../../../adapters/avro/raw-codec.ts';
 import { schemaIdOf, schemaIds } from '../../../adapters/avro/wire.ts';
 import { Registry } from '../../../adapters/registry.ts';
+import type { Row } from '../../../core/change-event.ts';
 import type { Envelope } from '../../../core/debezium.ts';
+import { quoteName as quoteInMariadb } from '../../../core/databases/mariadb.ts';
+import { quoteName as quoteInPostgres } from '../../../core/databases/postgres.ts';
+import { ignore } from '../../../core/mapping.ts';
 import type { DialectName } from '../../../core/target.ts';
+import { dialects } from '../../../sinks/dialects/index.ts';
+import { withDerived } from '../../../ops/operations/connector-settings.ts';
 import { taskFailed, waitUntilRunning, whenAvailable } from '../../../ops/operations/connectors.ts';
+import { sourceRows } from '../../../ops/verify/source-rows.ts';
+import { rawTopic } from '../../../processors/topics.ts';
 import { readStackSettings } from '../../../stack/settings.ts';
 import type { StackDescription, StartOptions } from '../../../stack/stack.ts';
 import { testLog } from '../kafka.ts';
@@ -47,8 +55,62 @@ export async function runAll(admin: AdminConnection, statements: readonly string
 export async function makeSource(admin: AdminConnection, { prepare, types }: SourceCases): Promise<void> {
   const columns = types.map(({ column, type, ddl }) => `${column} ${ddl ?? type}`);
   const table = `CREATE TABLE ${TABLE} (id varchar(120) PRIMARY KEY, kind varchar(60), touched int, c_base bigint, ${columns.join(',\n')})`;
-  const publish = [`CREATE PUBLICATION seam_fid FOR TABLE ${TABLE}`];
-  await runAll(admin, [...prepare, table, ...(admin.kind === 'postgres' ? publish : [])]);
+  const odd = oddTable(admin.kind);
+  const publish = [`CREATE PUBLICATION seam_fid FOR TABLE ${TABLE}, ${odd.name}`];
+  await runAll(admin, [...prepare, table, ...odd.statements, ...(admin.kind === 'postgres' ? publish : [])]);
+}
+
+/** A name of everything that neither Avro, nor Kafka, nor a regular expression takes as it is; so are its columns. */
+export const ODD_TABLE = 'fid.訂單 (x)';
+export const ODD_COLUMNS = ['單號', '備註', 'von bis', 'č1', 'x.y', '1st', 'a_b', 'z",f(1)', 'z`;'] as const;
+const ODD = ignore('looked at by itself');
+
+function oddTable(kind: DialectName): { name: string; statements: string[] } {
+  const quoted = kind === 'postgres' ? quoteInPostgres : quoteInMariadb;
+  const name = `fid.${quoted(ODD_TABLE.slice(4))}`;
+  const columns = ODD_COLUMNS.map((column, index) => `${quoted(column)} INT ${index === 0 ? 'PRIMARY KEY' : ''}`);
+  const values = ODD_COLUMNS.map((_, index) => index + 1);
+  return {
+    name,
+    statements: [`CREATE TABLE ${name} (${columns.join(', ')})`, `INSERT INTO ${name} VALUES (${values.join(', ')})`],
+  };
+}
+
+/** The odd table's row: as captured, its key too, and as verify reads it. */
+export async function oddRow(
+  stack: StackDescription,
+  dialect: DialectName,
+): Promise<Record<'key' | 'row' | 'read', Row>> {
+  const topic = rawTopic(SYSTEM[dialect], ODD_TABLE);
+  const [record] = (await rawRecords(stack, new Map([[topic, 1]]))).get(topic) ?? [];
+  let read: Row = {};
+  for await (const [row] of sourceRows(adminOf(stack, dialect), ODD_TABLE)) read = row ?? {};
+  return { key: record?.key ?? {}, row: record?.read().after ?? {}, read };
+}
+
+/** What an owner, a server or a login script may have set: none of it may change what is captured, or what verify reads. */
+export async function setHostileSettings(admin: AdminConnection): Promise<void> {
+  const { database, user, kind } = admin;
+  if (kind === 'mariadb') {
+    const settings = [
+      `time_zone = '+08:00'`,
+      `sql_mode = 'ANSI_QUOTES,PAD_CHAR_TO_FULL_LENGTH'`,
+      'sql_select_limit = 3',
+    ];
+    return runAll(
+      admin,
+      [...settings, 'sql_quote_show_create = 0'].map((setting) => `SET GLOBAL ${setting}`),
+    );
+  }
+  const settings = [`intervalstyle = 'sql_standard'`, 'extra_float_digits = 0', `bytea_output = 'escape'`].concat(
+    [`datestyle = 'German, DMY'`, `timezone = 'Asia/Kolkata'`, 'search_path = fid', 'quote_all_identifiers = on'],
+    'standard_conforming_strings = off',
+  );
+  await runAll(
+    admin,
+    settings.map((setting) => `ALTER DATABASE ${database} SET ${setting}`),
+  );
+  await runAll(admin, [dialects.postgres.captureSettingsSql(user) ?? '']);
 }
 
 export async function insertRows(admin: AdminConnection, route: Route, { types }: SourceCases): Promise<void> {
@@ -101,7 +163,7 @@ export async function startConnector(stack: StackDescription, dialect: DialectNa
     'database.user': user,
     'database.password': password,
     'topic.prefix': `raw.${SYSTEM[dialect]}`,
-    'table.include.list': TABLE,
+    'table.include.list': `${TABLE},fid\\.訂單 \\(x\\)`,
     'topic.creation.default.partitions': '1',
   };
   const name = `seam-${SYSTEM[dialect]}`;
@@ -114,12 +176,15 @@ export async function startConnector(stack: StackDescription, dialect: DialectNa
         };
   // the server's identity is checked elsewhere: this source is no system of a deployment
   const client = new ConnectClient(stack.connect.url);
-  await whenAvailable(() => client.put(name, { ...kept, ...own, ...special }));
+  const mapping = { system: SYSTEM[dialect], tables: { [TABLE]: ODD, [ODD_TABLE]: ODD } };
+  const derived = withDerived({ ...kept, ...own, ...special }, mapping, null);
+  await whenAvailable(() => client.put(name, derived));
   await waitUntilRunning(client, name, 120_000);
 }
 
 export type RawRecord = {
   readonly id: string;
+  readonly key: Row;
   /** The column that the row is about. */
   readonly column: string;
   /** Columns of the record's schema that the decoder warns of. */
@@ -150,10 +215,11 @@ export async function rawRecords(
       await registry.load(schemaIds(records.flatMap(({ key, value }) => [key, value])));
       for (const { key, value } of records) {
         if (key === null || value === null) continue;
-        const id = String(decoder.key(key).id);
+        const row = decoder.key(key);
+        const id = String(row.id);
         const column = id.split(':')[1] as string;
         const mangled = decoder.mangledColumns(schemaIdOf(value));
-        found.get(topic)?.push({ id, column, mangled, read: () => decoder.value(value) });
+        found.get(topic)?.push({ id, key: row, column, mangled, read: () => decoder.value(value) });
       }
     },
   });

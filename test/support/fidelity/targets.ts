@@ -100,13 +100,16 @@ async function makeTarget(admin: AdminConnection): Promise<void> {
   ]);
 }
 
-async function startSink(admin: AdminConnection, log: TestLog): Promise<RunningSink> {
-  const { kind: dialect, host, port, database, user, password } = admin;
+export function targetOf(dialect: DialectName, system: string): Target {
   const columns = Object.fromEntries(fieldNames.map((field) => [`f_${field}`, COLUMNS[dialect][field].column(field)]));
   const declaration = { key: { id: to('id') }, columns, onDelete: 'delete' as const };
-  const target: Target = { system: 'shop', dialect, tables: [upsert(TABLE, ENTITY as EntityName, declaration)] };
+  return { system, dialect, tables: [upsert(TABLE, ENTITY as EntityName, declaration)] };
+}
+
+async function startSink(admin: AdminConnection, log: TestLog): Promise<RunningSink> {
+  const { kind: dialect, host, port, database, user, password } = admin;
   return runSink({
-    target,
+    target: targetOf(dialect, 'shop'),
     entities: { [ENTITY]: entity },
     connection: { host, port, database, user, password },
     bidirectional: [],

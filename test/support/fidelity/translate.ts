@@ -24,7 +24,7 @@ const codec = createCanonicalCodec(ENTITY as EntityName, () => schemaText, schem
 /** One mapping for each column; `kind` says which one a row is about. */
 export function translator(dialect: DialectName, { types }: SourceCases): (raw: RawRecord) => Translated {
   const system = SYSTEM[dialect];
-  const mapping: SourceMapping = { system, tables: { [TABLE]: types.map(mappingOf) } };
+  const mapping: SourceMapping = { system, tables: { [TABLE]: types.map((type) => mappingOf(type)) } };
   const description = { ...entity, owner: system };
   const table = compileSource(mapping, { [ENTITY]: description }).get(TABLE);
   if (table === undefined) throw new Error('no table');
@@ -63,12 +63,12 @@ function throughAvro(value: CanonicalFields): CanonicalFields {
   return codec.decode(codec.encode(value, SCHEMA_ID));
 }
 
-function mappingOf({ column, field, convert }: TypeCase): CanonicalMapping {
+export function mappingOf({ column, field, convert }: TypeCase, id = from('id', text)): CanonicalMapping {
   const others = fieldNames.filter((name) => name !== field).map((name) => [name, constant(null)]);
   return {
     kind: 'canonical',
     entity: ENTITY as EntityName,
-    key: { id: from('id', text) },
+    key: { id },
     fields: { ...Object.fromEntries(others), [field]: from(column, optional(convert)) },
     onDelete: 'tombstone',
     where: (row) => !isBlank(row.kind) && row.kind === column,
