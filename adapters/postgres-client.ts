@@ -11,6 +11,11 @@ export async function connectForPostgresScripts(options: pg.ClientConfig): Promi
   return connected({ ...options, options: startOptions(SHARED_SESSION_SETTINGS) });
 }
 
+/** With what server, database and role say, as a session of the connector. */
+export async function connectAsSet(options: pg.ClientConfig): Promise<pg.Client> {
+  return connected(options);
+}
+
 async function connected(options: pg.ClientConfig): Promise<pg.Client> {
   const client = new pg.Client(options);
   await client.connect();

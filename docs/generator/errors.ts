@@ -93,8 +93,8 @@ function conditionsIn({ file, text }: SourceFile): FoundCondition[] {
   const declared = /\bid: (?:'([A-Z_]+)'|NOT_CHECKED),\s*severity: (?:'(halt|warning)')?/.exec(text);
   if (!file.startsWith('ops/sources/') || declared === null) return [];
   const written = (name: string) =>
-    [...text.matchAll(new RegExp(`\\b${name}: (?=['\`\\w])`, 'g'))]
-      .map((match) => readable(expressionAt(text, match.index + match[0].length)[0]))
+    [...text.matchAll(new RegExp(`\\b(?:${name}: |const ${name} = )(?=['\`\\w])`, 'g'))]
+      .map((match) => readable(expressionAt(text, match.index + match[0].length)[0].split(';\n')[0]))
       .filter((shown) => shown !== '<string>');
   const [, id = 'SOURCE_NOT_CHECKED', severity = 'halt or warning'] = declared;
   return [{ id, severity, texts: written('text'), nexts: written('next'), file }];

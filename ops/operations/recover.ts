@@ -19,6 +19,7 @@ import { beginFirstSnapshot, notStopped, stopConnector } from './connector-start
 import { type ConnectorPlan, epochOfConfig, planConnectors, taskFailed, whenAvailable } from './connectors.ts';
 import { proveFirstSnapshot } from './first-snapshot-proof.ts';
 import { FirstSnapshotWait } from './first-snapshot-wait.ts';
+import { beginReading } from '../sources/whole-reading.ts';
 import { mappedTables, sourceSystem } from '../systems.ts';
 import { type ResnapshotEvent, type ResnapshotResult, sweepTables, watchOf } from './resnapshot.ts';
 import { sourceConnection } from './verify-deployment.ts';
@@ -74,8 +75,12 @@ export async function recover(
   const session = await openSource(await sourceConnection(deployment, system));
   try {
     await refuseUnreadable(session, system);
+    let finishReading = async () => {};
     await startAnew(client, plan, async () => {
-      if (session.kind === 'postgres') await dropSlot(session, plan.connector.config['slot.name'] ?? '');
+      if (session.kind === 'postgres') {
+        finishReading = await beginReading(deployment, { session, system, tables, isResumed: false });
+        await dropSlot(session, plan.connector.config['slot.name'] ?? '');
+      }
       await cleanUp(session);
       await forgetLosses(session, plan.epoch);
       await beginFirstSnapshot(deployment, session, system);
@@ -90,6 +95,7 @@ export async function recover(
     const asked = { by: userInfo().username, reason, where: undefined, sweep: true };
     const request = { ...asked, id: newRequestId(Date.now()), tables };
     const swept = await sweepTables(deployment, watch, session, request, report);
+    await finishReading();
     await cleanUp(session);
     return { rows, swept };
   } finally {

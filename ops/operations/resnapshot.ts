@@ -26,9 +26,8 @@ import { type Swept, sweep } from '../resnapshot/sweep.ts';
 import { awaitMark, endOf, markTopic, type Watch } from '../resnapshot/watch.ts';
 import { isInList } from '../sources/checks/lists.ts';
 import { connectorName, lookAt, type Remembered, rememberedOf } from '../sources/look.ts';
+import { beginReading } from '../sources/whole-reading.ts';
 import { mappedTables, type System, sourceSystem, systemNamed, systems } from '../systems.ts';
-import { endOfLog } from '../sources/checks/mariadb/log/events.ts';
-import { noteReadAgain } from '../sources/checks/mariadb/log/state.ts';
 import type { ReadConnection } from '../verify/source-rows.ts';
 import { stopConnector } from './connector-start.ts';
 import { waitUntilRunning, whenAvailable } from './connectors.ts';
@@ -153,10 +152,12 @@ export async function resnapshot(
   const parts = readingParts(deployment, watch, session, plan, report);
   const rows: Record<string, number> = {};
   const swept: (Swept & { table: string })[] = [];
-  const place = plan.isResumed || session.kind !== 'mariadb' ? undefined : await endOfLog(session);
   try {
     if (plan.isResumed) await refuseLeftRequest(deployment, session, choice.system, plan.request);
     let first: Reading | undefined;
+    const { tables } = plan.request;
+    const whole = { session, system: choice.system, tables, isResumed: plan.isResumed };
+    const finishReading = await beginReading(deployment, whole);
     for (let round = 0; round < ROUNDS_MAX; round += 1) {
       const reading = await readRound(parts, plan, round);
       first ??= reading;
@@ -166,8 +167,8 @@ export async function resnapshot(
       swept.push(...found);
       if (found.every(({ overtaken }) => overtaken === 0)) break;
     }
-    const isWhole = plan.request.sweep && plan.request.where === undefined;
-    if (place !== undefined && isWhole) await noteReadAgain(session, plan.request.tables, place);
+    // a part of the rows, or rows without their deletions, heal only what they are
+    if (plan.request.where === undefined && plan.request.sweep) await finishReading();
     await noteRead(session, choice.system, first?.request ?? plan.request);
     await cleanUp(session);
     return { rows, swept };

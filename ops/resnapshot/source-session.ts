@@ -1,6 +1,6 @@
 /** One plain SQL connection to a source, with the rights that Seam has there anyway. */
 import { connectMariadb } from '../../adapters/mariadb-client.ts';
-import { connectPostgres } from '../../adapters/postgres-client.ts';
+import { connectAsSet, connectPostgres } from '../../adapters/postgres-client.ts';
 import { whenReachable } from '../../adapters/reachable.ts';
 import type { ReadConnection } from '../verify/source-rows.ts';
 
@@ -13,11 +13,17 @@ export type SourceSession = {
   close(): Promise<void>;
 };
 
-export async function openSource(connection: ReadConnection): Promise<SourceSession> {
+/** `as-set`: with the settings that the connector's sessions get, which a check of these settings must see. */
+export async function openSource(
+  connection: ReadConnection,
+  settings: 'pinned' | 'as-set' = 'pinned',
+): Promise<SourceSession> {
   const { kind, host, port, database, user, password } = connection;
   const login = { host, port, database, user, password };
   if (kind === 'postgres') {
-    const client = await whenReachable(connection, () => connectPostgres(login));
+    const client = await whenReachable(connection, () =>
+      settings === 'pinned' ? connectPostgres(login) : connectAsSet(login),
+    );
     return {
       kind,
       query: async <T>(sql: string, values: readonly Value[] = []) =>

@@ -45,7 +45,7 @@ export async function lookAt(deployment: Deployment, system: string, remembered:
 }
 
 async function look(deployment: Deployment, system: string, remembered: Remembered): Promise<Look> {
-  const session = await openSource(await sourceConnection(deployment, system));
+  const session = await openSource(await sourceConnection(deployment, system), 'as-set');
   try {
     const declared = sourceSystem(system);
     const kind = sourceKinds[session.kind];
@@ -53,7 +53,9 @@ async function look(deployment: Deployment, system: string, remembered: Remember
     const tables = mappedTables(declared);
     const source: CheckedSource = { system, session, mapping: declared.source.mapping, tables, ...remembered };
     const identity = await kind.identityOf(session);
-    return { identity, ...(await runChecks(source, kind.checks)) };
+    const answer = await runChecks(source, kind.checks);
+    await kind.noteLosses?.(source, answer.lossy);
+    return { identity, ...answer };
   } finally {
     await session.close();
   }

@@ -102,7 +102,7 @@ export class SourceWatch {
       else this.#note(system, answer);
     } catch (error) {
       const failed = new Map<string, Failure>([['all checks', { error, severity: 'halt' }]]);
-      this.#note(system, { found: [], asked: new Set(), failed });
+      this.#note(system, { found: [], asked: new Set(), lossy: new Map(), failed });
     }
   }
 

@@ -17,7 +17,7 @@ const tableHalt: Sighting = {
 const sourceHalt: Sighting = { ...tableHalt, id: 'SOURCE_LOG_LOST', object: { kind: 'source', system: 'shop' } };
 const warning: Sighting = { ...tableHalt, id: 'WORTH_A_LOOK', severity: 'warning' };
 const every = new Set([tableHalt.id, sourceHalt.id, warning.id]);
-const answer = (...found: Sighting[]): Answer => ({ found, asked: every, failed: new Map() });
+const answer = (...found: Sighting[]): Answer => ({ found, asked: every, lossy: new Map(), failed: new Map() });
 const away = new TransientError({ code: 'DATABASE_UNREACHABLE', message: 'away', hint: 'start it' });
 
 let stop = () => {};
@@ -88,7 +88,12 @@ describe('the watch of the sources', () => {
     const { say, halted } = await watching();
     await say(answer(tableHalt));
     await say(away);
-    await say({ found: [], asked: new Set(), failed: new Map([[tableHalt.id, { error: away, severity: 'halt' }]]) });
+    await say({
+      found: [],
+      asked: new Set(),
+      lossy: new Map(),
+      failed: new Map([[tableHalt.id, { error: away, severity: 'halt' }]]),
+    });
     expect(halted('shop.item')).toBe('TABLE_NOT_PUBLISHED');
     await say(answer());
     expect(halted('shop.item')).toBeUndefined();
@@ -111,7 +116,7 @@ describe('the watch of the sources', () => {
     const { say, halted, watch } = await watching();
     const refused = Object.assign(new Error('permission denied for view pg_publication'), { code: '42501' });
     const failed = new Map([[tableHalt.id, { error: refused, severity: 'halt' as const }]]);
-    for (let looks = 0; looks < 13; looks += 1) await say({ found: [], asked: new Set(), failed });
+    for (let looks = 0; looks < 13; looks += 1) await say({ found: [], asked: new Set(), lossy: new Map(), failed });
     expect(halted('shop.sale')).toBe('SOURCE_NOT_CHECKED');
     expect(watch.sightings()[0]?.text).toContain('TABLE_NOT_PUBLISHED could not be checked: permission denied');
     await say(answer());

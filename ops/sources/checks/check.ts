@@ -17,6 +17,8 @@ export type SourceCheck = {
   readonly severity: Severity;
   /** After a finding the later checks of the list are not asked: on another server they say nothing about this source. */
   readonly isFinal?: true;
+  /** While it finds something, the log does not tell all changes: the table must be read again after it is repaired. */
+  readonly losesChanges?: true;
   /** `connectors apply` goes on in spite of it: what heals it needs the connector as it is about to be. */
   readonly passesApply?: true;
   find(source: CheckedSource): Promise<readonly Finding[]>;
@@ -51,4 +53,13 @@ export type SourceKind = {
   limitStatements(session: SourceSession, limitMs: number): Promise<void>;
   /** In the order in which they are asked. */
   readonly checks: readonly SourceCheck[];
+  /** By table: the check that found that the log does not tell all changes of it. */
+  noteLosses?(source: CheckedSource, lossy: ReadonlyMap<string, string>): Promise<void>;
+  /** These tables are about to be read whole; a reading that goes on where another one was interrupted is resumed. */
+  readingBegun(source: ReadSource, isResumed: boolean): Promise<unknown>;
+  /** They were, and what they no longer have was deleted: what was lost before that reading began counts no longer. */
+  readingDone(source: ReadSource, begun: unknown): Promise<void>;
 };
+
+/** `tables`: those that are read. */
+export type ReadSource = Pick<CheckedSource, 'session' | 'tables' | 'config'>;

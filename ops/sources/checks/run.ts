@@ -6,6 +6,8 @@ export type Answer = {
   readonly found: readonly Sighting[];
   /** Checks that were carried out. */
   readonly asked: ReadonlySet<string>;
+  /** Table → the check that found that the log does not tell all its changes. */
+  readonly lossy: ReadonlyMap<string, string>;
   /** By the check's id. */
   readonly failed: ReadonlyMap<string, Failure>;
 };
@@ -16,18 +18,20 @@ export type Failure = { readonly error: unknown; readonly severity: Severity };
 export async function runChecks(source: CheckedSource, checks: readonly SourceCheck[]): Promise<Answer> {
   const found: Sighting[] = [];
   const asked = new Set<string>();
+  const lossy = new Map<string, string>();
   const failed = new Map<string, Failure>();
   for (const check of checks) {
     try {
       const findings = await check.find(source);
       asked.add(check.id);
       found.push(...findings.map((finding) => foundBy(check, source, finding)));
+      for (const { table } of findings) if (check.losesChanges && table !== undefined) lossy.set(table, check.id);
       if (check.isFinal && findings.length > 0) break;
     } catch (error) {
       failed.set(check.id, { error, severity: check.severity });
     }
   }
-  return { found, asked, failed };
+  return { found, asked, lossy, failed };
 }
 
 function foundBy({ id, severity }: SourceCheck, { system }: CheckedSource, { table, text, next }: Finding): Sighting {

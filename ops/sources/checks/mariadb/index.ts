@@ -2,6 +2,9 @@
 import type { SourceCheck, SourceKind } from '../check.ts';
 import { cascadeRules } from './cascade-rules.ts';
 import { columnNotSafe } from './column-not-safe.ts';
+import type { LogAddress } from './log/address.ts';
+import { endOfLog } from './log/events.ts';
+import { noteReadAgain } from './log/state.ts';
 import { logKept, logSettings } from './log-settings.ts';
 import { lostChanges } from './lost-changes.ts';
 import { snapshotNotProven, snapshotUnfinished } from '../snapshot-unfinished.ts';
@@ -25,4 +28,12 @@ export const mariadbChecks: readonly SourceCheck[] = [
   snapshotNotProven,
 ];
 
-export const mariadbSource: SourceKind = { identityOf: mariadbIdentity, limitStatements, checks: mariadbChecks };
+export const mariadbSource: SourceKind = {
+  identityOf: mariadbIdentity,
+  limitStatements,
+  checks: mariadbChecks,
+  readingBegun: async ({ session }, isResumed) => (isResumed ? undefined : endOfLog(session)),
+  async readingDone({ session, tables }, begun) {
+    if (begun !== undefined) await noteReadAgain(session, tables, begun as LogAddress);
+  },
+};

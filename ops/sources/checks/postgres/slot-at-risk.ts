@@ -1,0 +1,42 @@
+/** A slot that nobody reads keeps the log, until the disk is full or the log that it needs is removed. */
+import type { SourceCheck } from '../check.ts';
+
+const INACTIVE_SECONDS_MAX = 60;
+
+type Row = {
+  readonly status: string | null;
+  readonly isActive: boolean;
+  readonly kept: string;
+  readonly limit: string;
+  /** null: not known, before version 17. */
+  readonly inactiveSeconds: number | null;
+};
+
+export const slotAtRisk: SourceCheck = {
+  id: 'SLOT_AT_RISK',
+  severity: 'warning',
+  async find({ system, session, offset, config }) {
+    if (offset === undefined) return [];
+    const slot = config['slot.name'] ?? '';
+    const [row] = await session.query<Row>(
+      `SELECT wal_status AS status, active AS "isActive", current_setting('max_slot_wal_keep_size') AS "limit",
+              pg_size_pretty(pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
+                                                  ELSE pg_current_wal_lsn() END, restart_lsn)) AS kept,
+              extract(epoch FROM now() - (to_jsonb(s) ->> 'inactive_since')::timestamptz)::int AS "inactiveSeconds"
+         FROM pg_replication_slots s WHERE slot_name = ? AND database = current_database()`,
+      [slot],
+    );
+    if (row === undefined || row.status === 'lost') return [];
+    const limit = row.limit === '-1' ? 'without a limit' : `up to ${row.limit}`;
+    const isIdle = !row.isActive && (row.inactiveSeconds ?? 0) > INACTIVE_SECONDS_MAX;
+    if (row.status !== 'unreserved' && !isIdle) return [];
+    const reason =
+      row.status === 'unreserved' ? 'the next checkpoint may remove log that it needs' : 'no connector reads it';
+    return [
+      {
+        text: `the replication slot "${slot}" keeps ${row.kept} of log, ${limit}: ${reason}`,
+        next: `seam connectors restart ${system}; then: seam connectors status ${system}`,
+      },
+    ];
+  },
+};
