@@ -18,6 +18,8 @@ export async function connectAsSet(options: pg.ClientConfig): Promise<pg.Client>
 
 async function connected(options: pg.ClientConfig): Promise<pg.Client> {
   const client = new pg.Client(options);
+  // a connection that breaks fails the query under way or the next one; without a listener it would end the process
+  client.on('error', () => {});
   await client.connect();
   return client;
 }

@@ -25,6 +25,8 @@ export type RecordMeta = {
   readonly traceId: string;
   /** Fields this record doesn't carry ("keep what you have"); they are null in the value. */
   readonly absent: readonly string[];
+  /** The source table, only where several tables of one system feed the entity: what a truncation of it takes away. */
+  readonly table?: string | undefined;
 };
 
 /** One version of one entity. `value` null: the key is gone (a tombstone). */

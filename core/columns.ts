@@ -21,49 +21,60 @@ import type { CanonicalValue } from './canonical-record.ts';
 import { fitDecimal } from './decimal.ts';
 import { formatTimeUs, localTimeIn, rememberingTimes } from './local-time.ts';
 import { Refusal } from './mapping.ts';
-import type { ColumnConverter, SqlValue } from './target.ts';
+import { type ColumnConverter, keepsApart, type SqlValue, type Usual } from './target.ts';
 
 const DIGITS = /^\d+$/;
 const NUL = '\u0000';
 
+/** Leading zeros make no difference to what is written. */
+const WITHOUT_ZEROS: Usual = {
+  is: (value) => typeof value !== 'string' || !/^0\d+$/.test(value),
+  of: (text) => (DIGITS.test(text) ? text.replace(/^0+(?=\d)/, '') : text),
+};
+
 /** A text column without limit. */
 export function unlimited(): ColumnConverter {
-  return convertText((value) => value);
+  return keepsApart(convertText((value) => value));
 }
 
 /** VARCHAR(n): both databases count characters, not bytes. */
 export function maxLength(characters: number): ColumnConverter {
-  return convertText((value) => {
+  const convert = convertText((value) => {
     if (value.length > characters && [...value].length > characters) {
       throw new Refusal('VALUE_TOO_LONG', `has more than ${characters} characters`);
     }
     return value;
   });
+  return keepsApart(convert);
 }
 
 /** CHAR(n): trailing spaces would not come back. */
 export function fixedLength(characters: number): ColumnConverter {
   const fits = maxLength(characters);
-  return convertText((value) => {
+  const convert = convertText((value) => {
     if (value.endsWith(' ')) throw new Refusal('TEXT_PADDED', 'ends in spaces');
     return fits(value);
   });
+  return keepsApart(convert);
 }
 
 /** `900` → `0000000900`. */
 export function zeroPadded(characters: number): ColumnConverter {
   const fits = maxLength(characters);
-  return convertText((value) => {
+  const convert = convertText((value) => {
     if (!DIGITS.test(value)) throw new Refusal('DIGITS_EXPECTED', 'is not made of digits');
     return fits(value.padStart(characters, '0'));
   });
+  return keepsApart(convert, WITHOUT_ZEROS);
 }
 
 /** As `zeroPadded`, but a code with letters is kept as it is: `330` → `000330`, `W001` → `W001`. */
 export function codeZeroPadded(characters: number): ColumnConverter {
   const padded = zeroPadded(characters);
   const kept = fixedLength(characters);
-  return (value) => (typeof value === 'string' && !DIGITS.test(value) ? kept(value) : padded(value));
+  const convert: ColumnConverter = (value) =>
+    typeof value === 'string' && !DIGITS.test(value) ? kept(value) : padded(value);
+  return keepsApart(convert, WITHOUT_ZEROS);
 }
 
 /** `code({ ACTIVE: 'A', CLOSED: 'C' })` */
@@ -77,23 +88,24 @@ export function code(codes: Readonly<Record<string, SqlValue>>): ColumnConverter
 }
 
 export function decimalFits(precision: number, scale: number): ColumnConverter {
-  return convertText((value) => fitDecimal(value, precision, scale));
+  return keepsApart(convertText((value) => fitDecimal(value, precision, scale)));
 }
 
 /** An id made of digits for an integer column of 16, 32 or 64 bits. */
 export function integerText(bits: 16 | 32 | 64): ColumnConverter {
-  return convertText((value) => {
+  const convert = convertText((value) => {
     if (!DIGITS.test(value)) throw new Refusal('DIGITS_EXPECTED', 'is not made of digits');
     return fitInteger(BigInt(value), bits);
   });
+  return keepsApart(convert, WITHOUT_ZEROS);
 }
 
 export function integerFits(bits: 16 | 32 | 64): ColumnConverter {
-  return (value) => {
+  return keepsApart((value) => {
     if (value === null) return null;
     if (typeof value !== 'number' && typeof value !== 'bigint') throw unexpected('a whole number');
     return fitInteger(BigInt(value), bits);
-  };
+  });
 }
 
 function fitInteger(value: bigint, bits: number): bigint {
@@ -102,25 +114,26 @@ function fitInteger(value: bigint, bits: number): bigint {
 }
 
 export function bool01(): ColumnConverter {
-  return (value) => {
+  return keepsApart((value) => {
     if (value === null) return null;
     if (typeof value !== 'boolean') throw unexpected('a boolean');
     return value ? 1 : 0;
-  };
+  });
 }
 
 /** A DATE column. */
 export function date(): ColumnConverter {
-  return convertText((value) => value);
+  return keepsApart(convertText((value) => value));
 }
 
 /** A TIME column with `decimals` of a second. */
 export function timeOfDay(decimals = 6): ColumnConverter {
   const unitUs = 10n ** BigInt(6 - decimals);
-  return convertTime((value) => {
+  const convert = convertTime((value) => {
     if (value % unitUs !== 0n) throw new Refusal('TIME_PRECISION', `has more than ${decimals} decimals of a second`);
     return formatTimeUs(value).slice(11);
   });
+  return keepsApart(convert);
 }
 
 /** A floating-point column of a database without NaN and infinities. */
@@ -135,7 +148,7 @@ export function finite(): ColumnConverter {
 
 /** A column with time zone. */
 export function instant(): ColumnConverter {
-  return convertTime(rememberingTimes((value) => `${formatTimeUs(value)}+00`));
+  return keepsApart(convertTime(rememberingTimes((value) => `${formatTimeUs(value)}+00`)));
 }
 
 /** A column without time zone whose clock hangs in `zone`, with `decimals` of a second. */
@@ -148,7 +161,7 @@ export function localTime(zone: string, decimals = 6): ColumnConverter {
     if (time.toUtcUs(wallUs) !== value) throw new Refusal('TIME_AMBIGUOUS', `exists twice as a local time in ${zone}`);
     return formatTimeUs(wallUs);
   };
-  return convertTime(rememberingTimes(textOf));
+  return keepsApart(convertTime(rememberingTimes(textOf)));
 }
 
 /** The day on which an instant falls in `zone`, for a DATE column. */

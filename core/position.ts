@@ -135,6 +135,11 @@ export function sharedStamp(system: string, orderTimeUs: bigint, position: Posit
   return bytes;
 }
 
+/** Made by `sharedStamp`, or a place in one log? */
+export function isStamp(position: Position): boolean {
+  return position.length > POSITION_BYTES;
+}
+
 /** Of a stamp as `sharedStamp` makes it. */
 export function stampTimeUs(stamp: Position): bigint {
   return asBuffer(stamp).readBigUInt64BE(0);

@@ -15,13 +15,36 @@ export type Column = {
   /** Canonical fields read; empty for a constant. */
   readonly fields: readonly string[];
   readonly write: (fields: CanonicalFields) => SqlValue;
+  /** undefined: nothing is known of which values become one. */
+  readonly usual?: Usual | undefined;
 };
+
+/** Of several canonical values that a converter makes one column value of: the usual one. `7` and `007` are padded to one text. */
+export type Usual = {
+  readonly is: (value: CanonicalValue) => boolean;
+  /** From the column's own text. */
+  readonly of: (text: string) => string;
+};
+
+const ALWAYS: Usual = { is: () => true, of: (text) => text };
+const usuals = new WeakMap<ColumnConverter, Usual>();
+
+/** Without `usual`: no two values become one. */
+export function keepsApart(convert: ColumnConverter, usual: Usual = ALWAYS): ColumnConverter {
+  usuals.set(convert, usual);
+  return convert;
+}
+
+/** Does its converter keep all values apart? */
+export function isOneToOne({ usual }: Column): boolean {
+  return usual === ALWAYS;
+}
 
 type FieldName<E extends EntityName> = keyof CanonicalTypes[E] & string;
 
 /** `to('phone')`, `to('soldAt', localTime('Europe/Berlin'))` */
 export function to(field: string, convert: ColumnConverter = plain): Column {
-  return { fields: [field], write: (fields) => convert(fields[field] ?? null) };
+  return { fields: [field], write: (fields) => convert(fields[field] ?? null), usual: usuals.get(convert) };
 }
 
 export function fixed(value: SqlValue): Column {
@@ -31,6 +54,7 @@ export function fixed(value: SqlValue): Column {
 function plain(value: CanonicalValue): SqlValue {
   return value;
 }
+keepsApart(plain);
 
 /**
  * A total kept beside the rows: `column` of the row of `table` named by `key` changes by exactly what the ledger says is

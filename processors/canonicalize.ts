@@ -11,6 +11,7 @@ import { ContractError, RecordError } from '../core/errors.ts';
 import type { Lookups, Refusal } from '../core/mapping.ts';
 import type { LogRecord, LogSlice, OutputRecord } from '../core/ports.ts';
 import { comparePositions, type Position, sharedStamp } from '../core/position.ts';
+import { isTruncation } from '../core/truncation.ts';
 import type { Codecs } from './codecs.ts';
 import type { CompiledEntity, CompiledTable } from './compile-mapping.ts';
 import { Counter } from './counter.ts';
@@ -24,7 +25,7 @@ import {
   ledgerKey,
 } from './echo.ts';
 import { oversizeOf } from './oversize.ts';
-import { type Mapped, mapEvent, TRUNCATE_KEY } from './map-event.ts';
+import { type Mapped, mapEvent } from './map-event.ts';
 import type { SaidAgain } from './said-again.ts';
 import type { Rejected, Stage, Transformed } from './stage.ts';
 import { sweeper } from './sweep.ts';
@@ -313,7 +314,7 @@ class SliceWork {
       this.#rejected.push({ record: read.record, error });
       return;
     }
-    if (key === TRUNCATE_KEY) {
+    if (isTruncation(key)) {
       this.#toAllPartitions(output);
     } else {
       this.#counter.add(value === null ? 'tombstones' : 'produced', 1);
@@ -359,6 +360,7 @@ function metaOf(event: ChangeEvent, { compiled, operation, absent }: Mapped, hop
     hops,
     traceId: traceIdOf(event),
     absent,
+    table: compiled.isOfSeveralTables ? compiled.table : undefined,
   };
 }
 

@@ -30,6 +30,8 @@ export type CompiledEntity = {
   readonly blank: Readonly<Record<string, null>>;
   /** Several systems write it and the newest commit wins. */
   readonly isShared: boolean;
+  /** Several tables of this system feed it: each record names its own, so that a truncation takes away no other's keys. */
+  readonly isOfSeveralTables: boolean;
   readonly where: ((row: Row) => boolean) | undefined;
   readonly onDelete: CanonicalMapping['onDelete'];
 };
@@ -50,12 +52,16 @@ export type CompiledTable = {
 export function compileSource(mapping: SourceMapping, entities: Entities): ReadonlyMap<string, CompiledTable> {
   const faults: string[] = [];
   const tables = new Map<string, CompiledTable>();
+  const feeds = tablesByEntity(mapping);
   for (const [table, declared] of Object.entries(mapping.tables)) {
     const mappings = 'kind' in declared ? [] : declared;
     tables.set(table, {
       system: mapping.system,
       table,
-      entities: mappings.map((one) => compileEntity({ system: mapping.system, table, mapping: one }, entities, faults)),
+      entities: mappings.map((one) => {
+        const isOfSeveralTables = (feeds.get(one.entity)?.length ?? 0) > 1;
+        return compileEntity({ system: mapping.system, table, mapping: one, isOfSeveralTables }, entities, faults);
+      }),
       identities: mappings.flatMap(identitiesOf),
       columns: new Set(mappings.flatMap((one) => readsOf(one).flatMap((field) => field.columns))),
     });
@@ -64,12 +70,30 @@ export function compileSource(mapping: SourceMapping, entities: Entities): Reado
   return tables;
 }
 
+/** Which tables of a system feed each entity, in the order of the mapping. */
+export function tablesByEntity({ tables }: SourceMapping): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>();
+  for (const [table, mappings] of Object.entries(tables)) {
+    if ('kind' in mappings) continue;
+    for (const entity of new Set(mappings.map((one) => one.entity))) {
+      found.set(entity, [...(found.get(entity) ?? []), table]);
+    }
+  }
+  return found;
+}
+
 /** Stands in for one that lacks, which is a fault of the mapping. */
 const NO_FIELD = { read: undefined, columns: [] };
 
-type Declared = { readonly system: string; readonly table: string; readonly mapping: CanonicalMapping };
+type Declared = {
+  readonly system: string;
+  readonly table: string;
+  readonly mapping: CanonicalMapping;
+  readonly isOfSeveralTables: boolean;
+};
 
-function compileEntity({ system, table, mapping }: Declared, entities: Entities, faults: string[]): CompiledEntity {
+function compileEntity(declared: Declared, entities: Entities, faults: string[]): CompiledEntity {
+  const { system, table, mapping, isOfSeveralTables } = declared;
   const description = entities[mapping.entity] as EntityDescription;
   const { owner, entity } = description;
   if (owner !== 'shared' && owner !== system) faults.push(`${table}: ${entity} belongs to ${owner}`);
@@ -88,6 +112,7 @@ function compileEntity({ system, table, mapping }: Declared, entities: Entities,
     readWholeRow: compileWholeRow(fields),
     blank: Object.fromEntries(fields.map(({ name }) => [name, null])),
     isShared: owner === 'shared',
+    isOfSeveralTables,
     where: mapping.where,
     onDelete: mapping.onDelete,
   };

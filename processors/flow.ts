@@ -15,10 +15,10 @@ import { ConfigError, ContractError, InvariantError, RecordError } from '../core
 import { Refusal } from '../core/mapping.ts';
 import type { LogRecord, LogSlice, OutputRecord } from '../core/ports.ts';
 import type { Step, StepOutput } from '../core/step.ts';
+import { isTruncation } from '../core/truncation.ts';
 import { type Codecs, META_HEADER } from './codecs.ts';
 import type { Entities } from './compile-mapping.ts';
 import { Counter } from './counter.ts';
-import { TRUNCATE_KEY } from './map-event.ts';
 import type { Rejected, Stage, Transformed } from './stage.ts';
 
 export type FlowParts = {
@@ -110,8 +110,8 @@ class FlowSlice {
 
   #take(record: LogRecord): void {
     const input = this.#read(record);
-    if (input.key === TRUNCATE_KEY) {
-      this.#truncate(input.meta);
+    if (isTruncation(input.key)) {
+      this.#truncate(input.key, input.meta);
       return;
     }
     const key = keyFields(this.#input, input.key);
@@ -142,12 +142,12 @@ class FlowSlice {
     this.#outputs.push(output);
   }
 
-  /** From every partition of the input: only behind all of them has each record before it been seen. */
-  #truncate(meta: RecordMeta): void {
+  /** As far as the input's reaches. From every partition of it: only behind all of them has each record before it been seen. */
+  #truncate(truncation: string, meta: RecordMeta): void {
     this.#counter.add('truncations', 1);
     for (const entity of this.#steps.flatMap((step) => step.to)) {
       const description = this.#parts.entities[entity] as EntityDescription;
-      const { topic, key, value, headers } = this.#parts.codecs.output(description, TRUNCATE_KEY, null, meta);
+      const { topic, key, value, headers } = this.#parts.codecs.output(description, truncation, null, meta);
       for (let partition = 0; partition < this.#parts.partitionCount(topic); partition += 1)
         this.#outputs.push({ topic, key, value, headers, partition });
     }

@@ -8,7 +8,7 @@
  * | u      | tombstone of the old key if it was another, | tombstone of the old key, nothing where the row     |
  * |        | then the record                             | before is known and didn't pass either              |
  * | d      | tombstone, or nothing with `onDelete: keep` | the same                                            |
- * | t      | truncation of the whole entity, or nothing with `keep`                                            |
+ * | t      | truncation of what this table said (core/truncation.ts), or nothing with `keep`                   |
  *
  * Shared entities (the newest commit wins) only say what was changed just now, or an edit of another column would make an
  * old value the newest: an update that leaves the entity as it was says nothing, nor does a new row whose fields are all
@@ -18,11 +18,10 @@ import { type CanonicalFields, type CanonicalValue, keyText } from '../core/cano
 import type { ChangeEvent, Operation, Row } from '../core/change-event.ts';
 import { ContractError } from '../core/errors.ts';
 import { ABSENT, type Lookups, Refusal } from '../core/mapping.ts';
+import { scopedTruncateKey, TRUNCATE_KEY } from '../core/truncation.ts';
 import type { CompiledEntity, CompiledField, CompiledTable } from './compile-mapping.ts';
 
-export const TRUNCATE_KEY = '\\truncate';
-
-/** What one event says of one entity. `key` is `TRUNCATE_KEY` where it says that all are gone. */
+/** What one event says of one entity. A truncation's key says whose keys are gone. */
 export type Mapped = {
   readonly compiled: CompiledEntity;
   readonly key: string;
@@ -92,7 +91,7 @@ class Sink implements MapResult {
         this.#delete(compiled);
         break;
       case 't':
-        if (compiled.onDelete === 'tombstone') this.#gone(compiled, TRUNCATE_KEY, 't');
+        if (compiled.onDelete === 'tombstone') this.#gone(compiled, truncateKeyOf(compiled), 't');
     }
   }
 
@@ -223,6 +222,11 @@ class Sink implements MapResult {
     if (field.isKey) throw new Refusal('KEY_ABSENT', `"${field.name}" belongs to the key and was not sent`);
     throw new Refusal('ABSENT_NOT_NULLABLE', `"${field.name}" was not sent, and there is no null to stand in for it`);
   }
+}
+
+function truncateKeyOf({ isShared, isOfSeveralTables, system, table }: CompiledEntity): string {
+  if (!isShared && !isOfSeveralTables) return TRUNCATE_KEY;
+  return scopedTruncateKey({ system, table: isOfSeveralTables ? table : undefined });
 }
 
 type Fields = { readonly value: CanonicalFields; readonly absent: readonly string[] };

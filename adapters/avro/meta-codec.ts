@@ -14,6 +14,8 @@ import { SHORT_MAX, writeShortAscii } from './text.ts';
 /** The Kafka header that every canonical record carries, tombstones too (docs/decisions/0004-metadata-header.md). */
 export const META_HEADER = 'seam';
 const VERSION = 1;
+/** The record, and behind it its source table: written only where there is one to name. */
+const VERSION_WITH_TABLE = 2;
 const VERSION_BYTES = 1;
 
 /** avro/record-meta.avsc as avsc reads and writes it. */
@@ -25,6 +27,7 @@ type WireMeta = {
   readonly hops: number;
   readonly traceId: string;
   readonly absent: string[];
+  readonly table?: string | undefined;
 };
 
 export type MetaCodec = {
@@ -41,24 +44,32 @@ const SHORT_BYTES_MAX = 3 * (SHORT_MAX + 1) + 24;
 
 export function createMetaCodec(): MetaCodec {
   const type = compileCanonical(recordMetaSchema());
+  const typeWithTable = compileCanonical(withTable(recordMetaSchema()));
   const slab = new Slab();
   const write = (meta: RecordMeta, bytes: Buffer, at: number): number => {
     if (at + SHORT_BYTES_MAX > bytes.length) return -1;
     const end = isShort(meta) ? writeShort({ buf: bytes, pos: at }, meta) : undefined;
     if (end !== undefined) return end;
-    bytes[at] = VERSION;
-    return type.encode(toWire(meta), bytes, at + VERSION_BYTES);
+    const hasTable = meta.table !== undefined;
+    bytes[at] = hasTable ? VERSION_WITH_TABLE : VERSION;
+    return (hasTable ? typeWithTable : type).encode(toWire(meta), bytes, at + VERSION_BYTES);
   };
   return {
     write,
     encode: (meta) => slab.cut((bytes, at) => write(meta, bytes, at)),
-    decode: (bytes) => readShort(asBuffer(bytes)) ?? fromWire(read(type, asBuffer(bytes))),
+    decode: (bytes) => readShort(asBuffer(bytes)) ?? fromWire(read(type, typeWithTable, asBuffer(bytes))),
   };
 }
 
+function withTable(schema: string): string {
+  const record = JSON.parse(schema) as { fields: unknown[] };
+  return JSON.stringify({ ...record, fields: [...record.fields, { name: 'table', type: 'string' }] });
+}
+
 /** Of nearly all records: whole, and seldom the work of triggers. */
-function isShort({ position, hops, absent, commitTimeUs }: RecordMeta): boolean {
-  if (absent.length > 0 || hops > SHORT_MAX || hops < 0 || position.length > SHORT_MAX) return false;
+function isShort({ position, hops, absent, commitTimeUs, table }: RecordMeta): boolean {
+  if (table !== undefined || absent.length > 0 || hops > SHORT_MAX || hops < 0 || position.length > SHORT_MAX)
+    return false;
   return Math.abs(Number(commitTimeUs)) <= PLAIN_MAX;
 }
 
@@ -116,6 +127,7 @@ function toWire(meta: RecordMeta): WireMeta {
     hops: meta.hops,
     traceId: meta.traceId,
     absent: meta.absent as string[],
+    ...(meta.table === undefined ? {} : { table: meta.table }),
   };
 }
 
@@ -128,11 +140,16 @@ function fromWire(wire: WireMeta): RecordMeta {
     hops: wire.hops,
     traceId: wire.traceId,
     absent: wire.absent,
+    ...(wire.table === undefined ? {} : { table: wire.table }),
   };
 }
 
-function read(type: Type, bytes: Buffer): WireMeta {
-  if (bytes[0] !== VERSION) throw metaError(`has version ${bytes[0] ?? 'none'}, known is ${VERSION}`);
+function read(plain: Type, withTable: Type, bytes: Buffer): WireMeta {
+  const version = bytes[0];
+  if (version !== VERSION && version !== VERSION_WITH_TABLE) {
+    throw metaError(`has version ${version ?? 'none'}, known are ${VERSION} and ${VERSION_WITH_TABLE}`);
+  }
+  const type = version === VERSION ? plain : withTable;
   let decoded: { value: WireMeta; offset: number } | undefined;
   try {
     decoded = type.decode(bytes, VERSION_BYTES);

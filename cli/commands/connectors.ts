@@ -13,7 +13,7 @@ import { conditionText } from '../condition-lines.ts';
 import { createTopics, missingTopics } from '../../ops/operations/topics.ts';
 import { chosenSystems, confirmed, deploymentOf, withDeployment } from '../deployment-option.ts';
 import { interruptible, openTerminal } from '../terminal.ts';
-import { resultText, show } from './resnapshot.ts';
+import { DELETE_OPTION, deletionsOf, show, showResult } from './resnapshot.ts';
 
 type Options = { deployment: string; yes?: boolean; json?: boolean };
 
@@ -54,10 +54,12 @@ export function register(program: Command): void {
       'start a source anew whose log was lost, reset or replaced: reads all of it again, and sweeps what is gone',
     )
     .argument('<system>', 'source')
+    .option('--delete <keys>', DELETE_OPTION)
     .option('--reason <text>', 'why, for the record', '')
     .option('--yes', 'carry the plan out')
     .option('--json', 'print JSON')
-    .action(async (system: string, options: Options & { reason: string }) => {
+    .action(async (system: string, options: Options & { reason: string; delete?: string }) => {
+      const deletionsMax = deletionsOf(options);
       const deployment = await deploymentOf(options);
       const plan = await planRecovery(deployment, system);
       process.stdout.write(options.json ? `${JSON.stringify(plan)}\n` : recoveryText(plan));
@@ -65,10 +67,10 @@ export function register(program: Command): void {
       const terminal = openTerminal();
       try {
         const result = await interruptible((signal) =>
-          recover(deployment, plan, options.reason, (event) => show(terminal, event), signal),
+          recover(deployment, plan, options.reason, (event) => show(terminal, event), signal, { deletionsMax }),
         );
         terminal.close();
-        process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : resultText(result));
+        showResult(result, options);
       } finally {
         terminal.close();
       }
@@ -127,7 +129,7 @@ function recoveryText({ system, reasons, identity, epoch, tables, connector }: R
     `  stop ${connector.name}, and forget how far it has read`,
     `  start it anew on ${identity}, with positions of epoch ${epoch}`,
     `  it reads again, before it streams: ${tables.join(', ')}`,
-    '  then: keys that the source no longer has are deleted in every target',
+    '  then: keys that the source no longer has are deleted in every target: up to 100 and up to 1 % of them, more with --delete',
     '  asked of the database: one snapshot without locks that keep writers out; a replication slot of the same name, where it has slots',
   ];
   return `${lines.join('\n')}\n`;

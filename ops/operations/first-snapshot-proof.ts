@@ -25,7 +25,8 @@ import { openSource, type SourceSession } from '../resnapshot/source-session.ts'
 import { type Notification, notificationDecoder, passMark, type Watch } from '../resnapshot/watch.ts';
 import { rememberedOf } from '../sources/look.ts';
 import { mappedTables, sourceSystem } from '../systems.ts';
-import { canonicalMappings, identityLookups, ledgersOf, watchOf } from './resnapshot.ts';
+import { watchOf } from './resnapshot.ts';
+import { identityLookups, ledgersOf, mappingsOf } from './sweep-tables.ts';
 import { sourceConnection } from './verify-deployment.ts';
 
 export type ProofReport = (text: string) => void;
@@ -130,7 +131,7 @@ function unreadText(system: string, table: string): string {
 async function isWhole(deployment: Deployment, watch: Watch, session: SourceSession, table: string): Promise<boolean> {
   const { system } = watch;
   const settings = ProcessorSettings.parse(deployment.processors);
-  for (const mapping of canonicalMappings(sourceSystem(system), table)) {
+  for (const mapping of mappingsOf(system, table)) {
     const unread = await countUnreadKeys({
       watch,
       session,

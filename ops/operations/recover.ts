@@ -21,7 +21,8 @@ import { proveFirstSnapshot } from './first-snapshot-proof.ts';
 import { FirstSnapshotWait } from './first-snapshot-wait.ts';
 import { beginReading } from '../sources/whole-reading.ts';
 import { mappedTables, sourceSystem } from '../systems.ts';
-import { type ResnapshotEvent, type ResnapshotResult, sweepTables, watchOf } from './resnapshot.ts';
+import { type ResnapshotEvent, type ResnapshotResult, type SweepChoice, watchOf } from './resnapshot.ts';
+import { areDeletionsAsked, sweepTables } from './sweep-tables.ts';
 import { sourceConnection } from './verify-deployment.ts';
 
 export type RecoveryPlan = {
@@ -68,6 +69,7 @@ export async function recover(
   reason: string,
   report: (event: ResnapshotEvent) => void,
   signal: AbortSignal,
+  { deletionsMax }: SweepChoice = {},
 ): Promise<ResnapshotResult> {
   const { system, tables } = plan;
   const client = new ConnectClient(deployment.connect.url);
@@ -94,8 +96,10 @@ export async function recover(
     await noteAllReadAgain(session, plan);
     const asked = { by: userInfo().username, reason, where: undefined, sweep: true };
     const request = { ...asked, id: newRequestId(Date.now()), tables };
-    const swept = await sweepTables(deployment, watch, session, request, report);
-    await finishReading();
+    const swept = await sweepTables({ deployment, watch, session, request }, deletionsMax, (one) =>
+      report({ kind: 'swept', swept: one }),
+    );
+    if (!areDeletionsAsked(swept)) await finishReading();
     await cleanUp(session);
     return { rows, swept };
   } finally {

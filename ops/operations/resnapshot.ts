@@ -7,33 +7,25 @@ import { ConnectClient } from '../../adapters/connect-client.ts';
 import { systemClock } from '../../adapters/clock.ts';
 import { createLogger } from '../../adapters/logger.ts';
 import { Registry } from '../../adapters/registry.ts';
-import { entities } from '../../avro/generated/entities.ts';
-import type { EntityDescription } from '../../core/canonical-record.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import { haltOf } from '../../core/condition.ts';
 import { ConfigError, ContractError } from '../../core/errors.ts';
-import type { CanonicalMapping } from '../../core/mapping.ts';
-import { CANONICALIZE } from '../../processors/canonicalize.ts';
-import { ProcessorSettings } from '../../processors/settings.ts';
 import { openLog } from '../log.ts';
 import { firstSnapshot, tellsOfReadings, withNotifications } from '../resnapshot/first-snapshot.ts';
 import { whyNotReadable } from '../resnapshot/readable.ts';
 import { noteReadingAgain, noteWholeTables, wholeTables } from '../resnapshot/read-whole.ts';
 import { goOnReading, type Reading, type ReadingParts, readAgain, tableNotRead } from '../resnapshot/reading.ts';
-import { cleanUp, leaveMark, newRequestId, openRequest, type SnapshotRequest } from '../resnapshot/signals.ts';
+import { cleanUp, newRequestId, openRequest, type SnapshotRequest } from '../resnapshot/signals.ts';
 import { openSource, type SourceSession } from '../resnapshot/source-session.ts';
-import { type Swept, sweep } from '../resnapshot/sweep.ts';
-import { awaitMark, endOf, markTopic, type Watch } from '../resnapshot/watch.ts';
+import type { Watch } from '../resnapshot/watch.ts';
 import { isInList } from '../sources/checks/lists.ts';
 import { connectorName, lookAt, type Remembered, rememberedOf } from '../sources/look.ts';
 import { beginReading } from '../sources/whole-reading.ts';
-import { mappedTables, type System, sourceSystem, systemNamed, systems } from '../systems.ts';
-import type { ReadConnection } from '../verify/source-rows.ts';
+import { mappedTables, sourceSystem } from '../systems.ts';
 import { stopConnector } from './connector-start.ts';
 import { waitUntilRunning, whenAvailable } from './connectors.ts';
-import { lookupsOf } from './verify.ts';
-import { openTargetReader } from '../verify/actual.ts';
-import { sinkConnection, sourceConnection } from './verify-deployment.ts';
+import { areDeletionsAsked, type SweptEntity, sweepTables } from './sweep-tables.ts';
+import { sourceConnection } from './verify-deployment.ts';
 
 export type ResnapshotChoice = {
   readonly system: string;
@@ -56,12 +48,15 @@ export type ResnapshotEvent =
   | { readonly kind: 'rows'; readonly table: string; readonly seen: number; readonly estimated: number }
   | { readonly kind: 'table'; readonly table: string; readonly rows: number }
   | { readonly kind: 'waits'; readonly text: string }
-  | { readonly kind: 'swept'; readonly table: string; readonly swept: Swept };
+  | { readonly kind: 'swept'; readonly swept: SweptEntity };
 
 export type ResnapshotResult = {
   readonly rows: Readonly<Record<string, number>>;
-  readonly swept: readonly (Swept & { readonly table: string })[];
+  readonly swept: readonly SweptEntity[];
 };
+
+/** Deletions beyond what is free that were confirmed: verdict.ts. */
+export type SweepChoice = { readonly deletionsMax?: number | undefined };
 
 type Report = (event: ResnapshotEvent) => void;
 
@@ -142,7 +137,7 @@ async function streaming(deployment: Deployment, system: string): Promise<Rememb
 export async function resnapshot(
   deployment: Deployment,
   plan: ResnapshotPlan,
-  choice: Pick<ResnapshotChoice, 'system'>,
+  choice: Pick<ResnapshotChoice, 'system'> & SweepChoice,
   report: Report,
   signal: AbortSignal,
 ): Promise<ResnapshotResult> {
@@ -151,7 +146,7 @@ export async function resnapshot(
   const session = await openSource(await sourceConnection(deployment, choice.system));
   const parts = readingParts(deployment, watch, session, plan, report);
   const rows: Record<string, number> = {};
-  const swept: (Swept & { table: string })[] = [];
+  const swept: SweptEntity[] = [];
   try {
     if (plan.isResumed) await refuseLeftRequest(deployment, session, choice.system, plan.request);
     let first: Reading | undefined;
@@ -163,12 +158,17 @@ export async function resnapshot(
       first ??= reading;
       Object.assign(rows, reading.rows);
       if (!plan.request.sweep) break;
-      const found = await sweepTables(deployment, watch, session, reading.request, report);
+      const found = await sweepTables(
+        { deployment, watch, session, request: reading.request },
+        choice.deletionsMax,
+        (one) => report({ kind: 'swept', swept: one }),
+      );
       swept.push(...found);
       if (found.every(({ overtaken }) => overtaken === 0)) break;
     }
     // a part of the rows, or rows without their deletions, heal only what they are
-    if (plan.request.where === undefined && plan.request.sweep) await finishReading();
+    const isWhole = plan.request.where === undefined && plan.request.sweep && !areDeletionsAsked(swept);
+    if (isWhole) await finishReading();
     await noteRead(session, choice.system, first?.request ?? plan.request);
     await cleanUp(session);
     return { rows, swept };
@@ -233,83 +233,7 @@ export function watchOf(deployment: Deployment, system: string, signal: AbortSig
   return { log, registry, clock: systemClock, system, signal };
 }
 
-// ---- sweeping --------------------------------------------------------------------------------------------------------
-
-export async function sweepTables(
-  deployment: Deployment,
-  watch: Watch,
-  session: SourceSession,
-  request: SnapshotRequest,
-  report: Report,
-): Promise<(Swept & { table: string })[]> {
-  const found: (Swept & { table: string })[] = [];
-  for (const table of request.tables) {
-    for (const mapping of canonicalMappings(sourceSystem(watch.system), table)) {
-      if (mapping.onDelete === 'keep') continue;
-      const swept = await sweepEntity(deployment, watch, session, { request, table, mapping });
-      report({ kind: 'swept', table, swept });
-      found.push({ ...swept, table });
-    }
-  }
-  return found;
-}
-
-type Part = { readonly request: SnapshotRequest; readonly table: string; readonly mapping: CanonicalMapping };
-
-async function sweepEntity(
-  deployment: Deployment,
-  watch: Watch,
-  session: SourceSession,
-  { request, table, mapping }: Part,
-): Promise<Swept> {
-  const { log, system, signal } = watch;
-  const from = await endOf(log, markTopic(system));
-  const markId = `${request.id}-${mapping.entity}-${Date.now()}`.slice(0, 64);
-  await leaveMark(session, markId);
-  const mark = await awaitMark(watch, from, markId);
-  const settings = ProcessorSettings.parse(deployment.processors);
-  return sweep({
-    log,
-    groupId: `${settings.groupPrefix}-${CANONICALIZE}`,
-    system,
-    table,
-    mapping,
-    description: entities[mapping.entity] as EntityDescription,
-    lookups: await identityLookups(deployment, system, table, mapping),
-    source: await sourceConnection(deployment, system),
-    targets: await ledgersOf(deployment, mapping.entity),
-    mark,
-    asked: { by: request.by, reason: request.reason, id: request.id },
-    signal,
-  });
-}
-
-export async function ledgersOf(deployment: Deployment, entity: string): Promise<ReadConnection[]> {
-  const holders = systems.filter(({ target }) => target?.tables.some((table) => table.entity === entity));
-  return Promise.all(holders.map(({ system }) => sinkConnection(deployment, system)));
-}
-
-export async function identityLookups(
-  deployment: Deployment,
-  system: string,
-  table: string,
-  mapping: CanonicalMapping,
-) {
-  if (systemNamed(system)?.target == null) return { canonicalId: () => undefined };
-  const reader = await openTargetReader(await sinkConnection(deployment, system));
-  try {
-    return await lookupsOf({ system, table, mappings: [mapping] }, new Map([[system, reader]]));
-  } finally {
-    await reader.close();
-  }
-}
-
 // ---- what there is ---------------------------------------------------------------------------------------------------
-
-export function canonicalMappings({ source }: System, table: string): readonly CanonicalMapping[] {
-  const mapping = source?.mapping.tables[table];
-  return mapping === undefined || 'kind' in mapping ? [] : mapping;
-}
 
 /** As the database itself estimates it: counting would read the table once more. */
 async function estimate(session: SourceSession, table: string): Promise<TableEstimate> {

@@ -8,7 +8,7 @@ import { grantsAsked, grantsMissing, grantsOf } from '../../core/databases/maria
 import { notPinned } from '../../core/databases/postgres.ts';
 import type { DatabaseAccess, Deployment } from '../../core/deployment.ts';
 import { ConfigError } from '../../core/errors.ts';
-import { DISCARDED_TABLE } from '../../sinks/dialects/dialect.ts';
+import { NEWEST_SIDE_TABLE } from '../../sinks/dialects/dialect.ts';
 import { dialects } from '../../sinks/dialects/index.ts';
 import type { System } from '../systems.ts';
 
@@ -128,9 +128,9 @@ async function script(file: URL): Promise<SqlScript> {
 async function isSetUp(admin: AdminConnection): Promise<boolean> {
   const sql =
     admin.kind === 'postgres'
-      ? `SELECT 1 FROM pg_roles WHERE rolname = '${SINK_USER}' AND to_regclass('${DISCARDED_TABLE}') IS NOT NULL`
+      ? `SELECT 1 FROM pg_roles WHERE rolname = '${SINK_USER}' AND to_regclass('${NEWEST_SIDE_TABLE}') IS NOT NULL`
       : `SELECT 1 FROM information_schema.user_privileges
-         JOIN information_schema.tables ON concat(table_schema, '.', table_name) = '${DISCARDED_TABLE}'
+         JOIN information_schema.tables ON concat(table_schema, '.', table_name) = '${NEWEST_SIDE_TABLE}'
          WHERE privilege_type = 'BINLOG REPLAY' AND grantee LIKE '''${SINK_USER}''@%'`;
   return (await queryRows(admin, sql)).length > 0;
 }

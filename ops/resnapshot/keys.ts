@@ -4,15 +4,22 @@
  */
 import { createMetaCodec } from '../../adapters/avro/meta-codec.ts';
 import { asBuffer } from '../../core/bytes.ts';
+import type { RecordMeta } from '../../core/canonical-record.ts';
 import type { Log } from '../../core/ports.ts';
 import { comparePositions, type Position } from '../../core/position.ts';
 import { readRange } from '../../core/log-range.ts';
+import { isTruncation, reachOf } from '../../core/truncation.ts';
 import { META_HEADER } from '../../processors/codecs.ts';
-import { TRUNCATE_KEY } from '../../processors/map-event.ts';
 import type { ReadConnection } from '../verify/source-rows.ts';
 import { openSource } from './source-session.ts';
 
-export type HeldKey = { readonly position: Position; readonly isLive: boolean; readonly system: string | undefined };
+export type HeldKey = {
+  readonly position: Position;
+  readonly isLive: boolean;
+  readonly system: string | undefined;
+  /** Only where several tables of a system feed the entity, and only since they are told apart. */
+  readonly table: string | undefined;
+};
 export type HeldKeys = Map<string, HeldKey>;
 
 export async function heldKeys(
@@ -30,7 +37,7 @@ export async function heldKeys(
 export async function keysOfTopic(log: Log, topic: string, from?: ReadonlyMap<number, bigint>): Promise<HeldKeys> {
   const meta = createMetaCodec();
   const held: HeldKeys = new Map();
-  let truncatedAt: Position | undefined;
+  const truncations = new Map<string, RecordMeta>();
   const admin = await log.admin();
   const bounds = await admin.bounds(topic).finally(() => admin.close());
   await readRange(log, {
@@ -42,17 +49,24 @@ export async function keysOfTopic(log: Log, topic: string, from?: ReadonlyMap<nu
       for (const { key, value, headers } of records) {
         const header = headers[META_HEADER];
         if (key === null || header === undefined) continue;
-        const { position, system } = meta.decode(header);
+        const told = meta.decode(header);
         const name = asBuffer(key).toString('utf8');
-        if (name === TRUNCATE_KEY) truncatedAt = newest(truncatedAt, position);
-        else put(held, name, { position, isLive: value !== null, system });
+        if (isTruncation(name)) noteNewest(truncations, name, told);
+        else
+          put(held, name, { position: told.position, isLive: value !== null, system: told.system, table: told.table });
       }
     },
   });
-  if (truncatedAt !== undefined) {
-    for (const [key, { position }] of held) if (comparePositions(position, truncatedAt) < 0) held.delete(key);
-  }
+  for (const [name, by] of truncations) takeAway(held, name, by);
   return held;
+}
+
+/** Of a key whose table is not known the topic can't say whether it went: it stays held. */
+function takeAway(held: HeldKeys, truncation: string, by: RecordMeta): void {
+  for (const [key, one] of held) {
+    const isTaken = comparePositions(one.position, by.position) < 0 && reachOf(truncation, by, one) === 'taken';
+    if (isTaken && one.isLive) held.set(key, { ...one, isLive: false });
+  }
 }
 
 async function addLedger(held: HeldKeys, entity: string, target: ReadConnection): Promise<void> {
@@ -64,8 +78,8 @@ async function addLedger(held: HeldKeys, entity: string, target: ReadConnection)
       [entity],
     );
     for (const row of rows) {
-      if (row.key === TRUNCATE_KEY) continue;
-      put(held, row.key, { position: row.position, isLive: !row.deleted, system: undefined });
+      if (isTruncation(row.key)) continue;
+      put(held, row.key, { position: row.position, isLive: !row.deleted, system: undefined, table: undefined });
     }
   } finally {
     await session.close();
@@ -78,6 +92,7 @@ function put(held: HeldKeys, key: string, fresh: HeldKey): void {
   if (order > 0 || (order === 0 && known?.system === undefined)) held.set(key, fresh);
 }
 
-function newest(left: Position | undefined, right: Position): Position {
-  return left === undefined || comparePositions(right, left) > 0 ? right : left;
+function noteNewest(truncations: Map<string, RecordMeta>, name: string, meta: RecordMeta): void {
+  const known = truncations.get(name);
+  if (known === undefined || comparePositions(meta.position, known.position) > 0) truncations.set(name, meta);
 }

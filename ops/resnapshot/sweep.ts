@@ -1,23 +1,26 @@
 /**
- * Keys that the canonical model holds of a table while the source has no such row: their deletion was never told, so it is
+ * Keys that the canonical model holds of an entity while its source has no such row: their deletion was never told, so it is
  * told now. The order makes it safe beside traffic:
  *
- *   mark in the source's log → its keys by plain SQL → keys held → a tombstone at the mark's position for each that is missing
+ *   mark in the source's log → the keys of all its tables by plain SQL → keys held → a tombstone at the mark's position for each that is missing
  *
  * A row that came after the mark has a newer position: in a target it wins, and here it is passed over. One that came in
  * between and lies in front of the tombstone in the topic is found afterwards (`overtaken`), and is to be read again.
+ *
+ * `look` only reads, and says what would be deleted and why nothing is; `carryOut` deletes. What may be deleted: verdict.ts.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { type EntityDescription, keyText } from '../../core/canonical-record.ts';
-import { TransientError } from '../../core/errors.ts';
-import { type CanonicalMapping, type Lookups, Refusal } from '../../core/mapping.ts';
+import type { EntityDescription } from '../../core/canonical-record.ts';
+import { InvariantError, SeamError, TransientError } from '../../core/errors.ts';
 import type { Log, OutputRecord } from '../../core/ports.ts';
-import { comparePositions, isStampOf, type Position, sharedStamp } from '../../core/position.ts';
 import { CANONICALIZE } from '../../processors/canonicalize.ts';
 import { type Asked, sweepRecord } from '../../processors/redrive.ts';
 import { redriveTopic } from '../../processors/stage.ts';
+import { rawTopic } from '../../processors/topics.ts';
 import { type ReadConnection, sourceRows } from '../verify/source-rows.ts';
-import { type HeldKey, type HeldKeys, heldKeys, keysOfTopic } from './keys.ts';
+import { heldKeys, keysOfTopic } from './keys.ts';
+import { type Feed, readPresent } from './present.ts';
+import { notWholeRead, type Scope, unknownKeys, unreadRows, type Verdict, verdictOf } from './verdict.ts';
 import type { Mark } from './watch.ts';
 
 export type SweepInput = {
@@ -25,23 +28,30 @@ export type SweepInput = {
   /** Consumer group of the first stage. */
   readonly groupId: string;
   readonly system: string;
-  readonly table: string;
-  readonly mapping: CanonicalMapping;
+  /** Tables that were asked for. */
+  readonly tables: readonly string[];
+  /** Every table of the system that feeds the entity: a row of any of them keeps its key. */
+  readonly feeds: readonly Feed[];
   readonly description: EntityDescription;
-  readonly lookups: Lookups;
   readonly source: ReadConnection;
   /** Databases whose ledgers know the entity. */
   readonly targets: readonly ReadConnection[];
   readonly mark: Mark;
+  /** A later mark: when it answers, all that was committed before is in the log. */
+  readonly markAgain: () => Promise<Mark>;
   readonly asked: Asked;
   readonly signal: AbortSignal;
 };
 
-export type Swept = {
-  readonly entity: string;
+export type Look = Verdict & {
+  readonly input: SweepInput;
   /** Keys in the source. */
   readonly present: number;
-  /** Keys that lacked there. */
+  /** Why nothing may be deleted, whatever is confirmed. */
+  readonly withheld: SeamError | undefined;
+};
+
+export type CarriedOut = {
   readonly deleted: number;
   /** Of these, keys that came back meanwhile: their row must be read again to be the newest of the topic too. */
   readonly overtaken: number;
@@ -51,64 +61,86 @@ const DRAIN_MS_MAX = 120_000;
 const DRAIN_PAUSE_MS = 100;
 const RECORDS_PER_COMMIT = 1_000;
 
-export async function sweep(input: SweepInput): Promise<Swept> {
+/** Whatever keeps it from reading all makes an answer that deletes nothing; only an interruption is thrown. */
+export async function look(input: SweepInput): Promise<Look> {
+  try {
+    return await lookWhole(input);
+  } catch (error) {
+    input.signal.throwIfAborted();
+    if (error instanceof InvariantError || error instanceof TypeError) throw error;
+    const nothing = { held: 0, missing: [], excluded: 0, unknown: 0, present: 0 };
+    return { input, ...nothing, withheld: notWholeRead(namesOf(input), reasonOf(error)) };
+  }
+}
+
+async function lookWhole(input: SweepInput): Promise<Look> {
+  const { log, description, feeds, source, targets } = input;
+  const { entity, topic } = description;
+  const present = await readPresent(feeds, description, (table) => sourceRows(source, table));
+  const judge = async () => verdictOf(await heldKeys(log, topic, entity, targets), present, scopeOf(input));
+  let verdict = await judge();
+  if (verdict.unknown > 0 && verdict.missing.length > 0) {
+    // perhaps they are only on their way
+    await awaitAllTold(input);
+    verdict = await judge();
+  }
+  return { input, ...verdict, present: present.keys.size, withheld: withheldFor(input, verdict, present.unread) };
+}
+
+function withheldFor(input: SweepInput, { unknown, missing }: Verdict, unread: Parameters<typeof unreadRows>[1]) {
+  if (unread.length > 0) return unreadRows(namesOf(input), unread);
+  return unknown > 0 && missing.length > 0 ? unknownKeys(namesOf(input), unknown) : undefined;
+}
+
+export function namesOf({ system, tables, description }: SweepInput) {
+  return { system, tables, entity: description.entity };
+}
+
+function scopeOf({ system, tables, feeds, description, mark }: SweepInput): Scope {
+  const keepTables = feeds.flatMap(({ table, mapping }) => (mapping.onDelete === 'keep' ? table : []));
+  const isShared = description.owner === 'shared';
+  return { system, entity: description.entity, isShared, tables, keepTables, mark };
+}
+
+/** A driver's text may hold a value: only its code leaves. PostgreSQL says 42501 where a policy hides rows or a right is missing. */
+function reasonOf(error: unknown): { code: string; message: string } {
+  if (error instanceof SeamError) return error;
+  const { code, sqlState } = error as { code?: unknown; sqlState?: unknown };
+  const state = String(sqlState ?? code ?? 'UNKNOWN');
+  const isHidden = state === '42501';
+  return {
+    code: state,
+    message: isHidden
+      ? 'row-level security or a missing right hides rows from the capture user'
+      : 'the database broke off',
+  };
+}
+
+/** `look` must have found nothing against it. */
+export async function carryOut({ input, missing }: Look): Promise<CarriedOut> {
+  if (missing.length === 0) return { deleted: 0, overtaken: 0 };
   const { log, description, asked } = input;
   const { entity, topic } = description;
-  const present = await sourceKeys(input);
-  const held = await heldKeys(log, topic, entity, input.targets);
-  const missing = missingKeys(held, present, input);
-  const swept = { entity, present: present.size, deleted: missing.length };
-  if (missing.length === 0) return { ...swept, overtaken: 0 };
   const ends = await endsOf(log, topic);
   const lanes = (await endsOf(log, redriveTopic(CANONICALIZE))).size;
-  const records = missing.map((one, index) => tombstone(one, input, index % lanes));
+  const records = missing.map((key, index) => tombstone(key, input, index % lanes));
   await send(log, `seam-sweep-${asked.id}-${entity}`, records);
-  await awaitLane(input);
+  await awaitGroup(input, [redriveTopic(CANONICALIZE)]);
   const after = await keysOfTopic(log, topic, ends);
-  return { ...swept, overtaken: missing.filter(({ key }) => after.get(key)?.isLive === true).length };
+  return { deleted: missing.length, overtaken: missing.filter((key) => after.get(key)?.isLive === true).length };
 }
 
-/** Keys that the table's rows stand for, as the pipeline would name them. */
-async function sourceKeys({ source, table, mapping, description, lookups }: SweepInput): Promise<ReadonlySet<string>> {
-  const keys = new Set<string>();
-  for await (const rows of sourceRows(source, table)) {
-    for (const row of rows) {
-      if (mapping.where !== undefined && !mapping.where(row)) continue;
-      try {
-        keys.add(keyText(description.key.map((name) => mapping.key[name]?.read(row, lookups) as string)));
-      } catch (error) {
-        // a row without a key that could have been sent
-        if (!(error instanceof Refusal)) throw error;
-      }
-    }
-  }
-  return keys;
-}
-
-type Missing = { readonly key: string; readonly held: HeldKey };
-
-function missingKeys(held: HeldKeys, present: ReadonlySet<string>, input: SweepInput): Missing[] {
-  const missing: Missing[] = [];
-  for (const [key, one] of held) {
-    if (one.isLive && !present.has(key) && isOlderThanMark(one.position, input)) missing.push({ key, held: one });
-  }
-  return missing;
-}
-
-/** Of a shared entity only what this system said last: what others said is theirs to take back. */
-function isOlderThanMark(position: Position, { description, system, mark }: SweepInput): boolean {
-  if (description.owner === 'shared') {
-    const stamp = sharedStamp(system, mark.orderTimeUs, mark.position);
-    return isStampOf(position, system) && comparePositions(position, stamp) < 0;
-  }
-  return comparePositions(position, mark.position) < 0;
-}
-
-function tombstone({ key }: Missing, { system, description, mark, asked }: SweepInput, partition: number) {
+function tombstone(key: string, { system, description, mark, asked }: SweepInput, partition: number) {
   const position = Buffer.from(mark.position).toString('hex');
   const { entity } = description;
   const sweepOf = { entity, key, position, commitTimeUs: mark.orderTimeUs.toString(), system };
   return sweepRecord(CANONICALIZE, sweepOf, partition, asked);
+}
+
+/** Until the processors have translated every row that was there when the tables were read. */
+async function awaitAllTold(input: SweepInput): Promise<void> {
+  await input.markAgain();
+  await awaitGroup(input, [...new Set(input.feeds.map(({ table }) => rawTopic(input.system, table)))]);
 }
 
 async function send(log: Log, transactionalId: string, records: readonly OutputRecord[]): Promise<void> {
@@ -123,22 +155,24 @@ async function send(log: Log, transactionalId: string, records: readonly OutputR
   }
 }
 
-/** Until the processors have done all that is on the lane now. */
-async function awaitLane({ log, groupId, signal }: SweepInput): Promise<void> {
-  const lane = redriveTopic(CANONICALIZE);
-  const ends = await endsOf(log, lane);
-  const admin = await log.admin();
+/** Until the processors have done all that these topics hold now. */
+async function awaitGroup({ log, groupId, signal }: SweepInput, topics: readonly string[]): Promise<void> {
   const deadlineMs = Date.now() + DRAIN_MS_MAX;
-  try {
-    for (;;) {
-      signal.throwIfAborted();
-      const done = new Map((await admin.committedOffsets(groupId, [lane])).map((one) => [one.partition, one.offset]));
-      if ([...ends].every(([partition, end]) => end === 0n || (done.get(partition) ?? 0n) >= end)) return;
-      if (Date.now() > deadlineMs) throw laneWaits(lane);
-      await pause(DRAIN_PAUSE_MS);
+  for (const topic of topics) {
+    const ends = await endsOf(log, topic);
+    const admin = await log.admin();
+    try {
+      for (;;) {
+        signal.throwIfAborted();
+        const offsets = await admin.committedOffsets(groupId, [topic]);
+        const done = new Map(offsets.map((one) => [one.partition, one.offset]));
+        if ([...ends].every(([partition, end]) => end === 0n || (done.get(partition) ?? 0n) >= end)) break;
+        if (Date.now() > deadlineMs) throw laneWaits(topic);
+        await pause(DRAIN_PAUSE_MS);
+      }
+    } finally {
+      await admin.close();
     }
-  } finally {
-    await admin.close();
   }
 }
 
@@ -154,8 +188,8 @@ async function endsOf(log: Log, topic: string): Promise<Map<number, bigint>> {
 function laneWaits(lane: string): TransientError {
   return new TransientError({
     code: 'SWEEP_WAITS',
-    message: `the processors have not taken the deletions up after ${DRAIN_MS_MAX / 1_000} s`,
+    message: `the processors have not done all that this topic holds after ${DRAIN_MS_MAX / 1_000} s`,
     where: lane,
-    hint: 'start them: seam run processors; what is on the lane is carried out then, and the same command again finishes',
+    hint: 'start them: seam run processors; once they have caught up, the same command again finishes',
   });
 }

@@ -52,6 +52,10 @@ export type ColumnShape = {
   readonly binaryCollation: string | undefined;
   /** Characters of a text or bytes at most, where the type says so. */
   readonly lengthMax?: number | undefined;
+  /** No two different texts are equal here: neither a collation nor padding nor the type makes one of them. */
+  readonly tellsTextsApart: boolean;
+  /** A text is stored as it was sent: not padded, cut or put into another form. */
+  readonly keepsTexts: boolean;
 };
 
 export type UniqueIndex = {
@@ -91,8 +95,18 @@ export type FoundRow = {
   readonly values: readonly SqlValue[];
 };
 
+/** `values`: of each key column the text that the row holds. */
+export type StoredKey = { readonly index: number; readonly values: readonly string[] };
+
 /** Statements that are no plain write by key: `statements.ts` of each dialect holds their SQL. */
-export type StatementName = 'takeLease' | 'dueParked' | 'parkedCounts' | 'liveKeys' | 'pruneEcho' | 'checkConstraints';
+export type StatementName =
+  | 'takeLease'
+  | 'dueParked'
+  | 'parkedCounts'
+  | 'liveKeys'
+  | 'rowOwners'
+  | 'pruneEcho'
+  | 'checkConstraints';
 
 /** The side schema's tables. */
 export const SIDE_TABLES = {
@@ -102,19 +116,22 @@ export const SIDE_TABLES = {
   effect: 'seam.effect',
   identity: 'seam.identity',
   parked: 'seam.parked',
+  rowOwner: 'seam.row_owner',
 } as const;
 
 /** Replays that were carried out here. No sink needs it: where it is missing, only replays are refused. */
 export const REPLAY_TABLE = 'seam.replay';
 
-/** Dead letters that were given up: the last table of each side-schema.sql, so where it is, all are. */
-export const DISCARDED_TABLE = 'seam.discarded';
+/** The last table of each side-schema.sql: where it is, all are. */
+export const NEWEST_SIDE_TABLE = 'seam.row_owner';
 
 export type Advance = {
   readonly key: readonly Values[];
   /** `position`, `hash` and `deleted` are among them. */
   readonly columns: readonly Values[];
   readonly clock: string;
+  /** Leaves rows alone that are deleted, whatever comes: what lies under their key may be another's by now. */
+  readonly leavesDeleted?: boolean;
 };
 
 export interface Session {
@@ -144,6 +161,15 @@ export interface Session {
     shape: TableShape,
     request: { readonly match: readonly Values[]; readonly columns: readonly string[]; readonly lock?: boolean },
   ): Promise<readonly FoundRow[]>;
+
+  /**
+   * The rows that equal the asked ones, with their key as it is stored: by the collation, padding and type of its columns one row may
+   * answer to several keys. `onlyRespelled`: those alone whose stored texts are not, byte by byte, what was asked.
+   */
+  storedKeys(
+    shape: TableShape,
+    request: { readonly match: readonly Values[]; readonly onlyRespelled: boolean },
+  ): Promise<readonly StoredKey[]>;
 
   /** New rows only: a row that is there already is an error. `clock`: columns set to the database's clock. */
   insert(shape: TableShape, request: { readonly columns: readonly Values[]; readonly clock?: string }): Promise<void>;

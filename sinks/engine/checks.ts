@@ -34,8 +34,21 @@ function sideFaults(shapes: ReadonlyMap<string, TableShape>): string[] {
   return Object.values(SIDE_TABLES).flatMap((table) => {
     const shape = shapes.get(table);
     if (shape === undefined) return [`side table ${table} is missing or hidden`];
+    if (isOfEarlierVersion(shape)) return [`side table ${table} is of an earlier version of Seam`];
     return privilegeFaults(shape, ['SELECT', 'INSERT', 'UPDATE', 'DELETE']);
   });
+}
+
+/** What the newest side-schema.sql brings to tables that were there before. */
+function isOfEarlierVersion(shape: TableShape): boolean {
+  switch (shape.table) {
+    case SIDE_TABLES.applied:
+      return !shape.columns.has('source_table');
+    case SIDE_TABLES.parked:
+      return !isUnique(shape, ['topic', 'partition', 'offset', 'key']);
+    default:
+      return false;
+  }
 }
 
 function privilegeFaults(shape: TableShape, needed: readonly string[]): string[] {

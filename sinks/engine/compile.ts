@@ -5,6 +5,7 @@ import type { Column, Effect, SqlValue, Target, TargetTable } from '../../core/t
 import { heldFields } from '../../core/target.ts';
 import type { TableShape } from '../dialects/dialect.ts';
 import { fitOf } from './fit.ts';
+import { type RowIdentity, rowIdentityOf } from './row-identity.ts';
 
 export type CompiledColumn = {
   readonly name: string;
@@ -31,6 +32,7 @@ export type CompiledTable = {
   readonly columns: readonly CompiledColumn[];
   readonly onInsert: readonly CompiledColumn[];
   readonly effects: readonly CompiledEffect[];
+  readonly identity: RowIdentity;
   /** Written here and captured from here as well: hashes of what is written are kept to tell its echo. */
   readonly isBidirectional: boolean;
 };
@@ -61,6 +63,7 @@ export function compileTarget(
         const total = shapeOf(shapes, effect.table);
         return { declaration: effect, shape: total, key: compile(effect.key, total) };
       }),
+      identity: rowIdentityOf(declaration, entities[declaration.entity] as EntityDescription, shape),
       isBidirectional: bidirectional.includes(declaration.entity),
     };
   });

@@ -97,6 +97,7 @@ function ledgerKey(writes: readonly { readonly entity: string; readonly key: str
 function ledgerValues(writes: readonly LedgerWrite[]): Values[] {
   return [
     ...(writes.some(({ raw }) => raw !== undefined) ? recordValues(writes) : []),
+    ...(writes.some(({ meta }) => meta.table !== undefined) ? [tableValues(writes)] : []),
     column(
       'position',
       writes.map(({ meta }) => meta.position),
@@ -122,6 +123,13 @@ function ledgerValues(writes: readonly LedgerWrite[]): Values[] {
       writes.map(({ meta }) => meta.commitTimeUs),
     ),
   ];
+}
+
+function tableValues(writes: readonly LedgerWrite[]): Values {
+  return column(
+    'source_table',
+    writes.map(({ meta }) => meta.table ?? null),
+  );
 }
 
 function recordValues(writes: readonly LedgerWrite[]): Values[] {
@@ -289,9 +297,17 @@ function addedColumns(context: ExecuteContext, parks: readonly ParkWrite[]) {
         'offset',
         parks.map(({ target }) => target.place.offset),
       ),
+      // a truncation is set aside once for each of its keys
+      column(
+        'key',
+        parks.map(({ key }) => key),
+      ),
     ],
     columns: [
-      ...ledgerKey(parks),
+      column(
+        'entity',
+        parks.map(({ entity }) => entity),
+      ),
       column(
         'value',
         parks.map(({ target }) => target.raw.value),

@@ -77,3 +77,12 @@ export function warnOf(
   const fields = { system, entity, key, topic, partition, offset: offset.toString(), code, reason };
   logger.warn(fields, 'record set aside as a dead letter');
 }
+
+/** Rows that were written before the table of a key was kept: once all of the system was read again, every key has one. */
+export function warnOfUnscoped(
+  { entity, key, system, keys }: { entity: string; key: string; system: string; keys: number },
+  logger: Logger,
+): void {
+  const next = `seam resnapshot --system ${system} --yes`;
+  logger.warn({ entity, key, keys, code: 'TRUNCATION_UNSCOPED', next }, 'a truncation left keys of unknown origin');
+}

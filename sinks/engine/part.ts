@@ -1,5 +1,6 @@
 import type { CanonicalRecord } from '../../core/canonical-record.ts';
 import { comparePositions } from '../../core/position.ts';
+import { scopedTruncationOf } from '../../core/truncation.ts';
 import type { SqlValue } from '../../core/target.ts';
 import type { Values } from '../dialects/dialect.ts';
 import { column } from '../dialects/values.ts';
@@ -12,6 +13,8 @@ export type Part = {
   readonly table: CompiledTable;
   readonly ledger: Ledger;
   readonly oldest: Uint8Array | undefined;
+  /** Truncations, beside `\truncate`, that may have taken some of its records. */
+  readonly truncateKeys: ReadonlySet<string>;
   readonly rows: { readonly key: Values[]; readonly columns: Values[]; readonly onInsert: Values[] };
   /** Keys of rows that go. */
   readonly gone: Values[];
@@ -29,6 +32,8 @@ export class PartMaker {
   readonly #deleted: boolean[];
   readonly #hops: number[];
   readonly #times: bigint[];
+  readonly #truncateKeys = new Set<string>();
+  #tables: (string | null)[] | undefined;
   #rowCount = 0;
   #oldest: Uint8Array | undefined;
 
@@ -66,15 +71,31 @@ export class PartMaker {
     this.#deleted[index] = row.kind === 'none';
     this.#hops[index] = meta.hops;
     this.#times[index] = meta.commitTimeUs;
+    const truncation = scopedTruncationOf(meta);
+    if (truncation !== undefined) this.#noteOrigin(index, truncation, meta.table);
     if (this.#oldest === undefined || comparePositions(meta.position, this.#oldest) < 0) this.#oldest = meta.position;
     return true;
+  }
+
+  #noteOrigin(index: number, truncation: string, table: string | undefined): void {
+    this.#truncateKeys.add(truncation);
+    if (table === undefined) return;
+    this.#tables ??= new Array<string | null>(this.#keys.length).fill(null);
+    this.#tables[index] = table;
   }
 
   /** When all were added. */
   make(): Part {
     const { key, columns, onInsert } = this.#rows;
     for (const { values } of [...key, ...columns, ...onInsert]) (values as SqlValue[]).length = this.#rowCount;
-    return { table: this.#table, ledger: this.#ledger(), oldest: this.#oldest, rows: this.#rows, gone: this.#gone };
+    return {
+      table: this.#table,
+      ledger: this.#ledger(),
+      oldest: this.#oldest,
+      truncateKeys: this.#truncateKeys,
+      rows: this.#rows,
+      gone: this.#gone,
+    };
   }
 
   #ledger(): Ledger {
@@ -88,6 +109,7 @@ export class PartMaker {
         column('hops', this.#hops),
         column('seam_wrote', all(true)),
         column('commit_time_us', this.#times),
+        ...(this.#tables === undefined ? [] : [column('source_table', this.#tables)]),
       ],
     };
   }

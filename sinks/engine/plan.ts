@@ -30,6 +30,8 @@ export type PlanState = {
   readonly identities: ReadonlyMap<string, string>;
   /** `rowId` of the rows that were asked for and are there. */
   readonly existing: ReadonlySet<string>;
+  /** Of the keys that go, by `entityKey`: those whose row is another key's, and stays. */
+  readonly foreign: ReadonlySet<string>;
 };
 
 export type PlanRequest = {
@@ -213,6 +215,7 @@ class Planner {
       const isUnknown = ledger === undefined || ledger.deleted;
       const isThereAgain = isOverwritten || superseded.some((one) => isOwnOfShared(table, one));
       if (row.isForeign ? isUnknown : ledger?.deleted === true && !isThereAgain) return;
+      if (this.#state.foreign.has(entityKey(entity, key))) return;
       this.#rows.takeAway(table, row.key, localKey);
       if (table.declaration.onDelete === 'delete') this.#present.delete(rowId(table.shape.table, table.key, row.key));
     }

@@ -27,6 +27,7 @@ import {
 } from './record.ts';
 import type { Outcome } from './reduce.ts';
 import { rowId } from './row-id.ts';
+import { foreignRows, type WrittenKeys } from './row-identity.ts';
 import { type EffectRow, entityKey, type LedgerRow, type SideTables } from './side-tables.ts';
 import { groupKeyOf } from './effects.ts';
 
@@ -152,7 +153,37 @@ export async function readPlanState(
     effects,
     identities: await readIdentities(session, side, changing),
     existing: await readExisting(session, changing, effects),
+    foreign: await readForeign(session, side, changing),
   };
+}
+
+async function readForeign(
+  session: Session,
+  side: SideTables,
+  outcomes: readonly Outcome[],
+): Promise<ReadonlySet<string>> {
+  const foreign = new Set<string>();
+  for (const going of keysWritten(outcomes, 'none')) {
+    const { entity } = going.table.entity;
+    for (const key of await foreignRows(session, side, going)) foreign.add(entityKey(entity, key));
+  }
+  return foreign;
+}
+
+/** Of tables in which two keys may be one row. */
+export function keysWritten(outcomes: readonly Outcome[], kind: 'row' | 'none'): WrittenKeys[] {
+  const asked = outcomes.flatMap(({ table, key, decided }) => {
+    const row = decided?.row;
+    if (table.identity.isExact || row === undefined || row === 'ledger-only' || row.kind !== kind) return [];
+    return [{ table, key, values: row.key }];
+  });
+  return [...Map.groupBy(asked, ({ table }) => table)].map(([table, ofTable]) => ({
+    table,
+    keys: ofTable.map(({ key }) => key),
+    match: table.key.map(({ name }, place) => {
+      return { column: name, values: ofTable.map(({ values }) => values[place] as SqlValue) };
+    }),
+  }));
 }
 
 async function readEffects(session: Session, side: SideTables, outcomes: readonly Outcome[]) {

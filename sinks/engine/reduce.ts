@@ -11,10 +11,11 @@
  */
 import { comparePositions } from '../../core/position.ts';
 import { Refusal } from '../../core/mapping.ts';
+import { isTruncated, isTruncation, type Truncations } from '../../core/truncation.ts';
 import type { CompiledTable } from './compile.ts';
 import { evaluate, hashOf, mergeAbsent, type NoRow, type RowValues } from './evaluate.ts';
 import { type Candidate, KEY_PARKED, type Place, type Undecodable } from './record.ts';
-import { type LedgerRow, NO_HASH, TRUNCATE_KEY } from './side-tables.ts';
+import { type LedgerRow, NO_HASH } from './side-tables.ts';
 
 export type KeyRequest = {
   readonly table: CompiledTable;
@@ -24,8 +25,8 @@ export type KeyRequest = {
   readonly unreadable: readonly Undecodable[];
   readonly laterRecords: LaterRecords;
   readonly ledger: LedgerRow | undefined;
-  /** Position of the entity's newest truncation. */
-  readonly truncatedAt: Uint8Array | undefined;
+  /** The entity's newest truncations. */
+  readonly truncations: Truncations;
   readonly rewriteEqual: boolean;
   /** Of a shared entity: the ledger's own record, where another system made it. */
   readonly winner?: Candidate | undefined;
@@ -161,7 +162,7 @@ export function deadLettersBefore({ refused, deadLetters, laterRecords }: Outcom
   return deadLetters.filter(({ record }) => comparePositions(record.meta.position, newest.position) <= 0);
 }
 
-function sift({ table, ledger, truncatedAt, candidates, key }: KeyRequest): Sifted {
+function sift({ table, ledger, truncations, candidates, key }: KeyRequest): Sifted {
   const own: Candidate[] = [];
   const stale: Candidate[] = [];
   const fresh: Candidate[] = [];
@@ -169,9 +170,8 @@ function sift({ table, ledger, truncatedAt, candidates, key }: KeyRequest): Sift
     const { position } = candidate.record.meta;
     if (isOwnNews(table, candidate)) own.push(candidate);
     else if (ledger !== undefined && comparePositions(position, ledger.position) < 0) stale.push(candidate);
-    else if (truncatedAt !== undefined && key !== TRUNCATE_KEY && comparePositions(position, truncatedAt) < 0) {
-      stale.push(candidate);
-    } else fresh.push(candidate);
+    else if (!isTruncation(key) && isTruncated(truncations, candidate.record.meta)) stale.push(candidate);
+    else fresh.push(candidate);
   }
   if (fresh.length > 1)
     fresh.sort((left, right) => comparePositions(left.record.meta.position, right.record.meta.position));
@@ -191,7 +191,7 @@ export function isOwnOfShared(table: CompiledTable, candidate: Candidate): boole
 function evaluateCandidate(request: KeyRequest, fresh: readonly Candidate[], index: number) {
   const { table, key, ledger } = request;
   const candidate = fresh[index] as Candidate;
-  if (key === TRUNCATE_KEY) return { row: 'ledger-only' as const, hash: NO_HASH };
+  if (isTruncation(key)) return { row: 'ledger-only' as const, hash: NO_HASH };
   const merged = mergeAbsent(fresh, index);
   if (isOwnOfShared(table, candidate) && ledger?.seamWrote !== true) {
     return { row: 'ledger-only' as const, hash: hashOf(table, merged) };
@@ -210,7 +210,7 @@ function isSameAsLedger(
   hash: Uint8Array,
 ): boolean {
   if (ledger === undefined || comparePositions(by.record.meta.position, ledger.position) !== 0) return false;
-  if (key === TRUNCATE_KEY) return true;
+  if (isTruncation(key)) return true;
   if (by.record.value === null || (row !== 'ledger-only' && row.kind === 'none')) return ledger.deleted;
   if (ledger.deleted || rewriteEqual) return false;
   // A partial record may be a corrected one in the fields that it does carry.

@@ -5,9 +5,6 @@ import type { SIDE_TABLES } from '../dialects/dialect.ts';
 /** Shapes of the side schema's tables, as found in the database. */
 export type SideTables = { readonly [Name in keyof typeof SIDE_TABLES]: TableShape };
 
-/** Key under which the newest truncation of an entity is kept. `keyText` never makes it: there a backslash escapes. */
-export const TRUNCATE_KEY = '\\truncate';
-
 /** The row of `seam.applied`. */
 export type LedgerRow = {
   readonly position: Uint8Array;

@@ -11,6 +11,7 @@ import type { CanonicalRecord } from '../../core/canonical-record.ts';
 import { RecordError } from '../../core/errors.ts';
 import { Refusal } from '../../core/mapping.ts';
 import { comparePositions } from '../../core/position.ts';
+import { isTruncation, TRUNCATE_KEY } from '../../core/truncation.ts';
 import type { Session } from '../dialects/dialect.ts';
 import { column, countOf } from '../dialects/values.ts';
 import type { CompiledTable } from './compile.ts';
@@ -18,7 +19,8 @@ import { type Counts, noCounts } from './counts.ts';
 import type { Decoded } from './decoder.ts';
 import { parkedCounts } from './parking.ts';
 import { type Ledger, type Part, PartMaker } from './part.ts';
-import { type SideTables, TRUNCATE_KEY } from './side-tables.ts';
+import { claimRows } from './row-identity.ts';
+import type { SideTables } from './side-tables.ts';
 
 /** Parts are in the order of the target's declaration: parents before children. */
 export type Straight = { readonly parts: readonly Part[]; readonly records: number; readonly superseded: number };
@@ -47,7 +49,7 @@ export async function makeReady(
   let superseded = 0;
   for (const record of decoded) {
     if (record instanceof RecordError) return undefined;
-    if (record.meta.absent.length > 0 || record.key === TRUNCATE_KEY) return undefined;
+    if (record.meta.absent.length > 0 || isTruncation(record.key)) return undefined;
     const table = tables.get(record.entity);
     if (table === undefined) continue;
     const ofTable = newest.get(table) ?? startTable(newest, table);
@@ -61,7 +63,7 @@ export async function makeReady(
     const parts: Part[] = [];
     for (const [table, ofTable] of newest) {
       const part = await partOf(table, ofTable, breathe);
-      if (part === undefined) return undefined;
+      if (part === undefined || !isOfUsualKeys(part)) return undefined;
       parts.push(part);
     }
     parts.sort((left, right) => left.table.order - right.table.order);
@@ -70,6 +72,13 @@ export async function makeReady(
     if (error instanceof Refusal) return undefined;
     throw error;
   }
+}
+
+/** Where several keys may be one row, a plan says whose row goes, and whose row doesn't name it. */
+function isOfUsualKeys({ table, ledger, gone }: Part): boolean {
+  const { identity } = table;
+  if (identity.isExact) return true;
+  return countOf(gone) === 0 && (ledger.key[1]?.values ?? []).every((key) => identity.isUsual(key as string));
 }
 
 function startTable(newest: Map<CompiledTable, Newest>, table: CompiledTable): Newest | undefined {
@@ -136,13 +145,17 @@ export async function writeStraight(
 ): Promise<Counts> {
   if (await isHeldUp(session, side, parts)) throw notAllNews();
   const counts = { ...noCounts(), superseded };
-  for (const { ledger, gone, rows } of parts) {
+  const unclaimed: Part[] = [];
+  for (const part of parts) {
+    const { ledger, gone, rows, table } = part;
     const answer = isFresh
       ? addToLedger(session, side, ledger)
-      : session.advance(side.applied, { ...ledger, clock: CLOCK });
+      : session.advance(side.applied, { ...ledger, clock: CLOCK, leavesDeleted: !table.identity.isExact });
     meanwhile();
     const { written, added } = await answer;
     if (written !== countOf(ledger.key)) throw notAllNews();
+    // a key that was there owns its row; so does a new one whose row could be inserted, where it is stored as it is
+    if (!table.identity.isExact && added > 0 && !(isFresh && table.identity.keepsTexts)) unclaimed.push(part);
     counts.applied += countOf(rows.key);
     counts.deleted += countOf(gone);
     counts.inserted += added;
@@ -154,6 +167,9 @@ export async function writeStraight(
     if (countOf(rows.key) === 0) continue;
     if (isFresh) await session.insert(table.shape, { columns: [...rows.key, ...rows.columns, ...rows.onInsert] });
     else await session.upsert(table.shape, rows);
+  }
+  for (const { table, ledger, rows } of unclaimed) {
+    await claimRows(session, side, { table, keys: (ledger.key[1]?.values ?? []) as string[], match: rows.key });
   }
   return counts;
 }
@@ -179,17 +195,24 @@ async function isHeldUp(session: Session, side: SideTables, parts: readonly Part
       if (found.length > 0) return true;
     }
   }
-  const entities = parts.map(({ table }) => table.entity.entity);
+  return isTruncatedLater(session, side, parts);
+}
+
+async function isTruncatedLater(session: Session, side: SideTables, parts: readonly Part[]): Promise<boolean> {
+  const asked = parts.flatMap((part) => [TRUNCATE_KEY, ...part.truncateKeys].map((key) => ({ part, key })));
   const match = [
-    column('entity', entities),
+    column(
+      'entity',
+      asked.map(({ part }) => part.table.entity.entity),
+    ),
     column(
       'key',
-      entities.map(() => TRUNCATE_KEY),
+      asked.map(({ key }) => key),
     ),
   ];
   const truncations = await session.lookup(side.applied, { match, columns: ['position'] });
   return truncations.some(({ index, values }) => {
-    const { oldest } = parts[index] as Part;
+    const { oldest } = (asked[index] as (typeof asked)[number]).part;
     return oldest !== undefined && comparePositions(oldest, values[0] as Uint8Array) < 0;
   });
 }

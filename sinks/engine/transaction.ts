@@ -4,6 +4,8 @@
  */
 import { RecordError } from '../../core/errors.ts';
 import { comparePositions } from '../../core/position.ts';
+import type { SqlValue } from '../../core/target.ts';
+import { isTruncation, reachOf, type Truncations } from '../../core/truncation.ts';
 import type { Session } from '../dialects/dialect.ts';
 import type { CompiledTable } from './compile.ts';
 import { addCounts, type Counts, noCounts } from './counts.ts';
@@ -11,9 +13,10 @@ import { execute, writeParked } from './execute.ts';
 import type { Hooks } from './hooks.ts';
 import type { Loosening } from './loosen.ts';
 import { type ParkWrite, park } from './parking.ts';
-import { plan } from './plan.ts';
+import { type Plan, plan } from './plan.ts';
 import {
   type EntityKey,
+  keysWritten,
   type ParkedRecords,
   readLedger,
   readParked,
@@ -23,7 +26,9 @@ import {
 } from './read-state.ts';
 import { type Candidate, type DecodeBatch, KEY_PARKED, samePlace, type Undecodable } from './record.ts';
 import { isOwnNews, isOwnOfShared, type LaterRecords, type Outcome, reduceKey } from './reduce.ts';
-import { entityKey, type LedgerRow, type SideTables, TRUNCATE_KEY } from './side-tables.ts';
+import { type Truncation, truncateKeys, truncationsBefore } from './truncations.ts';
+import { claimRows, releaseRows } from './row-identity.ts';
+import { entityKey, type LedgerRow, type SideTables } from './side-tables.ts';
 
 /** `key`: a key whose parked records are tried again. */
 export type Item =
@@ -47,7 +52,13 @@ export type TransactionContext = {
   readonly isReplay: boolean;
 };
 
-export type Written = { readonly counts: Counts; readonly parks: readonly ParkWrite[] };
+export type Written = {
+  readonly counts: Counts;
+  readonly parks: readonly ParkWrite[];
+  /** Keys that a truncation left, since nothing says from which table they came. */
+  readonly unscoped?: readonly Unscoped[];
+};
+export type Unscoped = EntityKey & { readonly system: string; readonly keys: number };
 
 export async function writeWhole(context: TransactionContext, items: readonly Item[]): Promise<Written> {
   const requests = collectKeys(items);
@@ -56,7 +67,7 @@ export async function writeWhole(context: TransactionContext, items: readonly It
   return joined([removed, await writeKeys(context, requests, undecodable)]);
 }
 
-type Request = EntityKey & { readonly candidates: Candidate[] };
+export type Request = EntityKey & { readonly candidates: Candidate[] };
 
 /** Arrival order is kept within each key. */
 function collectKeys(items: readonly Item[]): Request[] {
@@ -77,16 +88,16 @@ function collectKeys(items: readonly Item[]): Request[] {
 
 async function truncationsOf(context: TransactionContext, items: readonly Item[]): Promise<Candidate[]> {
   const arrived = items.flatMap((item) =>
-    item.kind === 'record' && item.candidate.record.key === TRUNCATE_KEY ? [item.candidate] : [],
+    item.kind === 'record' && isTruncation(item.candidate.record.key) ? [item.candidate] : [],
   );
-  const again = items.flatMap((item) => (item.kind === 'key' && item.key === TRUNCATE_KEY ? [item] : []));
+  const again = items.flatMap((item) => (item.kind === 'key' && isTruncation(item.key) ? [item] : []));
   if (again.length === 0) return arrived;
   const { candidates } = await readParked(context.session, context.side, again, context.decode);
   return [...[...candidates.values()].flat(), ...arrived];
 }
 
 /**
- * A truncation deletes every key that the ledger knows and that is older. It arrives in every partition, and each time the
+ * A truncation deletes every key that the ledger knows, that is older and that its table said last. It arrives in every partition, and each time the
  * ledger is gone through again: a key written between two arrivals, by a worker that had not met it yet, goes then.
  */
 async function writeTruncations(context: TransactionContext, truncations: readonly Candidate[]): Promise<Written> {
@@ -97,23 +108,41 @@ async function writeTruncations(context: TransactionContext, truncations: readon
     if (table === undefined || isOwnNews(table, candidate)) continue;
     for (let after = ''; ; ) {
       const rows = await context.session.run('liveKeys', [entity, meta.position, after, context.keysMax]);
-      const keys = rows.map(([key]) => key as string);
-      if (keys.length === 0) break;
-      const requests = keys.map((key) => ({
-        entity,
-        key,
-        candidates: [{ ...candidate, record: { ...candidate.record, key } }],
-      }));
-      const { counts, parks } = await writeKeys(context, requests, [], { entity, position: meta.position });
-      written.push({ counts: { ...noCounts(), deleted: counts.deleted }, parks });
-      after = keys.at(-1) as string;
+      const last = rows.at(-1);
+      if (last === undefined) break;
+      written.push(await takeKeys(context, candidate, rows));
+      after = last[0] as string;
     }
   }
   return joined(written);
 }
 
-/** Under way: what is older is stale, also where it is set aside. */
-type Truncation = { readonly entity: string; readonly position: Uint8Array };
+/** `rows`: of the ledger, as `liveKeys` answers them. */
+async function takeKeys(
+  context: TransactionContext,
+  candidate: Candidate,
+  rows: readonly (readonly SqlValue[])[],
+): Promise<Written> {
+  const { entity, meta, key: truncation } = candidate.record;
+  const requests: Request[] = [];
+  let unknown = 0;
+  for (const [key, position, table] of rows) {
+    const row = { position: position as Uint8Array, table: (table as string | null) ?? undefined };
+    const reach = reachOf(truncation, meta, row);
+    if (reach === 'unknown') unknown += 1;
+    if (reach !== 'taken') continue;
+    const record = { ...candidate.record, key: key as string };
+    requests.push({ entity, key: key as string, candidates: [{ ...candidate, record }] });
+  }
+  const unscoped = unknown === 0 ? [] : [{ entity, key: truncation, system: meta.system, keys: unknown }];
+  if (requests.length === 0) return { counts: noCounts(), parks: [], unscoped };
+  const { counts, parks } = await writeKeys(context, requests, [], {
+    entity,
+    key: truncation,
+    position: meta.position,
+  });
+  return { counts: { ...noCounts(), deleted: counts.deleted }, parks, unscoped };
+}
 
 async function writeKeys(
   context: TransactionContext,
@@ -137,8 +166,9 @@ export async function decide(
 ): Promise<Decided> {
   const { session, side } = context;
   const parked = await readParked(session, side, requests, context.decode);
-  const ledger = await readLedger(session, side, [...requests, ...truncateKeys(requests)]);
-  const truncated = truncatedPositions(context, requests, ledger, parked, truncation);
+  const asked = truncateKeys(requests, parked);
+  const ledger = await readLedger(session, side, [...requests, ...asked]);
+  const truncated = truncationsBefore(context.tables, requests, { ledger, parked, asked, truncation });
   const winners = await loadWinners(context, requests, ledger);
   const known = { ledger, parked, unreadable: unreadableOf(parked, undecodable), truncated, winners };
   return { outcomes: requests.flatMap((request) => reduceRequest(context, request, known)), parked };
@@ -155,12 +185,29 @@ export async function carryOut(
   const state = await readPlanState(session, side, outcomes);
   const planned = plan({ outcomes, undecodable, state, isTimedRetry });
   await context.hooks.at('after-plan');
-  await execute(context, planned, loosening).catch((error: unknown) => {
+  await writeRows(context, planned, outcomes, loosening).catch((error: unknown) => {
     const [only, ...others] = outcomes;
     const isBlamed = error instanceof RecordError && only?.decided !== undefined && others.length === 0;
     throw isBlamed ? new RefusedByTarget(error, only.decided.by) : error;
   });
   return { counts: planned.counts, parks: planned.parks };
+}
+
+/** Rows first, then whose they are: the row's own index knows which keys are one. */
+async function writeRows(
+  context: TransactionContext,
+  planned: Plan,
+  outcomes: readonly Outcome[],
+  loosening: Loosening | undefined,
+): Promise<void> {
+  const { session, side } = context;
+  await execute(context, planned, loosening);
+  if (outcomes.every(({ table }) => table.identity.isExact)) return;
+  const done = new Set(planned.ledger.map(({ entity, key }) => entityKey(entity, key)));
+  const written = outcomes.filter(({ table, key }) => done.has(entityKey(table.entity.entity, key)));
+  for (const { table, keys } of keysWritten(written, 'none'))
+    await releaseRows(session, side, table.entity.entity, keys);
+  for (const one of keysWritten(written, 'row')) await claimRows(session, side, one);
 }
 
 function unreadableOf(
@@ -209,42 +256,14 @@ async function loadWinners(
 
 const NO_WINNERS: ReadonlyMap<string, Candidate> = new Map();
 
-function truncateKeys(requests: readonly EntityKey[]): EntityKey[] {
-  return [...new Set(requests.map(({ entity }) => entity))].map((entity) => ({ entity, key: TRUNCATE_KEY }));
-}
-
-/** By entity: the newest truncation, of the ledger or of this batch. */
-function truncatedPositions(
-  { tables }: TransactionContext,
-  requests: readonly Request[],
-  ledger: ReadonlyMap<string, LedgerRow>,
-  parked: ParkedRecords,
-  truncation: Truncation | undefined,
-): ReadonlyMap<string, Uint8Array> {
-  const positions = new Map<string, Uint8Array>();
-  const note = (entity: string, position: Uint8Array | undefined) => {
-    const known = positions.get(entity);
-    if (position !== undefined && (known === undefined || comparePositions(position, known) > 0))
-      positions.set(entity, position);
-  };
-  if (truncation !== undefined) note(truncation.entity, truncation.position);
-  for (const { entity, key } of truncateKeys(requests)) note(entity, ledger.get(entityKey(entity, key))?.position);
-  for (const { entity, key, candidates } of requests) {
-    const table = tables.get(entity);
-    if (key !== TRUNCATE_KEY || table === undefined) continue;
-    for (const candidate of [...(parked.candidates.get(entityKey(entity, key)) ?? []), ...candidates]) {
-      if (!isOwnNews(table, candidate)) note(entity, candidate.record.meta.position);
-    }
-  }
-  return positions;
-}
+const NO_TRUNCATIONS: Truncations = new Map();
 
 type Known = {
   readonly ledger: ReadonlyMap<string, LedgerRow>;
   readonly parked: ParkedRecords;
   /** Of this batch and of those before. */
   readonly unreadable: ReadonlyMap<string, readonly Undecodable[]>;
-  readonly truncated: ReadonlyMap<string, Uint8Array>;
+  readonly truncated: ReadonlyMap<string, Truncations>;
   readonly winners: ReadonlyMap<string, Candidate>;
 };
 
@@ -263,7 +282,7 @@ function reduceRequest(
     unreadable: unreadable.get(name) ?? [],
     laterRecords: context.laterRecords,
     ledger: ledger.get(name),
-    truncatedAt: truncated.get(entity),
+    truncations: truncated.get(entity) ?? NO_TRUNCATIONS,
     rewriteEqual: context.rewriteEqual,
     winner: winners.get(name),
   });
@@ -349,5 +368,6 @@ function supersededBy({ record, place }: Candidate, parked: readonly Candidate[]
 export function joined(all: readonly Written[]): Written {
   const counts = noCounts();
   for (const one of all) addCounts(counts, one.counts);
-  return { counts, parks: all.flatMap(({ parks }) => parks) };
+  const unscoped = all.flatMap((one) => one.unscoped ?? []);
+  return { counts, parks: all.flatMap(({ parks }) => parks), ...(unscoped.length === 0 ? {} : { unscoped }) };
 }

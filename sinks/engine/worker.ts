@@ -24,11 +24,11 @@ import { Decoder } from './decoder.ts';
 import { makeWork } from './make-work.ts';
 import { dueKeys, dueTogether, END_OF_TIME_MS } from './due-keys.ts';
 import { LEASE_LOST, type Lease, partitionName, takeLease } from './leases.ts';
-import { type ParkedCounts, parkedCounts, warnOf } from './parking.ts';
+import { type ParkedCounts, parkedCounts, warnOf, warnOfUnscoped } from './parking.ts';
 import { BatchQueue, type Chunk } from './queue.ts';
 import { type DecodeBatch, KEY_PARKED } from './record.ts';
 import type { SinkSettings } from './settings.ts';
-import { TRUNCATE_KEY } from './side-tables.ts';
+import { isTruncation } from '../../core/truncation.ts';
 import type { Work, Writer } from './writer.ts';
 import type { Written } from './transaction.ts';
 
@@ -292,8 +292,9 @@ export class SinkWorker implements ConsumerCallbacks {
     if (next !== undefined) this.#workOf(next).catch(() => undefined);
   }
 
-  #note({ counts, parks }: Written): void {
+  #note({ counts, parks, unscoped = [] }: Written): void {
     addCounts(this.#counts, counts);
+    for (const one of unscoped) warnOfUnscoped(one, this.#options.logger);
     for (const write of parks) warnOf(write, this.#options);
     const added = parks.filter(({ target }) => target.parked === undefined);
     const waiting = added.filter(({ isWaiting }) => isWaiting).length;
@@ -338,7 +339,7 @@ export class SinkWorker implements ConsumerCallbacks {
     const leases = new Set(own.map((one) => this.#leases.get(partitionName(one)) as Lease));
     const advances = [...leases].map((lease) => ({ lease, nextOffset: lease.nextOffset }));
     const wholeTopics = [
-      ...own.flatMap(({ key, topic, isAcross }) => (isAcross || key === TRUNCATE_KEY ? [topic] : [])),
+      ...own.flatMap(({ key, topic, isAcross }) => (isAcross || isTruncation(key) ? [topic] : [])),
       ...others.map(({ topic }) => topic),
     ];
     const work = { items: async () => items, advances, isTimedRetry: isTimed, wholeTopics };

@@ -12,6 +12,7 @@
  */
 import { ContractError, type SeamError, TransientError } from '../../core/errors.ts';
 import type { Clock, TopicPartition } from '../../core/ports.ts';
+import { isTruncation } from '../../core/truncation.ts';
 import type { Dialect, Session } from '../dialects/dialect.ts';
 import type { CompiledTable } from './compile.ts';
 import { addCounts } from './counts.ts';
@@ -32,7 +33,7 @@ import { parkedCounts } from './parking.ts';
 import type { DecodeBatch } from './record.ts';
 import { circularEntities } from './rings.ts';
 import type { SinkSettings } from './settings.ts';
-import { type SideTables, TRUNCATE_KEY } from './side-tables.ts';
+import type { SideTables } from './side-tables.ts';
 import { announce, isWithoutDeletions, makeReady, type Straight, writeStraight } from './straight.ts';
 import { writeApart } from './settle.ts';
 import { type Item, type TransactionContext, type Written, writeSplit, writeWhole } from './transaction.ts';
@@ -269,7 +270,7 @@ export class Writer {
   #wholeTopics({ wholeTopics = [] }: Work, items: readonly Item[]): readonly string[] {
     const topics = new Set(wholeTopics);
     for (const item of items) {
-      if (item.kind === 'record' && item.candidate.record.key === TRUNCATE_KEY) topics.add(item.candidate.place.topic);
+      if (item.kind === 'record' && isTruncation(item.candidate.record.key)) topics.add(item.candidate.place.topic);
     }
     return [...topics].sort();
   }

@@ -170,6 +170,17 @@ describe('metadata codec', () => {
     );
   });
 
+  it('reads back its source table where it has one, and writes byte by byte as before where it has none', () => {
+    holds(
+      fc.property(recordMeta(), fc.string({ minLength: 1 }), (meta, table) => {
+        const bytes = Buffer.from(codec.encode({ ...meta, table }));
+        expect(comparable(codec.decode(bytes))).toEqual(comparable({ ...meta, table }));
+        expect([bytes[0], codec.encode(meta)[0]]).toEqual([2, 1]);
+        expect(() => codec.decode(bytes.subarray(0, -1))).toThrow();
+      }),
+    );
+  });
+
   /** As the schema alone says; undefined: not at all. */
   const type = compileCanonical(recordMetaSchema());
   const asWritten = (bytes: Buffer): object | undefined => {

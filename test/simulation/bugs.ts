@@ -252,8 +252,26 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'rows-back-after-a-truncation',
     file: REDUCE,
-    find: 'key !== TRUNCATE_KEY && comparePositions(position, truncatedAt) < 0',
-    replace: 'key === TRUNCATE_KEY',
+    find: '!isTruncation(key) && isTruncated(truncations, candidate.record.meta)',
+    replace: 'isTruncation(key) && isTruncated(truncations, candidate.record.meta)',
+  },
+  {
+    name: 'truncation-takes-the-keys-of-another-table',
+    file: 'core/truncation.ts',
+    find: "return row.table === undefined ? 'unknown' : 'left';",
+    replace: "return 'taken';",
+  },
+  {
+    name: 'second-key-of-a-row-takes-it',
+    file: 'sinks/engine/row-identity.ts',
+    find: 'if (rivals.some(({ rival }) => living.has(rival))) throw taken(table);',
+    replace: '',
+  },
+  {
+    name: 'row-deleted-with-another-key',
+    file: 'sinks/engine/plan.ts',
+    find: 'if (this.#state.foreign.has(entityKey(entity, key))) return;',
+    replace: '',
   },
   {
     name: 'straight-way-past-what-is-set-aside',

@@ -1,7 +1,8 @@
 /** Invariant 1, when everything has come to rest: every target holds what its sources say. */
 import { negateDecimal } from '../../core/decimal.ts';
+import type { SqlValue } from '../../core/target.ts';
 import type { MemoryDatabase, Row } from '../support/memory-database.ts';
-import { DESCRIPTION_MAX, QUANTITY_MAX, type SystemName } from './systems.ts';
+import { DESCRIPTION_MAX, folds, QUANTITY_MAX, type SystemName } from './systems.ts';
 
 export type Rest = {
   readonly databases: ReadonlyMap<SystemName, MemoryDatabase>;
@@ -42,14 +43,34 @@ const isTooLong = ({ descr }: Row) => String(descr).length > DESCRIPTION_MAX;
 const isTooMany = ({ qty }: Row) => Number(qty) >= QUANTITY_MAX;
 
 function products(rest: Rest): string | undefined {
-  const source = rowsOf(rest, 'erp.prod').map(({ no, descr, spec }) => ({ no, descr, spec }) as Row);
+  const source = [...rowsOf(rest, 'erp.prod'), ...rowsOf(rest, 'erp.arch')].map(
+    ({ no, descr, spec }) => ({ no, descr, spec }) as Row,
+  );
   const bad = new Set(source.filter(isTooLong).map(({ no }) => no));
   const items = source
     .filter(({ no }) => !bad.has(no))
     .map(({ no, descr, spec }) => ({ prod: no ?? null, descr, spec }));
   const atTills = rowsOf(rest, 'pos.item').filter(({ prod }) => !bad.has(prod));
-  return (
-    compare(rest, 'rep.prod', source, rowsOf(rest, 'rep.prod')) ?? compare(rest, 'pos.item', items as Row[], atTills)
+  return reported(rest, source) ?? compare(rest, 'pos.item', items as Row[], atTills);
+}
+
+/** Of products that are one row there, one has it, and the other is set aside. */
+function reported(rest: Rest, source: readonly Row[]): string | undefined {
+  const found = rowsOf(rest, 'rep.prod');
+  const owners = new Set(found.map(({ no }) => no));
+  const isSecond = ({ no }: Row) => !owners.has(no ?? null) && rivalsOf(rest, no).some((one) => owners.has(one));
+  return compare(
+    rest,
+    'rep.prod',
+    source.filter((row) => !isSecond(row)),
+    found,
+  );
+}
+
+/** Products of the source that the reporting store takes for this one. */
+function rivalsOf(rest: Rest, no: SqlValue | undefined): SqlValue[] {
+  return rowsOf(rest, 'erp.arch').flatMap((row) =>
+    row.no !== no && folds(row.no ?? null) === folds(no ?? null) ? [row.no ?? null] : [],
   );
 }
 
@@ -137,10 +158,15 @@ function parked(rest: Rest): string | undefined {
     if (!rest.targets.includes(system)) continue;
     const letters = database.rows('seam.parked').filter(({ next_try_at }) => next_try_at === null);
     const found = new Set(letters.map(({ entity, key }) => `${entity} ${key}`));
-    const extra = [...found].find((key) => !bad[system].includes(key));
+    const extra = [...found].find((key) => !bad[system].includes(key) && !isSecondProduct(rest, system, key));
     const lacking = bad[system].find((key) => !found.has(key));
     if (extra !== undefined) return `${system}: ${extra} is set aside, and its newest record is good`;
     if (lacking !== undefined) return `${system}: ${lacking} is not set aside`;
   }
   return undefined;
+}
+
+function isSecondProduct(rest: Rest, system: SystemName, key: string): boolean {
+  const no = key.replace(/^product /, '');
+  return system === 'reporting' && no !== key && rivalsOf(rest, no).length > 0;
 }

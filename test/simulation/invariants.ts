@@ -2,23 +2,23 @@
  * What must always hold, checked at every commit of a database and of the log. Numbers are those of the design's invariants;
  * the first, convergence, is in `converged.ts`, since it holds only when all has come to rest.
  */
-import type { CanonicalFields, CanonicalRecord, RecordMeta } from '../../core/canonical-record.ts';
-import { Refusal } from '../../core/mapping.ts';
+import type { CanonicalRecord } from '../../core/canonical-record.ts';
 import type { LogRecord } from '../../core/ports.ts';
 import { readLetter } from '../../processors/dead-letter.ts';
 import { comparePositions } from '../../core/position.ts';
-import type { TargetTable } from '../../core/target.ts';
-import { KEY_PARKED, META_HEADER } from '../../sinks/engine/record.ts';
+import { KEY_TAKEN } from '../../sinks/engine/row-identity.ts';
+import { KEY_PARKED } from '../../sinks/engine/record.ts';
 import type { LaterRecords } from '../../sinks/engine/reduce.ts';
-import { TRUNCATE_KEY } from '../../sinks/engine/side-tables.ts';
+import { isTruncation, scopedTruncateKey, TRUNCATE_KEY } from '../../core/truncation.ts';
 import type { Commit, MemoryDatabase, Row, RowChange } from '../support/memory-database.ts';
 import type { MemorySession } from '../support/memory-session.ts';
 import { type CapturedEvent, identityOf, type RawValue } from './capture.ts';
 import { Letters, type Origin, originOf } from './letters.ts';
 import type { LogTransaction, SimLog } from './log.ts';
+import { canonicalOf, columnsOf, isGarbled, isRefused } from './records.ts';
 import { Sums } from './sums.ts';
 import type { WorkerSettings } from './workers.ts';
-import { ENTITIES, GARBLED, HOPS_MAX, SHARED, type SystemName, TABLES, TARGETS } from './systems.ts';
+import { ENTITIES, folds, HOPS_MAX, SHARED, type SystemName, TARGETS } from './systems.ts';
 
 export type InvariantName =
   | '1 convergence'
@@ -27,6 +27,7 @@ export type InvariantName =
   | '2 nothing skipped'
   | '2 rows are the record of their position'
   | '3 sums'
+  | '2 a row goes with its own key'
   | '3 fenced writers change nothing'
   | '3 one effect for each input'
   | '4 no echo'
@@ -44,37 +45,8 @@ export class Violation extends Error {
   }
 }
 
-export function canonicalOf(topic: string, { key, value, headers }: LogRecord): CanonicalRecord {
-  return {
-    entity: topic.slice('canonical.'.length),
-    key: Buffer.from(key ?? []).toString('utf8'),
-    value: value as unknown as CanonicalFields | null,
-    meta: headers[META_HEADER] as unknown as RecordMeta,
-  };
-}
-
-/** Would this target refuse the record by its contents? */
-export function isRefused(system: SystemName, { entity, value }: CanonicalRecord): boolean {
-  const table = TARGETS[system].tables.find((one) => one.entity === entity);
-  if (table === undefined || value === null) return false;
-  const { refuses } = TABLES[system].find((one) => one.table === table.table) ?? {};
-  try {
-    const row = columnsOf(table, value);
-    return refuses?.(row) === true;
-  } catch (error) {
-    if (error instanceof Refusal) return true;
-    throw error;
-  }
-}
-
-export function isGarbled({ value }: CanonicalRecord): boolean {
-  return value?.specification === GARBLED;
-}
-
-function columnsOf(table: TargetTable, value: CanonicalFields): Row {
-  const columns = Object.entries({ ...table.key, ...table.columns });
-  return Object.fromEntries(columns.map(([name, column]) => [name, column.write(value)]));
-}
+/** Of the one table of the simulation that is truncated. */
+const SCOPED_TRUNCATIONS = [scopedTruncateKey({ system: 'erp', table: 'erp.prod' })];
 
 /** `before`: what its partition holds in front of it. */
 type Refused = {
@@ -127,6 +99,9 @@ export class Invariants {
         case 'seam.sink_offset':
           if (change.before?.epoch === change.after?.epoch) this.#offsetCovers(system, session.owner, change);
           break;
+        case 'rep.prod':
+          this.#rowGoesWithItsKey(system, change, changes);
+          break;
         case 'seam.parked':
           if (change.after !== undefined) this.#parkedWithReason(system, change.after);
       }
@@ -147,8 +122,8 @@ export class Invariants {
 
   /** 3: who lost the partition writes nothing for it, unless its owner is kept from writing. A truncation goes through all keys. */
   #writerHoldsTheLease(system: SystemName, session: MemorySession, { after }: RowChange): void {
-    if (after === undefined || after.key === TRUNCATE_KEY) return;
-    if (this.#records.has(recordName(after.entity as string, TRUNCATE_KEY, after.position as Uint8Array))) return;
+    if (after === undefined || isTruncation(after.key as string)) return;
+    if (this.#isOfTruncation(after)) return;
     const topic = ENTITIES[after.entity as keyof typeof ENTITIES].topic;
     const { number } = this.#log.partitionOf(topic, after.key as string);
     const database = this.#databaseOf(system);
@@ -160,7 +135,7 @@ export class Invariants {
   /** 2: a row written with a ledger entry is what the record at that position says. */
   #rowIsTheRecord(system: SystemName, index: number, changes: readonly RowChange[]): void {
     const ledger = changes[index]?.after;
-    if (ledger === undefined || ledger.key === TRUNCATE_KEY) return;
+    if (ledger === undefined || isTruncation(ledger.key as string)) return;
     const { entity, key, position, deleted } = ledger;
     const isAgain = ({ table, after }: RowChange) =>
       table === 'seam.applied' && after?.entity === entity && after?.key === key;
@@ -207,7 +182,7 @@ export class Invariants {
 
   #isAccounted(system: SystemName, { entity, key, meta }: CanonicalRecord): boolean {
     const database = this.#databaseOf(system);
-    for (const name of [key, TRUNCATE_KEY]) {
+    for (const name of [key, TRUNCATE_KEY, scopedTruncateKey(meta)]) {
       const ledger = database.row('seam.applied', entity, name);
       if (ledger !== undefined && comparePositions(ledger.position as Uint8Array, meta.position) >= 0) return true;
     }
@@ -216,6 +191,7 @@ export class Invariants {
 
   /** 6: an outage, a crash or a neighbour is no reason; nor is there anything to wait behind but a bad record of the key. */
   #parkedWithReason(system: SystemName, parked: Row): void {
+    if (parked.reason_code === KEY_TAKEN && this.#hasRival(system, parked)) return;
     const { topic, partition, offset } = parked;
     const isLeft = this.#databaseOf(system).row('seam.parked', topic ?? null, partition ?? null, offset ?? null);
     if (isLeft === undefined || parked.next_try_at !== null) return;
@@ -226,9 +202,30 @@ export class Invariants {
     this.fail('6 only bad records are set aside', `${named(system, parked)}: ${parked.reason_code}`);
   }
 
+  /** Another key, which the reporting store takes for this one, lives there. */
+  #hasRival(system: SystemName, { key }: Row): boolean {
+    const { rows } = this.#databaseOf(system).table('seam.applied');
+    return [...rows.values()].some(
+      (row) =>
+        row.entity === 'product' &&
+        row.key !== key &&
+        row.deleted === false &&
+        folds(row.key ?? null) === folds(key ?? null),
+    );
+  }
+
+  /** 2: a row goes with its own key: where two keys are one row, the other's record never takes it away. */
+  #rowGoesWithItsKey(system: SystemName, { before, after }: RowChange, changes: readonly RowChange[]): void {
+    if (before === undefined || after !== undefined) return;
+    const isOwn = changes.some(
+      ({ table, after: row }) => table === 'seam.applied' && row?.key === before.no && row?.deleted === true,
+    );
+    if (!isOwn) this.fail('2 a row goes with its own key', `${system} product "${before.no}"`);
+  }
+
   /** 6: nothing newer of its key lands while a refused record is set aside, unless somebody asked for all of them. */
   #waitsBehindTheRefused(system: SystemName, { after, before }: RowChange): void {
-    if (this.#laterRecords.inSinks !== 'wait' || after === undefined || after.key === TRUNCATE_KEY) return;
+    if (this.#laterRecords.inSinks !== 'wait' || after === undefined || isTruncation(after.key as string)) return;
     const position = after.position as Uint8Array;
     if (before !== undefined && comparePositions(position, before.position as Uint8Array) === 0) return;
     if (this.#isTruncated(system, after)) return;
@@ -241,8 +238,16 @@ export class Invariants {
   }
 
   #isTruncated(system: SystemName, { entity, position }: Row): boolean {
-    const truncation = this.#databaseOf(system).row('seam.applied', entity ?? null, TRUNCATE_KEY);
-    return truncation !== undefined && comparePositions(position as Uint8Array, truncation.position as Uint8Array) <= 0;
+    const truncations = this.#databaseOf(system)
+      .rows('seam.applied')
+      .filter((row) => row.entity === entity && isTruncation(row.key as string));
+    return truncations.some((row) => comparePositions(position as Uint8Array, row.position as Uint8Array) <= 0);
+  }
+
+  /** Was it written by a truncation, which goes through all keys? */
+  #isOfTruncation({ entity, position }: Row): boolean {
+    const keys = [TRUNCATE_KEY, ...SCOPED_TRUNCATIONS];
+    return keys.some((key) => this.#records.has(recordName(entity as string, key, position as Uint8Array)));
   }
 
   /** Of one key: set aside, and bad themselves. */

@@ -132,11 +132,23 @@ export class Desk {
       await this.#add('erp.stk', stock, 'qoh', `${this.random.below(9) - 4}.000`);
       return;
     }
+    if (this.chance(0.2)) {
+      await this.#inArchive(`${this.random.pick(['a', 'A'])}${1 + this.random.below(2)}`);
+      return;
+    }
     const row = await this.#read('erp.prod', { no });
     if (row === undefined) await this.#insertProduct(no);
     else if (this.chance(2 * this.habits.deleteRate)) await this.#takeAway(row);
     else if (this.chance(0.6)) await this.#change('erp.prod', { no }, { descr: this.#description() });
     else await this.#change('erp.prod', { no }, { spec: this.#large() });
+  }
+
+  async #inArchive(no: string): Promise<void> {
+    const row = await this.#read('erp.arch', { no });
+    const descr = `d${this.random.below(50)}`;
+    if (row === undefined) await this.#insert('erp.arch', { no, descr, spec: 'archived' });
+    else if (this.chance(3 * this.habits.deleteRate)) await this.#remove('erp.arch', { no });
+    else await this.#change('erp.arch', { no }, { descr });
   }
 
   /** The row goes, or only its key changes. */

@@ -7,7 +7,7 @@ import type { EntityName } from '../../avro/generated/records.ts';
 import { maxLength } from '../../core/columns.ts';
 import { bigInteger, filled, integer, isBlank, oneOf, optional, text } from '../../core/converters.ts';
 import { canonical, constant, defineSource, from, type SourceMapping } from '../../core/mapping.ts';
-import { adds, defineTarget, heldFields, type Target, to, update, upsert } from '../../core/target.ts';
+import { adds, defineTarget, heldFields, type SqlValue, type Target, to, update, upsert } from '../../core/target.ts';
 import { compileSource } from '../../processors/compile-mapping.ts';
 import points from '../../processors/steps/points.ts';
 import stock from '../../processors/steps/stock.ts';
@@ -46,6 +46,11 @@ function customerTrigger(row: Row, before: Row | undefined): Row {
   return { ...row, tel: `+${row.tel.slice(2)}` };
 }
 
+/** As a collation that takes upper case for lower case. */
+export function folds(value: SqlValue): SqlValue {
+  return typeof value === 'string' ? value.toLowerCase() : value;
+}
+
 export const TABLES: Readonly<Record<SystemName, readonly TableDefinition[]>> = {
   crm: [
     { table: 'crm.mbr', key: ['id'], columns: ['nm', 'tier', 'tel', 'pts'], trigger: memberTrigger },
@@ -59,11 +64,13 @@ export const TABLES: Readonly<Record<SystemName, readonly TableDefinition[]>> = 
   erp: [
     // its key is not what others know a product by
     { table: 'erp.prod', key: ['rid'], columns: ['no', 'descr', 'spec'] },
+    // a second table of products, whose numbers differ in case alone
+    { table: 'erp.arch', key: ['no'], columns: ['descr', 'spec'] },
     { table: 'erp.mv', key: ['id'], columns: ['loc', 'prod', 'qty'] },
     { table: 'erp.stk', key: ['loc', 'prod'], columns: ['qoh'] },
   ],
   reporting: [
-    { table: 'rep.prod', key: ['no'], columns: ['descr', 'spec'] },
+    { table: 'rep.prod', key: ['no'], columns: ['descr', 'spec'], folds },
     { table: 'rep.mbr', key: ['id'], columns: ['nm', 'tier', 'pts'] },
     { table: 'rep.ctc', key: ['id'], columns: ['tel'] },
     {
@@ -122,26 +129,25 @@ const MAPPINGS: Readonly<Record<SourceName, SourceMapping>> = {
       }),
     },
   }),
-  erp: defineSource({
-    system: 'erp',
-    tables: {
-      'erp.prod': canonical('product', {
-        key: { productId: from('no', text) },
-        fields: {
-          description: from('descr', text),
-          department: constant('D'),
-          category: constant(null),
-          brand: constant('NATIONAL'),
-          packageSize: constant(null),
-          unitCost: constant('1.0000'),
-          status: constant('ACTIVE'),
-          specification: from('spec', optional(text)),
-          image: constant(null),
-        },
-      }),
-    },
-  }),
+  erp: defineSource({ system: 'erp', tables: { 'erp.prod': product(), 'erp.arch': product() } }),
 };
+
+function product() {
+  return canonical('product', {
+    key: { productId: from('no', text) },
+    fields: {
+      description: from('descr', text),
+      department: constant('D'),
+      category: constant(null),
+      brand: constant('NATIONAL'),
+      packageSize: constant(null),
+      unitCost: constant('1.0000'),
+      status: constant('ACTIVE'),
+      specification: from('spec', optional(text)),
+      image: constant(null),
+    },
+  });
+}
 
 const member = { id: to('memberId') };
 

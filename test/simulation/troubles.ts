@@ -11,7 +11,7 @@ import type { World } from './world.ts';
 type Rates = { database: number; log: number; ledger: number; crash: number };
 type Trouble = (world: World) => void;
 
-const CAPTURED = ['crm.mbr', 'pos.cust', 'pos.ln', 'erp.prod'] as const;
+const CAPTURED = ['crm.mbr', 'pos.cust', 'pos.ln', 'erp.prod', 'erp.arch'] as const;
 
 /** Each is drawn for a seed with one chance in two. */
 const KINDS: readonly Trouble[] = [

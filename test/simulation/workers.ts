@@ -14,7 +14,7 @@ import { SinkSettings } from '../../sinks/engine/settings.ts';
 import { runSink } from '../../sinks/main.ts';
 import { errorOf } from '../support/memory-database.ts';
 import { opaque } from './capture.ts';
-import { canonicalOf, isGarbled } from './invariants.ts';
+import { canonicalOf, isGarbled } from './records.ts';
 import type { SimProcess } from './scheduler.ts';
 import { BIDIRECTIONAL, ENTITIES, HOPS_MAX, RAW_TABLES, STEPS, type SystemName, TARGETS } from './systems.ts';
 import type { World } from './world.ts';

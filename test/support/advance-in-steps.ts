@@ -9,13 +9,13 @@ const GUARD = ['position', 'hash', 'deleted'];
 export async function advanceInSteps(
   session: Pick<Session, 'lookup' | 'insert' | 'update'>,
   ledger: TableShape,
-  { key, columns, clock }: Advance,
+  { key, columns, clock, leavesDeleted = false }: Advance,
 ): Promise<{ written: number; added: number }> {
   const found = await session.lookup(ledger, { match: key, columns: GUARD });
   const priors = new Map(found.map(({ index, values }) => [index, values]));
   const [positions, hashes, deleted] = GUARD.map((name) => columns.find((one) => one.column === name)?.values ?? []);
   const isNews = (index: number, [position, hash, wasDeleted]: readonly SqlValue[]) => {
-    if (Boolean(wasDeleted) && deleted?.[index] === true) return false;
+    if (Boolean(wasDeleted) && (leavesDeleted || deleted?.[index] === true)) return false;
     const order = comparePositions(positions?.[index] as Uint8Array, position as Uint8Array);
     if (order !== 0) return order > 0;
     const isSame = Buffer.compare(hashes?.[index] as Uint8Array, hash as Uint8Array) === 0;

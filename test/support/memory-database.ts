@@ -15,6 +15,8 @@ export type TableDefinition = {
   readonly table: string;
   readonly key: readonly string[];
   readonly columns: readonly string[];
+  /** What its key columns take for equal, as a collation does. */
+  readonly folds?: (value: SqlValue) => SqlValue;
   /** As a CHECK of the table. */
   readonly refuses?: (row: Row) => boolean;
   /** As a BEFORE trigger for each row that is made or changed. */
@@ -70,15 +72,17 @@ const SIDE_TABLES: readonly TableDefinition[] = [
       'applied_at',
       'record_value',
       'record_meta',
+      'source_table',
     ],
   },
   { table: 'seam.echo', key: ['entity', 'key', 'hash'], columns: ['hops', 'written_at'] },
   { table: 'seam.effect', key: ['effect', 'key'], columns: ['group_key', 'amount'] },
+  { table: 'seam.row_owner', key: ['entity', 'row_key'], columns: ['key'] },
   { table: 'seam.identity', key: ['entity', 'canonical_key'], columns: ['local_key'] },
   {
     table: 'seam.parked',
-    key: ['topic', 'partition', 'offset'],
-    columns: ['id', 'entity', 'key', 'value', 'meta', 'reason_code', 'reason', 'attempts', 'next_try_at', 'parked_at'],
+    key: ['topic', 'partition', 'offset', 'key'],
+    columns: ['id', 'entity', 'value', 'meta', 'reason_code', 'reason', 'attempts', 'next_try_at', 'parked_at'],
   },
 ];
 
@@ -199,6 +203,8 @@ function shapeOf(definition: TableDefinition): TableShape {
       hasDefault: false,
       sqlType: '',
       binaryCollation: undefined,
+      tellsTextsApart: definition.folds === undefined,
+      keepsTexts: true,
     },
   ]);
   const shape = {

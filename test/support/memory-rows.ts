@@ -1,7 +1,7 @@
 /** Rows and columns of the database in memory, and the errors that its sessions throw. */
 import { RecordError, TransientError } from '../../core/errors.ts';
 import type { SqlValue } from '../../core/target.ts';
-import type { Values } from '../../sinks/dialects/dialect.ts';
+import type { FoundRow, StatementName, Values } from '../../sinks/dialects/dialect.ts';
 import type { Row, Table } from './memory-database.ts';
 
 /** What a transaction has written; undefined: the row is gone. */
@@ -16,6 +16,16 @@ export function at(columns: readonly Values[], index: number): Record<string, Sq
 export function holds(row: Row, columns: readonly Values[], index: number): boolean {
   for (const { column, values } of columns) if (!same(row[column] ?? null, values[index] ?? null)) return false;
   return true;
+}
+
+/** As `holds`; key columns compare as the table's key does. */
+export function holdsKey({ definition }: Table, row: Row, columns: readonly Values[], index: number): boolean {
+  const { key, folds } = definition;
+  if (folds === undefined) return holds(row, columns, index);
+  return columns.every(({ column, values }) => {
+    const [held, asked] = [row[column] ?? null, values[index] ?? null];
+    return key.includes(column) ? same(folds(held), folds(asked)) : same(held, asked);
+  });
 }
 
 export function same(left: SqlValue, right: SqlValue): boolean {
@@ -36,7 +46,7 @@ export function lost(): TransientError {
 }
 
 /** Keys of which a parked record is due: place of the oldest, and whether others lie elsewhere. */
-export function dueKeys(parked: readonly Row[], until: string): SqlValue[][] {
+function dueKeys(parked: readonly Row[], until: string): SqlValue[][] {
   const byKey = Map.groupBy(parked, ({ entity, key }) => `${entity}\n${key}`);
   return [...byKey.values()]
     .filter((rows) => rows.some(({ next_try_at: time }) => typeof time === 'string' && time <= until))
@@ -45,4 +55,44 @@ export function dueKeys(parked: readonly Row[], until: string): SqlValue[][] {
       const place = ['entity', 'key', 'topic', 'partition'].map((name) => oldest[name] ?? null);
       return [...place, rows.some(({ partition }) => partition !== oldest.partition)];
     });
+}
+
+/** Keys of the ledger's entity older than a position, as `statements.ts` of the dialects says. */
+function liveKeys(ledger: readonly Row[], [entity, position, after, limit]: readonly SqlValue[]): SqlValue[][] {
+  const rows = ledger
+    .filter((row) => row.entity === entity && row.deleted === false)
+    .filter((row) => Buffer.compare(row.position as Uint8Array, position as Uint8Array) < 0)
+    .filter((row) => (row.key as string) > String(after))
+    .sort((left, right) => ((left.key as string) < (right.key as string) ? -1 : 1));
+  return rows.slice(0, Number(limit)).map((row) => [row.key ?? null, row.position ?? null, row.source_table ?? null]);
+}
+
+/** `values` of the columns of `match`, in their order. */
+export function isAsAsked({ index, values }: FoundRow, match: readonly Values[]): boolean {
+  return match.every((one, place) => one.values[index] === values[place]);
+}
+
+/** What a statement of `StatementName` answers that only reads. */
+export function answerOf(
+  statement: Exclude<StatementName, 'takeLease'>,
+  rowsOf: (table: string) => Row[],
+  parameters: readonly SqlValue[],
+): SqlValue[][] {
+  switch (statement) {
+    case 'dueParked':
+      return dueKeys(rowsOf('seam.parked'), String(parameters[0]));
+    case 'parkedCounts': {
+      const parked = rowsOf('seam.parked');
+      const waiting = parked.filter((row) => row.next_try_at !== null).length;
+      const behind = parked.filter((row) => row.next_try_at === null && row.reason_code === 'KEY_PARKED').length;
+      return [[waiting, parked.length - waiting - behind, behind]];
+    }
+    case 'liveKeys':
+      return liveKeys(rowsOf('seam.applied'), parameters);
+    case 'rowOwners':
+      return rowsOf('seam.row_owner').some(({ entity }) => entity === parameters[0]) ? [[1]] : [];
+    case 'pruneEcho':
+    case 'checkConstraints':
+      return [];
+  }
 }

@@ -2,11 +2,19 @@
 import { parseUnscaled } from '../../core/decimal.ts';
 import { TransientError } from '../../core/errors.ts';
 import type { SqlValue } from '../../core/target.ts';
-import type { Advance, FoundRow, Session, StatementName, TableShape, Values } from '../../sinks/dialects/dialect.ts';
+import type {
+  Advance,
+  FoundRow,
+  Session,
+  StatementName,
+  StoredKey,
+  TableShape,
+  Values,
+} from '../../sinks/dialects/dialect.ts';
 import { countOf } from '../../sinks/dialects/values.ts';
 import { addDecimals } from '../../sinks/engine/effects.ts';
 import { advanceInSteps } from './advance-in-steps.ts';
-import { at, copyOf, dueKeys, holds, lost, type Overlay, refused } from './memory-rows.ts';
+import { answerOf, at, copyOf, holds, holdsKey, isAsAsked, lost, type Overlay, refused } from './memory-rows.ts';
 import {
   keyOf,
   type MemoryDatabase,
@@ -105,6 +113,17 @@ export class MemorySession implements Session {
     return found;
   }
 
+  async storedKeys(
+    shape: TableShape,
+    { match, onlyRespelled }: { match: readonly Values[]; onlyRespelled: boolean },
+  ): Promise<readonly StoredKey[]> {
+    const columns = match.map(({ column }) => column);
+    const found = await this.lookup(shape, { match, columns });
+    return found
+      .filter((row) => !onlyRespelled || !isAsAsked(row, match))
+      .map(({ index, values }) => ({ index, values: values.map(String) }));
+  }
+
   async insert(shape: TableShape, request: { columns: readonly Values[]; clock?: string }): Promise<void> {
     await this.#writing(`insert ${shape.table}`, async () => {
       for (let index = 0; index < countOf(request.columns); index += 1) {
@@ -114,7 +133,6 @@ export class MemorySession implements Session {
   }
 
   makeReady(): void {}
-
   advance(ledger: TableShape, request: Advance): Promise<{ written: number; added: number }> {
     return advanceInSteps(this, ledger, request);
   }
@@ -149,7 +167,7 @@ export class MemorySession implements Session {
         for (const key of this.#matching(table, request.match, index)) {
           await this.#lock(table, key);
           const row = this.#get(table, key);
-          if (row === undefined || !holds(row, request.match, index)) continue;
+          if (row === undefined || !holdsKey(table, row, request.match, index)) continue;
           if (request.onlyIfDifferent && holds(row, request.set, index)) continue;
           this.#write(table, key, { ...row, ...at(request.set, index) });
           written += 1;
@@ -191,7 +209,7 @@ export class MemorySession implements Session {
         for (const key of this.#matching(table, match, index)) {
           await this.#lock(table, key);
           const row = this.#get(table, key);
-          if (row === undefined || !holds(row, match, index)) continue;
+          if (row === undefined || !holdsKey(table, row, match, index)) continue;
           this.#write(table, key, undefined);
           removed += 1;
         }
@@ -211,21 +229,7 @@ export class MemorySession implements Session {
   async run(statement: StatementName, parameters: readonly SqlValue[]): Promise<readonly (readonly SqlValue[])[]> {
     if (statement === 'takeLease') return [await this.#takeLease(parameters)];
     await this.#gate(statement);
-    switch (statement) {
-      case 'dueParked':
-        return dueKeys(this.#rowsOf('seam.parked'), String(parameters[0]));
-      case 'parkedCounts': {
-        const parked = this.#rowsOf('seam.parked');
-        const waiting = parked.filter((row) => row.next_try_at !== null).length;
-        const behind = parked.filter((row) => row.next_try_at === null && row.reason_code === 'KEY_PARKED').length;
-        return [[waiting, parked.length - waiting - behind, behind]];
-      }
-      case 'liveKeys':
-        return this.#liveKeys(parameters);
-      case 'pruneEcho':
-      case 'checkConstraints':
-        return [];
-    }
+    return answerOf(statement, (name) => this.#rowsOf(name), parameters);
   }
 
   async close(): Promise<void> {
@@ -329,12 +333,13 @@ export class MemorySession implements Session {
     const keys = isWholeKey ? this.#keysOf(table, match, index) : this.#allKeys(table);
     return keys.filter((one) => {
       const row = this.#get(table, one);
-      return row !== undefined && holds(row, match, index);
+      return row !== undefined && holdsKey(table, row, match, index);
     });
   }
 
   #keysOf({ definition }: Table, columns: readonly Values[], index: number): string[] {
-    return [keyOf(definition.key.map((name) => columns.find(({ column }) => column === name)?.values[index] ?? null))];
+    const { key, folds = (value: SqlValue) => value } = definition;
+    return [keyOf(key.map((name) => folds(columns.find(({ column }) => column === name)?.values[index] ?? null)))];
   }
 
   async #insertRow(shape: TableShape, columns: readonly Values[], index: number): Promise<void> {
@@ -381,15 +386,5 @@ export class MemorySession implements Session {
       this.#write(table, key, taken);
     });
     return [taken.next_offset as bigint, taken.epoch as bigint];
-  }
-
-  #liveKeys([entity, position, after, limit]: readonly SqlValue[]): SqlValue[][] {
-    const keys = this.#rowsOf('seam.applied')
-      .filter((row) => row.entity === entity && row.deleted === false)
-      .filter((row) => Buffer.compare(row.position as Uint8Array, position as Uint8Array) < 0)
-      .map((row) => row.key as string)
-      .filter((key) => key > String(after))
-      .sort();
-    return keys.slice(0, Number(limit)).map((key) => [key]);
   }
 }

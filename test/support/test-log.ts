@@ -6,6 +6,7 @@ import type { Operation } from '../../core/change-event.ts';
 import { RecordError } from '../../core/errors.ts';
 import type { ConsumerCallbacks, Log, LogConsumer, LogRecord, TopicPartition } from '../../core/ports.ts';
 import { encodePosition, sharedStamp } from '../../core/position.ts';
+import { scopedTruncateKey, TRUNCATE_KEY } from '../../core/truncation.ts';
 import { entities } from '../../avro/generated/entities.ts';
 import { type DecodeBatch, META_HEADER } from '../../sinks/engine/record.ts';
 
@@ -15,6 +16,8 @@ export type RecordOptions = {
   readonly operation?: Operation;
   readonly absent?: readonly string[];
   readonly hops?: number;
+  /** Of an entity that several tables feed. */
+  readonly table?: string;
 };
 
 /** `fields` holds the key's fields as well; `gone`: a tombstone for that key. */
@@ -41,13 +44,17 @@ export function record(
       hops: options.hops ?? 0,
       traceId: '0123456789abcdef',
       absent: options.absent ?? [],
+      ...(options.table === undefined ? {} : { table: options.table }),
     },
   };
 }
 
-export function truncation(entity: keyof typeof entities, at: number): CanonicalRecord {
-  const gone = record(entity, {}, { at, gone: true, operation: 't' });
-  return { ...gone, key: '\\truncate' };
+/** With a table: of its keys alone. */
+export function truncation(entity: keyof typeof entities, at: number, table?: string): CanonicalRecord {
+  const of = table === undefined ? {} : { table };
+  const gone = record(entity, {}, { at, gone: true, operation: 't', ...of });
+  const isScoped = table !== undefined || entities[entity].owner === 'shared';
+  return { ...gone, key: isScoped ? scopedTruncateKey(gone.meta) : TRUNCATE_KEY };
 }
 
 /** `value` is the canonical record without its key; bytes that don't read are a record that can't be decoded. */

@@ -2,10 +2,10 @@
  * Part of one partition, reduced to what decides: of each key the newest record by position, and the older ones that carry what
  * it doesn't. So a key's records are written in one transaction, and a trial of several transactions counts each key once.
  */
-import { comparePositions } from '../../../core/position.ts';
+import { comparePositions, type Position } from '../../../core/position.ts';
+import { isTruncated, isTruncation, type Truncations } from '../../../core/truncation.ts';
 import type { Candidate } from '../../../sinks/engine/record.ts';
 import type { DecodedItem } from '../../../sinks/engine/decoder.ts';
-import { TRUNCATE_KEY } from '../../../sinks/engine/side-tables.ts';
 import type { Item } from '../../../sinks/engine/transaction.ts';
 
 /** Records of one key, oldest first. `first`: the offset from which reading must go on to meet all of them. */
@@ -48,17 +48,24 @@ export class Window {
 
   /** Everything, in the order of first offsets; the window is empty then. */
   take(): Group[] {
-    const truncatedAt = this.#keys.get(TRUNCATE_KEY)?.at(-1)?.candidate.record.meta.position;
+    const truncations = this.#truncations();
     const groups = [...this.#unreadable];
     for (const [key, known] of this.#keys) {
-      const position = known.at(-1)?.candidate.record.meta.position as Uint8Array;
-      const isGone = truncatedAt !== undefined && key !== TRUNCATE_KEY && comparePositions(position, truncatedAt) < 0;
-      if (!isGone) groups.push(groupOf(known));
+      const { meta } = (known.at(-1) as Known).candidate.record;
+      if (isTruncation(key) || !isTruncated(truncations, meta)) groups.push(groupOf(known));
     }
     this.#keys.clear();
     this.#unreadable = [];
     this.#bytes = 0;
     return groups.sort((left, right) => (left.first < right.first ? -1 : 1));
+  }
+
+  #truncations(): Truncations {
+    const found = new Map<string, Position>();
+    for (const [key, known] of this.#keys) {
+      if (isTruncation(key)) found.set(key, (known.at(-1) as Known).candidate.record.meta.position);
+    }
+    return found;
   }
 }
 

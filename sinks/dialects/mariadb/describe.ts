@@ -139,6 +139,11 @@ const KINDS: Readonly<Record<string, ColumnShape['kind']>> = {
   double: 'double',
 };
 
+/** Types that store a text byte by byte: CHAR loses trailing spaces, BINARY adds zeros, ENUM and SET spell as they were declared. */
+const KEPT_AS_SENT = new Set(
+  'varchar tinytext text mediumtext longtext varbinary tinyblob blob mediumblob longblob'.split(' '),
+);
+
 function columnShape(row: Row): ColumnShape {
   const [
     ,
@@ -155,6 +160,7 @@ function columnShape(row: Row): ColumnShape {
     length,
   ] = row;
   const kind = KINDS[dataType as string] ?? 'other';
+  const keepsTexts = KEPT_AS_SENT.has(dataType as string);
   return {
     name: name as string,
     kind,
@@ -171,6 +177,8 @@ function columnShape(row: Row): ColumnShape {
     sqlType: sqlTypeOf(kind, columnType as string, { precision, scale, secondDigits, charset, collation }),
     binaryCollation: kind === 'text' ? 'utf8mb4_nopad_bin' : undefined,
     lengthMax: length === null || length === undefined ? undefined : Number(length),
+    tellsTextsApart: keepsTexts && (kind === 'bytes' || String(collation).endsWith('nopad_bin')),
+    keepsTexts,
   };
 }
 

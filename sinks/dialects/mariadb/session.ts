@@ -1,11 +1,21 @@
 import { quoteName } from '../../../core/databases/mariadb.ts';
 import { InvariantError } from '../../../core/errors.ts';
 import type { SqlValue } from '../../../core/target.ts';
-import type { Advance, FoundRow, Session, StatementName, TableShape, Values } from '../dialect.ts';
+import type { Advance, FoundRow, Session, StatementName, StoredKey, TableShape, Values } from '../dialect.ts';
 import { pick, pickOne } from '../values.ts';
 import type { MariadbClient } from './client.ts';
 import { columnsSql, foreignKeysSql, indexesSql, type MariadbShape, PRIVILEGES_SQL, shapesOf } from './describe.ts';
-import { addSql, advanceSql, askedJson, insertSql, lookupSql, removeSql, updateSql, upsertSql } from './sql.ts';
+import {
+  addSql,
+  advanceSql,
+  askedJson,
+  insertSql,
+  lookupSql,
+  removeSql,
+  storedKeysSql,
+  updateSql,
+  upsertSql,
+} from './sql.ts';
 import { statements } from './statements.ts';
 
 type Upsert = { key: readonly Values[]; columns: readonly Values[]; onInsert: readonly Values[]; clock?: string };
@@ -84,6 +94,15 @@ export class MariadbSession implements Session {
     return rows.map(([number, ...values]) => ({ index: Number(number) - 1, values }));
   }
 
+  async storedKeys(
+    shape: TableShape,
+    { match, onlyRespelled }: { match: readonly Values[]; onlyRespelled: boolean },
+  ): Promise<readonly StoredKey[]> {
+    const text = storedKeysSql(shape, match, { onlyRespelled, index: indexOver(shape, match) });
+    const rows = await this.#client.query(text, [askedJson(match)]);
+    return rows.map(([number, ...values]) => ({ index: Number(number) - 1, values: values.map(String) }));
+  }
+
   async insert(shape: TableShape, request: { columns: readonly Values[]; clock?: string }): Promise<void> {
     await this.#client.rows(shape, insertSql(shape, request.columns, request.clock));
   }
@@ -91,12 +110,12 @@ export class MariadbSession implements Session {
   makeReady(): void {}
 
   /** The database counts a new row once and a changed one twice; what is deleted goes apart, since none of it is added. */
-  async advance(ledger: TableShape, { key, columns, clock }: Advance): Promise<{ written: number; added: number }> {
+  async advance(ledger: TableShape, { key, columns, ...rest }: Advance): Promise<{ written: number; added: number }> {
     const deleted = columns.find(({ column }) => column === 'deleted')?.values ?? [];
     const [kept, gone]: [number[], number[]] = [[], []];
     for (const [index, isDeleted] of deleted.entries()) (isDeleted === true ? gone : kept).push(index);
     const write = (rows: readonly number[]) =>
-      this.#client.rows(ledger, advanceSql(ledger, { key: pick(key, rows), columns: pick(columns, rows), clock }));
+      this.#client.rows(ledger, advanceSql(ledger, { key: pick(key, rows), columns: pick(columns, rows), ...rest }));
     await write(gone);
     return { written: deleted.length, added: 2 * kept.length - (await write(kept)) };
   }

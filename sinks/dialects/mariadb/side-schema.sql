@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS seam.sink_offset (
 --;;
 -- The ledger: per key the newest record that was applied. A deleted key keeps its position, or a late record would bring it back.
 -- record_*: of a shared entity the record itself, to bring it back over an older change made here.
--- The key `\truncate` of an entity is the newest truncation. An empty hash: the contents aren't wholly known, or the key is deleted.
+-- The key `\truncate` of an entity, alone or with the system and table whose keys it took, is the newest truncation. An empty hash: the contents aren't wholly known, or the key is deleted.
 CREATE TABLE IF NOT EXISTS seam.applied (
   entity         VARCHAR(60) CHARACTER SET ascii COLLATE ascii_nopad_bin NOT NULL,
   `key`          VARCHAR(500) NOT NULL,
@@ -79,7 +79,6 @@ CREATE TABLE IF NOT EXISTS seam.parked (
   parked_at   DATETIME(6) NOT NULL,
   attempts    INT NOT NULL,
   next_try_at DATETIME(6),
-  UNIQUE KEY (topic, `partition`, `offset`),
   KEY parked_key (entity, `key`)
 ) ENGINE = InnoDB;
 --;;
@@ -102,6 +101,14 @@ ALTER TABLE seam.parked ADD COLUMN IF NOT EXISTS asked_by VARCHAR(200);
 --;;
 ALTER TABLE seam.parked ADD COLUMN IF NOT EXISTS asked_at DATETIME(6);
 --;;
+-- A truncation is one record of the log and is set aside once for each of its keys that waits.
+CREATE UNIQUE INDEX IF NOT EXISTS parked_place ON seam.parked (topic, `partition`, `offset`, `key`);
+--;;
+ALTER TABLE seam.parked DROP INDEX IF EXISTS topic;
+--;;
+-- Which source table said the newest record of the key, where several feed the entity: a truncation takes the keys of its own table.
+ALTER TABLE seam.applied ADD COLUMN IF NOT EXISTS source_table VARCHAR(200);
+--;;
 -- Dead letters that an operator has given up: what it was, who, when and why; a hash (SHA-256) in place of its contents.
 CREATE TABLE IF NOT EXISTS seam.discarded (
   id             BIGINT PRIMARY KEY,
@@ -118,4 +125,14 @@ CREATE TABLE IF NOT EXISTS seam.discarded (
   discarded_at   DATETIME(6) NOT NULL,
   discarded_by   VARCHAR(200) NOT NULL,
   discard_reason VARCHAR(1000) NOT NULL
+) ENGINE = InnoDB;
+--;;
+-- Rows of target tables whose key does not say whose they are: stored in another spelling than the canonical key, or made of it by a
+-- converter that makes one of several. Nearly every row is not in here.
+CREATE TABLE IF NOT EXISTS seam.row_owner (
+  entity  VARCHAR(60) CHARACTER SET ascii COLLATE ascii_nopad_bin NOT NULL,
+  row_key VARCHAR(600) NOT NULL,
+  `key`   VARCHAR(500) NOT NULL,
+  PRIMARY KEY (entity, row_key),
+  KEY row_owner_key (entity, `key`)
 ) ENGINE = InnoDB;

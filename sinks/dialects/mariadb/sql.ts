@@ -62,12 +62,12 @@ export function upsertSql(
  * An upsert has no condition here, so a row that is no news makes the whole statement fail: NULL for a column that has none.
  * The position comes first, since assignments are done in order and the guard needs what was there.
  */
-export function advanceSql(shape: TableShape, { key, columns, clock }: Advance): Built {
+export function advanceSql(shape: TableShape, { key, columns, clock, leavesDeleted = false }: Advance): Built {
   const insert = insertSql(shape, [...key, ...columns], clock);
   const t = quoteTable(shape.table);
   const others = columns.filter(({ column }) => column !== 'position').map(({ column }) => quoteName(column));
   const assignments = [
-    `position = IF(NOT (${t}.deleted AND VALUES(deleted)) AND (${t}.position < VALUES(position)
+    `position = IF(NOT ${leavesDeleted ? `${t}.deleted` : `(${t}.deleted AND VALUES(deleted))`} AND (${t}.position < VALUES(position)
   OR (${t}.position = VALUES(position) AND NOT ((${t}.hash, ${t}.deleted) = (VALUES(hash), VALUES(deleted))))), VALUES(position), NULL)`,
     ...others.map((name) => `${name} = VALUES(${name})`),
     `${quoteName(clock)} = NOW(6)`,
@@ -129,6 +129,35 @@ export function lookupSql(
   return `SELECT u.n${selected}
 FROM JSON_TABLE(?, '$[*]' COLUMNS (n FOR ORDINALITY, ${asked.join(', ')})) AS u
 STRAIGHT_JOIN ${quoteTable(shape.table)} AS t${force} ON ${equal.join(' AND ')}${options.lock ? '\nFOR UPDATE' : ''}`;
+}
+
+const SPELLING = 'CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin';
+
+/** Each asked key goes in once for the column's own comparison, and once as the text that it is. */
+export function storedKeysSql(
+  shape: TableShape,
+  match: readonly Values[],
+  options: { readonly onlyRespelled: boolean; readonly index: string | undefined },
+): string {
+  const asked = match.flatMap(({ column }, index) => [
+    `c${index} ${askedType(columnOf(shape, column))} PATH '$[${index}]' ERROR ON ERROR`,
+    `s${index} VARCHAR(4000) ${SPELLING} PATH '$[${index}]' ERROR ON ERROR`,
+  ]);
+  const equal = match.map(
+    ({ column }, index) => `t.${quoteName(column)} = ${askedValue(columnOf(shape, column), index)}`,
+  );
+  const stored = match.map(({ column }) => storedText(columnOf(shape, column)));
+  const respelled = stored.map((text, index) => `NOT (${text} COLLATE utf8mb4_nopad_bin <=> u.s${index})`).join(' OR ');
+  const force = options.index === undefined ? '' : ` FORCE INDEX (${quoteName(options.index)})`;
+  return `SELECT u.n, ${stored.join(', ')}
+FROM JSON_TABLE(?, '$[*]' COLUMNS (n FOR ORDINALITY, ${asked.join(', ')})) AS u
+STRAIGHT_JOIN ${quoteTable(shape.table)} AS t${force} ON ${equal.join(' AND ')}${options.onlyRespelled ? `\nWHERE ${respelled}` : ''}`;
+}
+
+/** Bytes as the hexadecimal digits in which they were asked for. */
+function storedText({ name, kind }: ColumnShape): string {
+  const column = `t.${quoteName(name)}`;
+  return kind === 'bytes' ? `CONVERT(LOWER(HEX(${column})) USING utf8mb4)` : `CONVERT(${column} USING utf8mb4)`;
 }
 
 function askedType({ kind, sqlType }: ColumnShape): string {

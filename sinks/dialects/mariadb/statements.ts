@@ -26,11 +26,15 @@ SELECT COUNT(CASE WHEN next_try_at IS NOT NULL AND NOT (reason_code = 'VALUE_HEL
   COUNT(CASE WHEN next_try_at IS NULL AND reason_code = 'KEY_PARKED' THEN 1 END)
 FROM seam.parked`,
 
-  // entity, position, after this key, rows at most → keys of the entity older than the position
+  // entity, position, after this key, rows at most → keys of the entity older than the position, with their own position and source table
   liveKeys: `
-SELECT \`key\` FROM seam.applied
+SELECT \`key\`, \`position\`, source_table FROM seam.applied
 WHERE entity = ? AND NOT deleted AND \`position\` < ? AND \`key\` > ?
 ORDER BY \`key\` LIMIT ?`,
+
+  // entity → a line if rows of it are owned by keys that they don't name
+  rowOwners: `
+SELECT 1 FROM seam.row_owner WHERE entity = ? LIMIT 1`,
 
   // days, rows at most
   pruneEcho: `

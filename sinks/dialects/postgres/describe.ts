@@ -109,6 +109,9 @@ const COMPARED_AS_TEXT = new Set([
   'line',
 ]);
 
+/** Types that store a text byte by byte, and compare it so where their collation does: bpchar pads, citext folds, numeric and uuid rewrite. */
+const KEPT_AS_SENT = new Set(['text', 'varchar', 'bytea']);
+
 function columnShape(row: ColumnRow): ColumnShape {
   const [, name, sqlType, baseType, typeModifier, isNotNull, hasDefault, isNondeterministic] = row;
   return {
@@ -120,6 +123,8 @@ function columnShape(row: ColumnRow): ColumnShape {
     sqlType,
     binaryCollation: isNondeterministic || COMPARED_AS_TEXT.has(baseType) ? 'C' : undefined,
     lengthMax: LENGTH_TYPES.has(baseType) && typeModifier >= 4 ? typeModifier - 4 : undefined,
+    tellsTextsApart: !isNondeterministic && KEPT_AS_SENT.has(baseType),
+    keepsTexts: KEPT_AS_SENT.has(baseType),
   };
 }
 

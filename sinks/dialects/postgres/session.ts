@@ -1,11 +1,11 @@
 import { partsOf, quoteName } from '../../../core/databases/postgres.ts';
 import { invariant } from '../../../core/errors.ts';
 import type { SqlValue } from '../../../core/target.ts';
-import type { Advance, FoundRow, Session, StatementName, TableShape, Values } from '../dialect.ts';
+import type { Advance, FoundRow, Session, StatementName, StoredKey, TableShape, Values } from '../dialect.ts';
 import type { PostgresClient } from './client.ts';
 import { nameCommitTime } from './origin.ts';
 import { COLUMNS_SQL, type ColumnRow, TABLES_SQL, type TableRow, tableShape } from './describe.ts';
-import { addSql, advanceSql, insertSql, lookupSql, removeSql, updateSql, upsertSql } from './sql.ts';
+import { addSql, advanceSql, insertSql, lookupSql, removeSql, storedKeysSql, updateSql, upsertSql } from './sql.ts';
 import { statements } from './statements.ts';
 
 export class PostgresSession implements Session {
@@ -75,6 +75,14 @@ export class PostgresSession implements Session {
     const built = lookupSql(shape, request.match, request.columns, request.lock === true);
     const result = await this.#client.rows(built);
     return result.rows.map((row) => ({ index: (row[0] as number) - 1, values: row.slice(1) as SqlValue[] }));
+  }
+
+  async storedKeys(
+    shape: TableShape,
+    request: { match: readonly Values[]; onlyRespelled: boolean },
+  ): Promise<readonly StoredKey[]> {
+    const { rows } = await this.#client.rows(storedKeysSql(shape, request.match, request.onlyRespelled));
+    return rows.map(([row, ...values]) => ({ index: (row as number) - 1, values: values as string[] }));
   }
 
   async insert(shape: TableShape, request: { columns: readonly Values[]; clock?: string }): Promise<void> {

@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS seam.sink_offset (
 
 -- The ledger: per key the newest record that was applied. A deleted key keeps its position, or a late record would bring it back.
 -- record_*: of a shared entity the record itself, to bring it back over an older change made here.
--- The key `\truncate` of an entity is the newest truncation. An empty hash: the contents aren't wholly known, or the key is deleted.
+-- The key `\truncate` of an entity, alone or with the system and table whose keys it took, is the newest truncation. An empty hash: the contents aren't wholly known, or the key is deleted.
 CREATE TABLE IF NOT EXISTS seam.applied (
   entity         text COLLATE "C" NOT NULL,
   key            text COLLATE "C" NOT NULL,
@@ -77,8 +77,7 @@ CREATE TABLE IF NOT EXISTS seam.parked (
   reason      text NOT NULL,
   parked_at   timestamptz NOT NULL,
   attempts    integer NOT NULL,
-  next_try_at timestamptz,
-  UNIQUE (topic, partition, "offset")
+  next_try_at timestamptz
 );
 CREATE INDEX IF NOT EXISTS parked_key ON seam.parked (entity, key);
 
@@ -100,6 +99,13 @@ CREATE TABLE IF NOT EXISTS seam.replay (
 ALTER TABLE seam.parked ADD COLUMN IF NOT EXISTS asked_by text;
 ALTER TABLE seam.parked ADD COLUMN IF NOT EXISTS asked_at timestamptz;
 
+-- A truncation is one record of the log and is set aside once for each of its keys that waits.
+CREATE UNIQUE INDEX IF NOT EXISTS parked_place ON seam.parked (topic, partition, "offset", key);
+ALTER TABLE seam.parked DROP CONSTRAINT IF EXISTS parked_topic_partition_offset_key;
+
+-- Which source table said the newest record of the key, where several feed the entity: a truncation takes the keys of its own table.
+ALTER TABLE seam.applied ADD COLUMN IF NOT EXISTS source_table text COLLATE "C";
+
 -- Dead letters that an operator has given up: what it was, who, when and why; a hash (SHA-256) in place of its contents.
 CREATE TABLE IF NOT EXISTS seam.discarded (
   id             bigint PRIMARY KEY,
@@ -117,3 +123,13 @@ CREATE TABLE IF NOT EXISTS seam.discarded (
   discarded_by   text NOT NULL,
   discard_reason text NOT NULL
 );
+
+-- Rows of target tables whose key does not say whose they are: stored in another spelling than the canonical key, or made of it by a
+-- converter that makes one of several. Nearly every row is not in here.
+CREATE TABLE IF NOT EXISTS seam.row_owner (
+  entity  text COLLATE "C" NOT NULL,
+  row_key text COLLATE "C" NOT NULL,
+  key     text COLLATE "C" NOT NULL,
+  PRIMARY KEY (entity, row_key)
+);
+CREATE INDEX IF NOT EXISTS row_owner_key ON seam.row_owner (entity, key);

@@ -1,6 +1,7 @@
 /** SQL texts over any table: sets of rows go in as one array for each column. */
 import { quoteName, quoteTable } from '../../../core/databases/postgres.ts';
 import { InvariantError } from '../../../core/errors.ts';
+import type { SqlValue } from '../../../core/target.ts';
 import type { Advance, ColumnShape, TableShape, Values } from '../dialect.ts';
 
 /** One array parameter for each of `values`: columns of `shape`. */
@@ -48,6 +49,30 @@ JOIN ${quoteTable(shape.table)} AS t ON ${matches(match)}${lock ? '\nORDER BY u.
   return { text, shape, values: match };
 }
 
+/** The asked keys travel as texts: a value that was cast before would have lost its spelling. */
+export function storedKeysSql(shape: TableShape, match: readonly Values[], onlyRespelled: boolean): Built {
+  const stored = match.map(({ column }) => `t.${quoteName(column)}::text COLLATE "C"`);
+  const equal = match.map(
+    ({ column }, index) => `t.${quoteName(column)} = u.c${index}::${columnOf(shape, column).sqlType}`,
+  );
+  const respelled = stored.map((text, index) => `${text} <> u.c${index} COLLATE "C"`).join(' OR ');
+  const texts = textShape(shape, match);
+  const text = `SELECT u.row::int4, ${stored.join(', ')}
+FROM ${rows(texts, match)} WITH ORDINALITY AS u(${names(match)}, row)
+JOIN ${quoteTable(shape.table)} AS t ON ${equal.join(' AND ')}${onlyRespelled ? `\nWHERE ${respelled}` : ''}`;
+  return { text, shape: texts, values: match.map(({ column, values }) => ({ column, values: values.map(sentText) })) };
+}
+
+function textShape(shape: TableShape, columns: readonly Values[]): TableShape {
+  const asText = (column: ColumnShape): ColumnShape => ({ ...column, kind: 'text', sqlType: 'text' });
+  return { ...shape, columns: new Map(columns.map(({ column }) => [column, asText(columnOf(shape, column))])) };
+}
+
+function sentText(value: SqlValue): SqlValue {
+  if (value === null) return null;
+  return value instanceof Uint8Array ? `\\x${Buffer.from(value).toString('hex')}` : String(value);
+}
+
 export function insertSql(shape: TableShape, columns: readonly Values[], clock: string | undefined): Built {
   const target = columns.map((one) => quoteName(one.column)).join(', ');
   const text = `INSERT INTO ${quoteTable(shape.table)} AS t (${target}${clock === undefined ? '' : `, ${quoteName(clock)}`})
@@ -73,7 +98,7 @@ ON CONFLICT (${conflict}) DO UPDATE SET ${assignments.join(', ')}${clock === und
 }
 
 /** Counts what it wrote; a row without a deleting transaction (xmax) was not there before. */
-export function advanceSql(shape: TableShape, { key, columns, clock }: Advance): Built {
+export function advanceSql(shape: TableShape, { key, columns, clock, leavesDeleted = false }: Advance): Built {
   const insert = insertSql(shape, [...key, ...columns], clock);
   const conflict = key.map((one) => quoteName(one.column)).join(', ');
   const assignments = [...columns.map((one) => one.column), clock].map(
@@ -82,7 +107,7 @@ export function advanceSql(shape: TableShape, { key, columns, clock }: Advance):
   const text = `WITH written AS (
 ${insert.text}
 ON CONFLICT (${conflict}) DO UPDATE SET ${assignments.join(', ')}
-WHERE NOT (t.deleted AND excluded.deleted) AND (t.position < excluded.position
+WHERE NOT ${leavesDeleted ? 't.deleted' : '(t.deleted AND excluded.deleted)'} AND (t.position < excluded.position
   OR (t.position = excluded.position AND (t.hash, t.deleted) IS DISTINCT FROM (excluded.hash, excluded.deleted)))
 RETURNING t.xmax = 0 AND NOT t.deleted AS is_added)
 SELECT count(*)::int4, count(*) FILTER (WHERE is_added)::int4 FROM written`;

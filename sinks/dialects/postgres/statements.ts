@@ -27,11 +27,15 @@ SELECT count(*) FILTER (WHERE next_try_at IS NOT NULL AND NOT (reason_code = 'VA
   count(*) FILTER (WHERE next_try_at IS NULL AND reason_code = 'KEY_PARKED')
 FROM seam.parked`,
 
-  // entity, position, after this key, rows at most → keys of the entity older than the position
+  // entity, position, after this key, rows at most → keys of the entity older than the position, with their own position and source table
   liveKeys: `
-SELECT key FROM seam.applied
+SELECT key, position, source_table FROM seam.applied
 WHERE entity = $1 AND key > $3 AND NOT deleted AND position < $2
 ORDER BY key LIMIT $4`,
+
+  // entity → a line if rows of it are owned by keys that they don't name
+  rowOwners: `
+SELECT 1 FROM seam.row_owner WHERE entity = $1 LIMIT 1`,
 
   // days, rows at most
   pruneEcho: `

@@ -106,7 +106,9 @@ async function haltsAndRecovers(context: FaultContext, gap: Gap): Promise<void> 
   require('C8', `the gap of ${gap.system} was read over`, (await count(chain, gap)) === 0);
   const verified = await verifyDeployment(chain.direct, { targets: ['reporting'], patienceMs: 10_000 });
   require('C8', `verify does not see the gap of ${gap.system}`, !verified.equal);
-  await seam(chain, ['connectors', 'recover', gap.system, '--yes', '--reason', 'fault row'], { mustPass: true });
+  await seam(chain, ['connectors', 'recover', gap.system, '--delete', '1000', '--yes', '--reason', 'fault row'], {
+    mustPass: true,
+  });
   await awaits(`the gap of ${gap.system} is closed`, FLOW_LIMIT_MS, async () => (await count(chain, gap)) === 1);
   prove(`after the recovery the row that no log told is there`);
 }
