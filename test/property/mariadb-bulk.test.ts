@@ -54,7 +54,20 @@ test('any text is written with its length, wherever the packet stands', async ()
 const shape = (kind: ColumnShape['kind']): TableShape => ({
   ...{ table: 'a.b', uniqueKeys: [], uniqueIndexes: [], foreignKeys: [], missingPrivileges: [] },
   columns: new Map([
-    ['c', { name: 'c', kind, scale: 0, nullable: true, hasDefault: false, sqlType: '', binaryCollation: undefined, tellsTextsApart: true, keepsTexts: true }],
+    [
+      'c',
+      {
+        name: 'c',
+        kind,
+        scale: 0,
+        nullable: true,
+        hasDefault: false,
+        sqlType: '',
+        binaryCollation: undefined,
+        tellsTextsApart: true,
+        keepsTexts: true,
+      },
+    ],
   ]),
 });
 
