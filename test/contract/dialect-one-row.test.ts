@@ -60,11 +60,93 @@ const KINDS: readonly Kind[] = [
 ];
 
 describeDialects((suite) => {
+  describe.each(KINDS)('two keys that are one row: $name', (kind) => {
+    oneAfterTheOther(suite, kind);
+    inBatches(suite, kind);
+  });
+});
+
+function oneAfterTheOther(suite: DialectSuite, kind: Kind): void {
+  const [first, second] = kind.keys;
+  const { rows, parked, created } = tableOf(suite);
+
+  it('the second is set aside, and what deletes it leaves the row of the first', async () => {
+    const bench = await suite.start([await created(kind)], { settings: { laterRecords: 'take-over' } });
+    await suite.write(bench, said(first, 'first', 1));
+    await suite.write(bench, said(second, 'second', 2));
+    expect(await rows()).toEqual(['first']);
+    expect(await parked()).toEqual(['KEY_TAKEN']);
+    await suite.write(bench, said(second, '', 3, true));
+    expect(await rows()).toEqual(['first']);
+    expect(await parked()).toEqual([]);
+    await suite.write(bench, said(first, 'first again', 4));
+    await suite.write(bench, said(second, 'second again', 5));
+    expect(await rows()).toEqual(['first again']);
+    // never seen before, and gone at once
+    await suite.write(bench, said(first, '', 6, true));
+    expect(await rows()).toEqual([]);
+  });
+
+  it('once the first is gone the second lands, and then the first is the one that is refused', async () => {
+    const bench = await suite.start([await created(kind)]);
+    await suite.write(bench, said(first, 'first', 1));
+    await suite.write(bench, said(second, 'second', 2), said(first, '', 3, true));
+    await suite.execute(
+      `UPDATE seam.parked SET next_try_at = ${suite.name === 'postgres' ? 'now()' : 'UTC_TIMESTAMP(6)'}`,
+    );
+    await eventually(async () => (await suite.count('seam.parked')) === 0, 'the second lands');
+    expect(await rows()).toEqual(['second']);
+    await suite.write(bench, said(first, 'first is back', 4));
+    expect(await rows()).toEqual(['second']);
+    expect(await parked()).toEqual(['KEY_TAKEN']);
+    await suite.write(bench, said(second, '', 5, true));
+    expect(await rows()).toEqual([]);
+  });
+}
+
+function inBatches(suite: DialectSuite, kind: Kind): void {
+  const [first, second] = kind.keys;
+  const { rows, parked, created } = tableOf(suite);
+
+  it('in one batch too, and all others of it land; also in a batch of new rows after another', async () => {
+    const bench = await suite.start([await created(kind)], { settings: { batchRecordsMax: 4 } });
+    const others =
+      kind.convert !== undefined || kind.types.postgres === 'numeric(8,2)'
+        ? ['11', '12', '13', '14']
+        : ['e', 'f', 'g', 'h'];
+    const isConstant = first === 'one';
+    if (!isConstant) await suite.write(bench, ...others.slice(0, 2).map((id) => said(id, `other ${id}`, 1)));
+    await suite.write(
+      bench,
+      said(first, 'one of two', 2),
+      said(second, 'one of two', 2),
+      ...(isConstant ? [] : others.slice(2).map((id) => said(id, `other ${id}`, 2))),
+    );
+    expect(await rows()).toEqual(['one of two', ...(isConstant ? [] : others.map((id) => `other ${id}`))]);
+    expect(await parked()).toEqual(['KEY_TAKEN']);
+  });
+
+  it('a row that was there before belongs to the key that writes it first', async () => {
+    const table = await created(kind);
+    const value = kind.convert === undefined ? second : String(kind.convert(second));
+    await suite.execute(`INSERT INTO shop.one VALUES ('${value}', 'of old')`);
+    const bench = await suite.start([table], { settings: { laterRecords: 'take-over' } });
+    await suite.write(bench, said(first, 'first', 1));
+    expect(await rows()).toEqual(['first']);
+    await suite.write(bench, said(second, 'second', 2), said(second, 'second again', 3));
+    expect(await rows()).toEqual(['first']);
+    await suite.write(bench, said(second, '', 4, true));
+    expect(await rows()).toEqual(['first']);
+    await suite.write(bench, said(first, '', 5, true));
+    expect(await rows()).toEqual([]);
+    expect(await suite.count('seam.row_owner')).toBe(0);
+  });
+}
+
+function tableOf(suite: DialectSuite) {
   const rows = async () => (await suite.rows('SELECT descr FROM shop.one ORDER BY 1')).map(({ descr }) => descr);
   const parked = async () =>
     (await suite.rows('SELECT DISTINCT reason_code FROM seam.parked ORDER BY 1')).map((one) => one.reason_code);
-  const said = (productId: string, description: string, at: number, gone = false) =>
-    product({ productId, description }, { at, gone });
 
   async function created({ types, convert = maxLength(20) }: Kind) {
     if (suite.name === 'postgres') {
@@ -80,74 +162,8 @@ describeDialects((suite) => {
     });
   }
 
-  describe.each(KINDS)('two keys that are one row: $name', (kind) => {
-    const [first, second] = kind.keys;
+  return { rows, parked, created };
+}
 
-    it('the second is set aside, and what deletes it leaves the row of the first', async () => {
-      const bench = await suite.start([await created(kind)], { settings: { laterRecords: 'take-over' } });
-      await suite.write(bench, said(first, 'first', 1));
-      await suite.write(bench, said(second, 'second', 2));
-      expect(await rows()).toEqual(['first']);
-      expect(await parked()).toEqual(['KEY_TAKEN']);
-      await suite.write(bench, said(second, '', 3, true));
-      expect(await rows()).toEqual(['first']);
-      expect(await parked()).toEqual([]);
-      await suite.write(bench, said(first, 'first again', 4));
-      await suite.write(bench, said(second, 'second again', 5));
-      expect(await rows()).toEqual(['first again']);
-      // never seen before, and gone at once
-      await suite.write(bench, said(first, '', 6, true));
-      expect(await rows()).toEqual([]);
-    });
-
-    it('once the first is gone the second lands, and then the first is the one that is refused', async () => {
-      const bench = await suite.start([await created(kind)]);
-      await suite.write(bench, said(first, 'first', 1));
-      await suite.write(bench, said(second, 'second', 2), said(first, '', 3, true));
-      await suite.execute(
-        `UPDATE seam.parked SET next_try_at = ${suite.name === 'postgres' ? 'now()' : 'UTC_TIMESTAMP(6)'}`,
-      );
-      await eventually(async () => (await suite.count('seam.parked')) === 0, 'the second lands');
-      expect(await rows()).toEqual(['second']);
-      await suite.write(bench, said(first, 'first is back', 4));
-      expect(await rows()).toEqual(['second']);
-      expect(await parked()).toEqual(['KEY_TAKEN']);
-      await suite.write(bench, said(second, '', 5, true));
-      expect(await rows()).toEqual([]);
-    });
-
-    it('in one batch too, and all others of it land; also in a batch of new rows after another', async () => {
-      const bench = await suite.start([await created(kind)], { settings: { batchRecordsMax: 4 } });
-      const others =
-        kind.convert !== undefined || kind.types.postgres === 'numeric(8,2)'
-          ? ['11', '12', '13', '14']
-          : ['e', 'f', 'g', 'h'];
-      const isConstant = first === 'one';
-      if (!isConstant) await suite.write(bench, ...others.slice(0, 2).map((id) => said(id, `other ${id}`, 1)));
-      await suite.write(
-        bench,
-        said(first, 'one of two', 2),
-        said(second, 'one of two', 2),
-        ...(isConstant ? [] : others.slice(2).map((id) => said(id, `other ${id}`, 2))),
-      );
-      expect(await rows()).toEqual(['one of two', ...(isConstant ? [] : others.map((id) => `other ${id}`))]);
-      expect(await parked()).toEqual(['KEY_TAKEN']);
-    });
-
-    it('a row that was there before belongs to the key that writes it first', async () => {
-      const table = await created(kind);
-      const value = kind.convert === undefined ? second : String(kind.convert(second));
-      await suite.execute(`INSERT INTO shop.one VALUES ('${value}', 'of old')`);
-      const bench = await suite.start([table], { settings: { laterRecords: 'take-over' } });
-      await suite.write(bench, said(first, 'first', 1));
-      expect(await rows()).toEqual(['first']);
-      await suite.write(bench, said(second, 'second', 2), said(second, 'second again', 3));
-      expect(await rows()).toEqual(['first']);
-      await suite.write(bench, said(second, '', 4, true));
-      expect(await rows()).toEqual(['first']);
-      await suite.write(bench, said(first, '', 5, true));
-      expect(await rows()).toEqual([]);
-      expect(await suite.count('seam.row_owner')).toBe(0);
-    });
-  });
-});
+const said = (productId: string, description: string, at: number, gone = false) =>
+  product({ productId, description }, { at, gone });

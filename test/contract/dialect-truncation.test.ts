@@ -10,76 +10,82 @@ import { truncation } from '../support/test-log.ts';
 const [SPRING, SUMMER] = ['shop.sales_spring', 'shop.sales_summer'];
 
 describeDialects((suite) => {
-  const orders = async () => (await suite.rows('SELECT ord_no FROM shop.ord ORDER BY 1')).map(({ ord_no }) => ord_no);
+  describe('a truncation', () => ofKeys(suite));
+  describe('a truncation of an entity with one table, or with rows of unknown origin', () => ofOrigins(suite));
+  upgrades(suite);
+});
 
-  describe('a truncation', () => {
-    it('is set aside for each key that waits, and takes each of them once it is released', async () => {
-      const bench = await suite.start([order]);
-      const keys = ['a', 'b', 'c', 'd'];
-      await suite.write(bench, ...keys.map((key) => ordered(key, '1.000', { at: 1 })));
-      for (const key of keys) bench.log.appendUnreadable('sales-order', key);
-      await bench.settled();
-      await suite.write(bench, truncation('sales-order', 3));
-      const parked = `SELECT DISTINCT ${suite.name === 'postgres' ? 'key' : '`key`'} AS parked FROM seam.parked`;
-      const behind = `${parked} WHERE reason_code = 'KEY_PARKED' ORDER BY 1`;
-      expect(await suite.rows(behind)).toEqual(keys.map((key) => ({ parked: key })));
-      await suite.execute("DELETE FROM seam.parked WHERE reason_code = 'AVRO_DECODE_FAILED'", tried(suite));
-      await eventually(async () => (await suite.count('seam.parked')) === 0, 'nothing is set aside');
-      expect(await orders()).toEqual([]);
-    });
-
-    it('takes the keys of its own table, where several feed the entity', async () => {
-      const bench = await suite.start([order]);
-      const of = (table: string) => (id: string, at: number) => ordered(id, `${at}.000`, { at, table });
-      const [spring, summer] = [of(SPRING as string), of(SUMMER as string)];
-      await suite.write(bench, spring('a', 1), spring('moved', 1), summer('b', 1), summer('moved', 2));
-      await suite.write(bench, truncation('sales-order', 5, SPRING));
-      expect(await orders()).toEqual(['b', 'moved']);
-      // older than the truncation: of its table they are stale, of the other one they are news, by the fast path and by a plan
-      await suite.write(bench, spring('a', 4), summer('c', 4));
-      await suite.write(bench, summer('d', 4));
-      await suite.write(bench, spring('e', 4));
-      expect(await orders()).toEqual(['b', 'c', 'd', 'moved']);
-      await suite.write(bench, spring('a', 6));
-      expect(await orders()).toEqual(['a', 'b', 'c', 'd', 'moved']);
-      await suite.write(bench, truncation('sales-order', 7, SUMMER));
-      expect(await orders()).toEqual(['a']);
-    });
-
-    it('of one table alone takes every key', async () => {
-      const bench = await suite.start([order]);
-      await suite.write(
-        bench,
-        ordered('a', '1.000', { at: 1 }),
-        ordered('b', '1.000', { at: 1, table: SPRING as string }),
-      );
-      await suite.write(bench, truncation('sales-order', 2));
-      expect(await orders()).toEqual([]);
-    });
-
-    it('leaves keys that were written before their table was kept, and says so with the command that tells it', async () => {
-      const bench = await suite.start([order]);
-      await suite.write(
-        bench,
-        ordered('old', '1.000', { at: 1 }),
-        ordered('new', '1.000', { at: 1, table: SPRING as string }),
-      );
-      await suite.write(bench, truncation('sales-order', 2, SPRING));
-      expect(await orders()).toEqual(['old']);
-      expect(bench.lines.map(({ fields }) => fields)).toContainEqual(
-        expect.objectContaining({
-          code: 'TRUNCATION_UNSCOPED',
-          keys: 1,
-          next: 'seam resnapshot --system elsewhere --yes',
-        }),
-      );
-      // what that command makes of it: the row is read again, and then its table is known
-      await suite.write(bench, ordered('old', '1.000', { at: 3, table: SPRING as string }));
-      await suite.write(bench, truncation('sales-order', 4, SPRING));
-      expect(await orders()).toEqual([]);
-    });
+function ofKeys(suite: DialectSuite): void {
+  it('is set aside for each key that waits, and takes each of them once it is released', async () => {
+    const bench = await suite.start([order]);
+    const keys = ['a', 'b', 'c', 'd'];
+    await suite.write(bench, ...keys.map((key) => ordered(key, '1.000', { at: 1 })));
+    for (const key of keys) bench.log.appendUnreadable('sales-order', key);
+    await bench.settled();
+    await suite.write(bench, truncation('sales-order', 3));
+    const parked = `SELECT DISTINCT ${suite.name === 'postgres' ? 'key' : '`key`'} AS parked FROM seam.parked`;
+    const behind = `${parked} WHERE reason_code = 'KEY_PARKED' ORDER BY 1`;
+    expect(await suite.rows(behind)).toEqual(keys.map((key) => ({ parked: key })));
+    await suite.execute("DELETE FROM seam.parked WHERE reason_code = 'AVRO_DECODE_FAILED'", tried(suite));
+    await eventually(async () => (await suite.count('seam.parked')) === 0, 'nothing is set aside');
+    expect(await ordersOf(suite)).toEqual([]);
   });
 
+  it('takes the keys of its own table, where several feed the entity', async () => {
+    const bench = await suite.start([order]);
+    const of = (table: string) => (id: string, at: number) => ordered(id, `${at}.000`, { at, table });
+    const [spring, summer] = [of(SPRING as string), of(SUMMER as string)];
+    await suite.write(bench, spring('a', 1), spring('moved', 1), summer('b', 1), summer('moved', 2));
+    await suite.write(bench, truncation('sales-order', 5, SPRING));
+    expect(await ordersOf(suite)).toEqual(['b', 'moved']);
+    // older than the truncation: of its table they are stale, of the other one they are news, by the fast path and by a plan
+    await suite.write(bench, spring('a', 4), summer('c', 4));
+    await suite.write(bench, summer('d', 4));
+    await suite.write(bench, spring('e', 4));
+    expect(await ordersOf(suite)).toEqual(['b', 'c', 'd', 'moved']);
+    await suite.write(bench, spring('a', 6));
+    expect(await ordersOf(suite)).toEqual(['a', 'b', 'c', 'd', 'moved']);
+    await suite.write(bench, truncation('sales-order', 7, SUMMER));
+    expect(await ordersOf(suite)).toEqual(['a']);
+  });
+}
+
+function ofOrigins(suite: DialectSuite): void {
+  it('of one table alone takes every key', async () => {
+    const bench = await suite.start([order]);
+    await suite.write(
+      bench,
+      ordered('a', '1.000', { at: 1 }),
+      ordered('b', '1.000', { at: 1, table: SPRING as string }),
+    );
+    await suite.write(bench, truncation('sales-order', 2));
+    expect(await ordersOf(suite)).toEqual([]);
+  });
+
+  it('leaves keys that were written before their table was kept, and says so with the command that tells it', async () => {
+    const bench = await suite.start([order]);
+    await suite.write(
+      bench,
+      ordered('old', '1.000', { at: 1 }),
+      ordered('new', '1.000', { at: 1, table: SPRING as string }),
+    );
+    await suite.write(bench, truncation('sales-order', 2, SPRING));
+    expect(await ordersOf(suite)).toEqual(['old']);
+    expect(bench.lines.map(({ fields }) => fields)).toContainEqual(
+      expect.objectContaining({
+        code: 'TRUNCATION_UNSCOPED',
+        keys: 1,
+        next: 'seam resnapshot --system elsewhere --yes',
+      }),
+    );
+    // what that command makes of it: the row is read again, and then its table is known
+    await suite.write(bench, ordered('old', '1.000', { at: 3, table: SPRING as string }));
+    await suite.write(bench, truncation('sales-order', 4, SPRING));
+    expect(await ordersOf(suite)).toEqual([]);
+  });
+}
+
+function upgrades(suite: DialectSuite): void {
   describe('a side schema of an earlier version', () => {
     it('is refused with the command that brings it up to date, and after that goes on with what it holds', async () => {
       const before = await suite.start([order]);
@@ -103,10 +109,14 @@ describeDialects((suite) => {
       );
       await suite.execute(...checkDropped(suite), tried(suite));
       await eventually(async () => (await suite.count('seam.parked')) === 0, 'nothing is set aside');
-      expect(await orders()).toEqual([]);
+      expect(await ordersOf(suite)).toEqual([]);
     });
   });
-});
+}
+
+async function ordersOf(suite: DialectSuite): Promise<unknown[]> {
+  return (await suite.rows('SELECT ord_no FROM shop.ord ORDER BY 1')).map(({ ord_no }) => ord_no);
+}
 
 function checkDropped({ name }: DialectSuite): string[] {
   return name === 'postgres'

@@ -28,39 +28,10 @@ const mapping: CanonicalMapping = {
 };
 const feed = { table: TABLE, mapping, lookups: { canonicalId: () => undefined } };
 
-describeDialects((suite) => {
-  const source = (): ReadConnection => ({ kind: suite.name, ...suite.database.sink });
+describeDialects((suite) => readings(suite));
 
-  async function filled(rows: number): Promise<void> {
-    const numbers = suite.name === 'postgres' ? `generate_series(1, ${rows}) AS g(n)` : `seq_1_to_${rows} AS g`;
-    const number = suite.name === 'postgres' ? 'g.n' : 'g.seq';
-    await suite.execute(
-      `DROP TABLE IF EXISTS ${TABLE}`,
-      `CREATE TABLE ${TABLE} (code varchar(20) PRIMARY KEY, note varchar(1000))`,
-      `INSERT INTO ${TABLE} SELECT concat('p', ${number}), repeat('x', 900) FROM ${numbers}`,
-    );
-  }
-
-  /** As the sweep looks, up to where it would ask the log what is held. */
-  const looked = () =>
-    look({
-      log: new TestLog(),
-      groupId: 'test',
-      system: 'lab',
-      tables: [TABLE],
-      feeds: [feed],
-      description: LOCATION,
-      source: source(),
-      targets: [],
-      mark: {
-        position: encodePosition({ epoch: 1, phase: 'stream', major: 9n, minor: 0n, isDelete: false }),
-        orderTimeUs: 9n,
-      },
-      markAgain: () => Promise.reject(new Error('not asked for')),
-      asked: { by: 'test', reason: '' },
-      signal: new AbortController().signal,
-    });
-  const withheld = async () => (await looked()).withheld;
+function readings(suite: DialectSuite): void {
+  const { source, filled, withheld } = reader(suite);
 
   describe('a reading of a table', () => {
     it('whose connection is cut in the middle fails, and does not end early', async () => {
@@ -112,7 +83,44 @@ describeDialects((suite) => {
       }
     });
   });
-});
+}
+
+function reader(suite: DialectSuite) {
+  const source = (): ReadConnection => ({ kind: suite.name, ...suite.database.sink });
+
+  async function filled(rows: number): Promise<void> {
+    const numbers = suite.name === 'postgres' ? `generate_series(1, ${rows}) AS g(n)` : `seq_1_to_${rows} AS g`;
+    const number = suite.name === 'postgres' ? 'g.n' : 'g.seq';
+    await suite.execute(
+      `DROP TABLE IF EXISTS ${TABLE}`,
+      `CREATE TABLE ${TABLE} (code varchar(20) PRIMARY KEY, note varchar(1000))`,
+      `INSERT INTO ${TABLE} SELECT concat('p', ${number}), repeat('x', 900) FROM ${numbers}`,
+    );
+  }
+
+  /** As the sweep looks, up to where it would ask the log what is held. */
+  const looked = () =>
+    look({
+      log: new TestLog(),
+      groupId: 'test',
+      system: 'lab',
+      tables: [TABLE],
+      feeds: [feed],
+      description: LOCATION,
+      source: source(),
+      targets: [],
+      mark: {
+        position: encodePosition({ epoch: 1, phase: 'stream', major: 9n, minor: 0n, isDelete: false }),
+        orderTimeUs: 9n,
+      },
+      markAgain: () => Promise.reject(new Error('not asked for')),
+      asked: { by: 'test', reason: '' },
+      signal: new AbortController().signal,
+    });
+  const withheld = async () => (await looked()).withheld;
+
+  return { source, filled, withheld };
+}
 
 /** Statements that end every connection of the reader. */
 async function killed(suite: DialectSuite): Promise<string[]> {

@@ -187,24 +187,6 @@ describe('single events', () => {
     expect(kept.written).toEqual([]);
   });
 
-  it('of several tables of one entity name their own, and a truncation reaches the keys of its own', async () => {
-    const of = erp.tables['erp.prod'] as never;
-    const yearly = defineSource({ system: 'erp', tables: { 's.old': of, 's.new': of } });
-    const bench = new CanonicalizeBench(yearly);
-    const { written } = await bench.run('s.new', [{ op: 'c', after: product }]);
-    expect(written).toMatchObject([{ key: product.prod_no, meta: { table: 's.new' } }]);
-    const truncated = await bench.run('s.old', [{ op: 't' }]);
-    expect(new Set(truncated.written.map(({ key }) => key))).toEqual(new Set(['\\truncate erp s.old']));
-    expect(truncated.written[0]?.meta).toMatchObject({ operation: 't', table: 's.old' });
-  });
-
-  it('of a table that shares its entity with other systems reach what this system said', async () => {
-    const { written } = await new CanonicalizeBench(crm).run('crm.mbr', [{ op: 't' }]);
-    const keyOf = (entity: string) => written.find((one) => one.entity === entity)?.key;
-    expect(keyOf('member-contact')).toBe('\\truncate crm');
-    expect(keyOf('member')).toBe('\\truncate');
-  });
-
   it('of an unmapped table, or with NULLs that may be hidden, stop the topic with what to do', async () => {
     await expect(new CanonicalizeBench(wide).run('s.unknown', [{ op: 'c' }])).rejects.toMatchObject({
       class: 'contract',
