@@ -9,7 +9,7 @@ import type { Deployment } from '../../core/deployment.ts';
 import { SeamError } from '../../core/errors.ts';
 import { openLog } from '../log.ts';
 import type { RunningWorker } from '../run/sink.ts';
-import type { WorkerReport, WorkerStatus } from '../workers.ts';
+import type { WorkerReport } from '../workers.ts';
 import { ConditionBook } from './condition-book.ts';
 import { StatusPublisher } from './status-topic.ts';
 
@@ -21,10 +21,12 @@ export class PublishedWorker {
   readonly #publisher: StatusPublisher;
   #running: RunningWorker | undefined;
   #failure: Sighting | undefined;
+  readonly #starting: Condition;
 
   constructor(deployment: Deployment, worker: string) {
     const logger = createLogger('info', { worker });
     this.#worker = worker;
+    this.#starting = starting(worker, systemClock.nowMs());
     this.#book = new ConditionBook(systemClock, logger);
     this.#publisher = new StatusPublisher({
       log: openLog(deployment, 'seam-status', createLogger('error')),
@@ -53,16 +55,16 @@ export class PublishedWorker {
   }
 
   report(): WorkerReport {
-    const { sightings = [], ...status } = this.#status();
-    return { ...status, conditions: this.#book.note(sightings) };
-  }
-
-  #status(): WorkerStatus {
     if (this.#failure !== undefined) {
-      return { state: 'failed', reason: this.#failure.text, sightings: [this.#failure], counters: {}, gauges: {} };
+      const conditions = this.#book.note([this.#failure]);
+      return { state: 'failed', reason: this.#failure.text, conditions, counters: {}, gauges: {} };
     }
-    if (this.#running !== undefined) return this.#running.status();
-    return { state: 'paused', sightings: [starting(this.#worker)], counters: {}, gauges: {} };
+    // every start passes through this state, so nobody is told of it by the log
+    if (this.#running === undefined) {
+      return { state: 'paused', conditions: [this.#starting], counters: {}, gauges: {} };
+    }
+    const { sightings = [], ...status } = this.#running.status();
+    return { ...status, conditions: this.#book.note(sightings) };
   }
 }
 
@@ -75,7 +77,7 @@ function failureOf(error: unknown, worker: string): Sighting {
   return { id: 'WORKER_CRASHED', severity: 'halt', object, text: `the worker crashed: ${kind}`, next };
 }
 
-function starting(worker: string): Sighting {
+function starting(worker: string, sinceMs: number): Condition {
   const object = { kind: 'worker', worker } as const;
-  return { id: WORKER_STARTING, severity: 'warning', object, text: 'the worker is starting', next: undefined };
+  return { id: WORKER_STARTING, severity: 'warning', object, sinceMs, text: 'the worker is starting', next: undefined };
 }
