@@ -5,19 +5,20 @@
  *   no offset, or one in the middle of a snapshot   the snapshot begins anew with the new settings, and covers every table that they name
  *   an empty offset                                 no row was read, and the connector would take it for finished: forgotten
  *   an offset behind the snapshot                   the connector goes on there; tables that are new are not read by it
+ *   no offset, but a snapshot that was whole before refused: its rows would count as older than what was streamed since
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ConnectClient, ConnectorConfig } from '../../adapters/connect-client.ts';
 import { createLogger } from '../../adapters/logger.ts';
 import type { Deployment } from '../../core/deployment.ts';
-import { TransientError } from '../../core/errors.ts';
+import { ContractError, TransientError } from '../../core/errors.ts';
 import { openLog } from '../log.ts';
 import { type FirstSnapshot, firstSnapshot, withoutNotifications } from '../resnapshot/first-snapshot.ts';
 import { rawEnds } from '../resnapshot/raw-ends.ts';
-import { noteFirstSnapshot } from '../resnapshot/read-whole.ts';
+import { noteFirstSnapshot, type WholeRecord, wholeRecord } from '../resnapshot/read-whole.ts';
 import { openSource, type SourceSession } from '../resnapshot/source-session.ts';
 import { sourceSystem } from '../systems.ts';
-import { type ConnectorPlan, whenAvailable } from './connectors.ts';
+import { type ConnectorPlan, epochOfConfig, whenAvailable } from './connectors.ts';
 import { sourceConnection } from './verify-deployment.ts';
 
 const STOP_MS_MAX = 60_000;
@@ -33,17 +34,50 @@ export async function putConnector(
   if (isNew) await whenAvailable(() => client.createStopped(name, withoutNotifications(config)));
   else if ((await snapshotOf(client, name)) !== 'finished') await stopConnector(client, name);
   const snapshot = await snapshotOf(client, name);
+  if (snapshot !== 'finished') await refuseForgotten(deployment, client, { system, name, isNew });
   if (snapshot === 'skipped') await whenAvailable(() => client.forgetOffsets(name));
-  if (snapshot !== 'finished') await coverAllTables(deployment, system);
+  if (snapshot !== 'finished') await coverAllTables(deployment, system, epochOfConfig(config));
   const wanted = snapshot === 'finished' ? config : withoutNotifications(config);
   if (!isNew) await whenAvailable(() => client.put(name, wanted));
   await whenAvailable(() => client.resume(name));
 }
 
-async function coverAllTables(deployment: Deployment, system: string): Promise<void> {
+type Forgotten = { readonly system: string; readonly name: string; readonly isNew: boolean };
+
+/** Kafka Connect has lost the offsets of a connector that had streamed: only a new epoch makes what is read now newer. */
+async function refuseForgotten(
+  deployment: Deployment,
+  client: ConnectClient,
+  { system, name, isNew }: Forgotten,
+): Promise<void> {
+  const record = await storedRecord(deployment, system);
+  if (record === undefined || record.before !== undefined) return;
+  if (isNew) await whenAvailable(() => client.remove(name));
+  throw new ContractError({
+    code: 'CONNECTOR_FORGOT',
+    message: `kafka connect has forgotten how far ${name} had read`,
+    where: `source ${system}`,
+    hint: `read all of it again: seam connectors recover ${system} --yes`,
+  });
+}
+
+/** undefined also where the side schema is not there yet; what else lacks, the checks say before anything is applied. */
+export async function storedRecord(deployment: Deployment, system: string): Promise<WholeRecord | undefined> {
+  return withSource(deployment, system, wholeRecord).catch(() => undefined);
+}
+
+function coverAllTables(deployment: Deployment, system: string, epoch: number): Promise<void> {
+  return withSource(deployment, system, (session) => beginFirstSnapshot(deployment, session, system, epoch));
+}
+
+async function withSource<T>(
+  deployment: Deployment,
+  system: string,
+  work: (session: SourceSession) => Promise<T>,
+): Promise<T> {
   const session = await openSource(await sourceConnection(deployment, system));
   try {
-    await beginFirstSnapshot(deployment, session, system);
+    return await work(session);
   } finally {
     await session.close();
   }
@@ -54,10 +88,11 @@ export async function beginFirstSnapshot(
   deployment: Deployment,
   session: SourceSession,
   system: string,
+  epoch: number,
 ): Promise<void> {
   const tables = Object.keys(sourceSystem(system).source.mapping.tables);
   const log = openLog(deployment, 'seam-connectors', createLogger('error'));
-  await noteFirstSnapshot(session, tables, await rawEnds(log, system, tables));
+  await noteFirstSnapshot(session, tables, await rawEnds(log, system, tables), epoch);
 }
 
 async function snapshotOf(client: ConnectClient, name: string): Promise<FirstSnapshot> {

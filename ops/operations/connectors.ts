@@ -16,7 +16,7 @@ import { notChecked } from '../sources/not-checked.ts';
 import { systemNamed } from '../systems.ts';
 import { collide, withDerived, withUnicodeFields } from './connector-settings.ts';
 import { sourceConnection } from './verify-deployment.ts';
-import { putConnector } from './connector-start.ts';
+import { putConnector, storedRecord } from './connector-start.ts';
 
 export const SECRETS_PREFIX = '/run/seam/secrets';
 // biome-ignore lint/suspicious/noTemplateCurlyInString: a place holder of connector.json, not of TypeScript
@@ -57,7 +57,7 @@ export async function planConnectors(
     const read = await readConnector(file, deployment);
     const present = await whenAvailable(() => client.config(read.name));
     const kept = {
-      epoch: epochOfConfig(present ?? {}),
+      epoch: present === null ? ((await storedRecord(deployment, system))?.epoch ?? 0) : epochOfConfig(present),
       identity: present?.[IDENTITY_SETTING],
       tells: tellsOfReadings(present ?? {}),
     };

@@ -15,7 +15,7 @@ import { cleanUp, newRequestId } from '../resnapshot/signals.ts';
 import { openSource, type SourceSession } from '../resnapshot/source-session.ts';
 import { forgetLosses } from '../sources/checks/mariadb/log/look.ts';
 import { connectorName, lookAt, rememberedOf } from '../sources/look.ts';
-import { beginFirstSnapshot, notStopped, stopConnector } from './connector-start.ts';
+import { beginFirstSnapshot, notStopped, stopConnector, storedRecord } from './connector-start.ts';
 import { type ConnectorPlan, epochOfConfig, planConnectors, taskFailed, whenAvailable } from './connectors.ts';
 import { proveFirstSnapshot } from './first-snapshot-proof.ts';
 import { FirstSnapshotWait } from './first-snapshot-wait.ts';
@@ -44,7 +44,7 @@ export async function planRecovery(deployment: Deployment, name: string): Promis
   const system = sourceSystem(name);
   const remembered = (await whenAvailable(() => rememberedOf(deployment, name))) ?? { config: {}, offset: undefined };
   const { identity, found } = await lookAt(deployment, name, remembered);
-  const epoch = epochOfConfig(remembered.config) + 1;
+  const epoch = Math.max(epochOfConfig(remembered.config), (await storedRecord(deployment, name))?.epoch ?? 0) + 1;
   const file = { system: name, file: (system.source as { connectorFile: URL }).connectorFile };
   const [connector] = await planConnectors(deployment, [file], { epoch, identity });
   const tables = mappedTables(system);
@@ -85,7 +85,8 @@ export async function recover(
       }
       await cleanUp(session);
       await forgetLosses(session, plan.epoch);
-      await beginFirstSnapshot(deployment, session, system);
+      // before the offsets go: a connector without them that was read to its end counts as one that forgot
+      await beginFirstSnapshot(deployment, session, system, plan.epoch);
     });
     const refuse = () => refuseUnreadable(session, system);
     const wait = new FirstSnapshotWait({ deployment, client, log: watch.log, system, tables, report, refuse, signal });
@@ -93,13 +94,15 @@ export async function recover(
     await whenAvailable(() => client.resume(plan.connector.name));
     const rows = await wait.finished();
     await proveFirstSnapshot(deployment, system, (text) => report({ kind: 'waits', text }), signal);
-    await noteAllReadAgain(session, plan);
     const asked = { by: userInfo().username, reason, where: undefined, sweep: true };
     const request = { ...asked, id: newRequestId(Date.now()), tables };
     const swept = await sweepTables({ deployment, watch, session, request }, deletionsMax, (one) =>
       report({ kind: 'swept', swept: one }),
     );
-    if (!areDeletionsAsked(swept)) await finishReading();
+    if (!areDeletionsAsked(swept)) {
+      await finishReading();
+      await noteAllReadAgain(session, plan);
+    }
     await cleanUp(session);
     return { rows, swept };
   } finally {
@@ -131,9 +134,9 @@ async function startAnew(
 ): Promise<void> {
   if (action === 'create') await whenAvailable(() => client.createStopped(name, config));
   else await stopConnector(client, name);
+  await whileStopped();
   const known = await whenAvailable(() => client.offsets(name));
   if (known.length > 0) await whenAvailable(() => client.forgetOffsets(name));
-  await whileStopped();
   await whenAvailable(() => client.put(name, config));
 }
 

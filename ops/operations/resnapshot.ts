@@ -13,7 +13,7 @@ import { ConfigError, ContractError } from '../../core/errors.ts';
 import { openLog } from '../log.ts';
 import { firstSnapshot, tellsOfReadings, withNotifications } from '../resnapshot/first-snapshot.ts';
 import { whyNotReadable } from '../resnapshot/readable.ts';
-import { noteReadingAgain, noteWholeTables, wholeTables } from '../resnapshot/read-whole.ts';
+import { addWholeTables, noteReadingAgain, wholeTables } from '../resnapshot/read-whole.ts';
 import { goOnReading, type Reading, type ReadingParts, readAgain, tableNotRead } from '../resnapshot/reading.ts';
 import { cleanUp, newRequestId, openRequest, type SnapshotRequest } from '../resnapshot/signals.ts';
 import { openSource, type SourceSession } from '../resnapshot/source-session.ts';
@@ -169,7 +169,7 @@ export async function resnapshot(
     // a part of the rows, or rows without their deletions, heal only what they are
     const isWhole = plan.request.where === undefined && plan.request.sweep && !areDeletionsAsked(swept);
     if (isWhole) await finishReading();
-    await noteRead(session, choice.system, first?.request ?? plan.request);
+    await noteRead(session, choice.system, first?.request ?? plan.request, isWhole);
     await cleanUp(session);
     return { rows, swept };
   } finally {
@@ -216,15 +216,22 @@ async function letConnectorTell(deployment: Deployment, system: string): Promise
 }
 
 /** Of whole tables: their rows of before the log are known now, and what is older is covered. */
-async function noteRead(session: SourceSession, system: string, request: SnapshotRequest): Promise<void> {
+async function noteRead(
+  session: SourceSession,
+  system: string,
+  request: SnapshotRequest,
+  isSwept: boolean,
+): Promise<void> {
   if (request.where !== undefined) return;
-  if (request.readFrom !== undefined) {
+  if (isSwept && request.readFrom !== undefined) {
     for (const table of request.tables) await noteReadingAgain(session, table, Buffer.from(request.readFrom, 'hex'));
   }
   const known = await wholeTables(session);
   const all = mappedTables(sourceSystem(system));
-  if (known !== undefined) await noteWholeTables(session, [...known, ...request.tables]);
-  else if (all.every((table) => request.tables.includes(table))) await noteWholeTables(session, request.tables);
+  // of an older connector the list begins with all tables, or the others would halt
+  if (known !== undefined || all.every((table) => request.tables.includes(table))) {
+    await addWholeTables(session, request.tables);
+  }
 }
 
 export function watchOf(deployment: Deployment, system: string, signal: AbortSignal): Watch {

@@ -18,19 +18,26 @@ export type WholeRecord = {
   readonly tables: ReadonlySet<string>;
   /** Of a first snapshot whose outcome nobody looked at yet: how many records each table's topic held before it. */
   readonly before: ReadonlyMap<string, bigint> | undefined;
+  /** Of the positions of that connector: kept here too, since a connector that is deleted takes its settings along. */
+  readonly epoch: number;
 };
 
-type StoredWhole = { readonly tables: string[]; readonly before?: Record<string, string> };
+type StoredWhole = {
+  readonly tables: string[];
+  readonly before?: Record<string, string> | undefined;
+  readonly epoch?: number;
+};
 
 /** undefined: nobody ever wrote it. */
 export async function wholeRecord(session: SourceSession): Promise<WholeRecord | undefined> {
   const rows = await session.query<{ data: string }>('SELECT data FROM seam.signal WHERE id = ?', [WHOLE]);
   if (rows[0] === undefined) return undefined;
-  const { tables, before } = JSON.parse(rows[0].data) as StoredWhole;
+  const { tables, before, epoch = 0 } = JSON.parse(rows[0].data) as StoredWhole;
   const counts = before === undefined ? undefined : Object.entries(before);
   return {
     tables: new Set(tables),
     before: counts && new Map(counts.map(([table, count]) => [table, BigInt(count)])),
+    epoch,
   };
 }
 
@@ -38,8 +45,21 @@ export async function wholeTables(session: SourceSession): Promise<ReadonlySet<s
   return (await wholeRecord(session))?.tables;
 }
 
+/** The outcome of a first snapshot. */
 export async function noteWholeTables(session: SourceSession, tables: Iterable<string>): Promise<void> {
-  await replace(session, WHOLE, WHOLE, { tables: sorted(tables) });
+  const epoch = (await wholeRecord(session))?.epoch ?? 0;
+  await store(session, { tables: sorted(tables), epoch });
+}
+
+/** Tables that were read again, beside what is known of the others. */
+export async function addWholeTables(session: SourceSession, tables: readonly string[]): Promise<void> {
+  const known = await wholeRecord(session);
+  const before = [...(known?.before ?? [])].filter(([table]) => !tables.includes(table));
+  await store(session, {
+    tables: sorted([...(known?.tables ?? []), ...tables]),
+    before: known?.before === undefined ? undefined : texts(before),
+    epoch: known?.epoch ?? 0,
+  });
 }
 
 /** A first snapshot of these tables begins; `before`: the records of each topic. */
@@ -47,9 +67,17 @@ export async function noteFirstSnapshot(
   session: SourceSession,
   tables: Iterable<string>,
   before: ReadonlyMap<string, bigint>,
+  epoch: number,
 ): Promise<void> {
-  const counts = Object.fromEntries([...before].map(([table, count]) => [table, String(count)]));
-  await replace(session, WHOLE, WHOLE, { tables: sorted(tables), before: counts });
+  await store(session, { tables: sorted(tables), before: texts(before), epoch });
+}
+
+function store(session: SourceSession, stored: StoredWhole): Promise<void> {
+  return replace(session, WHOLE, WHOLE, stored);
+}
+
+function texts(counts: Iterable<readonly [string, bigint]>): Record<string, string> {
+  return Object.fromEntries([...counts].map(([table, count]) => [table, String(count)]));
 }
 
 function sorted(tables: Iterable<string>): string[] {

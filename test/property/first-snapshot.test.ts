@@ -70,7 +70,7 @@ describe('notifications of an earlier release', () => {
 
 describe('the checks of a source', () => {
   const streaming = { lsn: 1 };
-  const source = (offset: object | undefined, stored: string[] | undefined) => ({
+  const source = (offset: object | undefined, stored: string[] | undefined, before?: object) => ({
     system: 'crm',
     config: {},
     offset: offset as never,
@@ -78,7 +78,7 @@ describe('the checks of a source', () => {
     tables: ['crm.mbr', 'crm.web_ord'],
     session: {
       kind: 'postgres' as const,
-      query: async <T>() => (stored === undefined ? [] : [{ data: JSON.stringify({ tables: stored }) }]) as T[],
+      query: async <T>() => (stored === undefined ? [] : [{ data: JSON.stringify({ tables: stored, before }) }]) as T[],
       close: async () => {},
     },
   });
@@ -97,8 +97,15 @@ describe('the checks of a source', () => {
   });
 
   it('let rows flow while they are read', async () => {
-    expect(await snapshotUnfinished.find(source(undefined, []))).toEqual([]);
-    expect(await snapshotUnfinished.find(source({ lsn: 1, snapshot: 'INITIAL' }, []))).toEqual([]);
+    expect(await snapshotUnfinished.find(source(undefined, [], {}))).toEqual([]);
+    expect(await snapshotUnfinished.find(source({ lsn: 1, snapshot: 'INITIAL' }, [], {}))).toEqual([]);
+  });
+
+  it('halt a source whose connector had streamed and begins again: its rows would count as old', async () => {
+    for (const offset of [undefined, { lsn: 1, snapshot: 'INITIAL' }]) {
+      const [found] = await snapshotUnfinished.find(source(offset, ['crm.mbr', 'crm.web_ord']));
+      expect(found).toMatchObject({ next: 'read all of it again: seam connectors recover crm --yes' });
+    }
   });
 
   it('only warn of a connector that an earlier release started', async () => {

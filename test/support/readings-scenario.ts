@@ -226,7 +226,17 @@ function describeFirstSnapshots(): void {
       await crm('REVOKE SELECT ON crm.mkt_srvy FROM seam_cdc');
       const failures = async () => (await connectLog()).split('permission denied for table mkt_srvy').length;
       const before = await failures();
-      const [plan] = await planConnectors(chain.deployment, [file]);
+      // Connect has forgotten it, and its rows would count as older than those that were streamed
+      const [forgotten] = await planConnectors(chain.deployment, [file]);
+      if (forgotten === undefined) throw new Error('no plan');
+      await expect(putConnector(chain.deployment, client, forgotten, forgotten.config)).rejects.toMatchObject({
+        code: 'CONNECTOR_FORGOT',
+        hint: 'read all of it again: seam connectors recover crm --yes',
+      });
+      // a source that nobody read before, whose positions are newer than what the test left
+      const { epoch } = await planRecovery(chain.deployment, 'crm');
+      await withSource('crm', (session) => session.query(`DELETE FROM seam.signal WHERE id = 'seam-whole'`));
+      const [plan] = await planConnectors(chain.deployment, [file], { epoch, identity: undefined });
       if (plan === undefined) throw new Error('no plan');
       // without the look that `connectors apply` takes first, which would refuse
       await putConnector(chain.deployment, client, plan, plan.config);

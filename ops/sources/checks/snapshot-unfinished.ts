@@ -3,7 +3,7 @@
  * flow: it is not finished before it is whole. A table that the running connector captures later is not read by it.
  */
 import { firstSnapshot } from '../../resnapshot/first-snapshot.ts';
-import { wholeTables } from '../../resnapshot/read-whole.ts';
+import { wholeRecord } from '../../resnapshot/read-whole.ts';
 import type { CheckedSource, Finding, SourceCheck } from './check.ts';
 
 export const snapshotUnfinished: SourceCheck = {
@@ -13,16 +13,24 @@ export const snapshotUnfinished: SourceCheck = {
   async find(source) {
     const snapshot = firstSnapshot(source.offset);
     if (snapshot === 'skipped') return [skipped(source)];
-    if (snapshot !== 'finished') return [];
-    const known = await wholeTables(source.session);
+    const known = await wholeRecord(source.session);
     if (known === undefined) return [];
-    return source.tables.filter((table) => !known.has(table)).map((table) => notRead(source, table));
+    if (snapshot !== 'finished') return known.before === undefined ? [forgot(source)] : [];
+    return source.tables.filter((table) => !known.tables.has(table)).map((table) => notRead(source, table));
   },
 };
 
 function skipped({ system }: CheckedSource): Finding {
   return {
     text: `the first snapshot of ${system} ended before it had read a row, and its connector takes it for finished`,
+    next: `read all of it again: seam connectors recover ${system} --yes`,
+  };
+}
+
+/** What such a snapshot reads would count as older than what was streamed before it. */
+function forgot({ system }: CheckedSource): Finding {
+  return {
+    text: `kafka connect has forgotten how far the connector of ${system} had read`,
     next: `read all of it again: seam connectors recover ${system} --yes`,
   };
 }
@@ -42,7 +50,7 @@ export const snapshotNotProven: SourceCheck = {
   passesApply: true,
   async find({ system, session, offset }) {
     if (firstSnapshot(offset) !== 'finished') return [];
-    if ((await wholeTables(session)) !== undefined) return [];
+    if ((await wholeRecord(session)) !== undefined) return [];
     return [
       {
         text: `an earlier release started the connector of ${system}, and whether its first snapshot was whole is not known`,
