@@ -13,6 +13,13 @@ export type ConditionObject =
   | { readonly kind: 'table'; readonly system: string; readonly table: string }
   | { readonly kind: 'topic'; readonly stage: string; readonly topic: string }
   | { readonly kind: 'target'; readonly system: string }
+  | {
+      readonly kind: 'target-table';
+      readonly system: string;
+      readonly table: string;
+      /** Their records wait in the log. */
+      readonly topics: readonly string[];
+    }
   | { readonly kind: 'worker'; readonly worker: string };
 
 export type Condition = {
@@ -48,6 +55,8 @@ export function placeOf(object: ConditionObject): string {
       return `${object.stage}, topic ${object.topic}`;
     case 'target':
       return `target ${object.system}`;
+    case 'target-table':
+      return `target ${object.system}, table ${object.table}`;
     case 'worker':
       return `worker ${object.worker}`;
   }

@@ -12,6 +12,7 @@ import type { Lookups, Refusal } from '../core/mapping.ts';
 import type { LogRecord, LogSlice, OutputRecord } from '../core/ports.ts';
 import { comparePositions, type Position, sharedStamp } from '../core/position.ts';
 import { isTruncation } from '../core/truncation.ts';
+import { canonicalClaims } from './canonical-claims.ts';
 import type { Codecs } from './codecs.ts';
 import type { CompiledEntity, CompiledTable } from './compile-mapping.ts';
 import { Counter } from './counter.ts';
@@ -70,6 +71,10 @@ export function canonicalizeStage(parts: CanonicalizeParts): Stage {
       if (fault !== undefined) throw fault;
       const work = new SliceWork(parts, table, slice, schemas);
       return work.run();
+    },
+    async claims(slice) {
+      const table = parts.tables.get(slice.topic);
+      return table === undefined ? [] : canonicalClaims(parts, table, slice);
     },
     sweep: sweeper(parts),
   };

@@ -13,6 +13,7 @@ import { asBuffer } from '../core/bytes.ts';
 import { createHash } from 'node:crypto';
 import type { RecordError } from '../core/errors.ts';
 import type { LogRecord, OutputRecord } from '../core/ports.ts';
+import { type Claims, claimsText, readClaims } from './claims.ts';
 import { type Asked, headerText, ownHeaders, type Place, placeHeaders, readPlace, textHeaders } from './redrive.ts';
 import { deadLetterTopic } from './stage.ts';
 
@@ -22,6 +23,7 @@ export const DEAD_LETTER_HEADERS = {
   at: 'seam.parked.at',
   attempts: 'seam.parked.attempts',
   behind: 'seam.parked.behind',
+  claims: 'seam.parked.claims',
   class: 'seam.error.class',
   code: 'seam.error.code',
   reason: 'seam.error.reason',
@@ -51,6 +53,8 @@ export type Parked = {
   readonly code: string;
   readonly attempts: number;
   readonly setAsideAtMs: number;
+  /** What is still to be said of it. */
+  readonly claims: Claims;
 };
 
 export type Letter = Omit<Parked, 'state'> & {
@@ -154,6 +158,7 @@ export function readLetter({ headers, value }: LogRecord): Letter | undefined {
     code: text(DEAD_LETTER_HEADERS.code) ?? '',
     attempts: Number(text(DEAD_LETTER_HEADERS.attempts) ?? 0),
     setAsideAtMs: Date.parse(text(DEAD_LETTER_HEADERS.at) ?? ''),
+    claims: readClaims(text(DEAD_LETTER_HEADERS.claims)),
     original: { key, value: isNull || state === 'discarded' ? null : value, headers: ownHeaders(headers) },
     class: text(DEAD_LETTER_HEADERS.class) ?? 'record',
     reason: text(DEAD_LETTER_HEADERS.reason) ?? '',
@@ -184,7 +189,7 @@ const NOTHING = Buffer.alloc(0);
 
 function letter(
   stage: string,
-  { place, state, code, attempts, setAsideAtMs }: Parked,
+  { place, state, code, attempts, setAsideAtMs, claims }: Parked,
   { key, value, headers }: LogRecord,
   added: Readonly<Record<string, string>>,
 ): OutputRecord {
@@ -204,6 +209,7 @@ function letter(
         [DEAD_LETTER_HEADERS.code]: code,
         [DEAD_LETTER_HEADERS.attempts]: String(attempts),
         [DEAD_LETTER_HEADERS.at]: timeText(setAsideAtMs),
+        ...(claims.said === undefined ? {} : { [DEAD_LETTER_HEADERS.claims]: claimsText(claims) }),
       }),
     },
   };

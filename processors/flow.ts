@@ -16,6 +16,7 @@ import { Refusal } from '../core/mapping.ts';
 import type { LogRecord, LogSlice, OutputRecord } from '../core/ports.ts';
 import type { Step, StepOutput } from '../core/step.ts';
 import { isTruncation } from '../core/truncation.ts';
+import { NOTHING_KNOWN, type RecordClaims } from './claims.ts';
 import { type Codecs, META_HEADER } from './codecs.ts';
 import type { Entities } from './compile-mapping.ts';
 import { Counter } from './counter.ts';
@@ -46,6 +47,13 @@ export function flowStage(parts: FlowParts): Stage {
       }
       await parts.codecs.loadSchemas(slice.records.map(({ value }) => value));
       return new FlowSlice(parts, input, steps).run(slice);
+    },
+    async claims(slice) {
+      const steps = byTopic.get(slice.topic) ?? [];
+      const input = steps[0] === undefined ? undefined : parts.entities[steps[0].from];
+      if (input === undefined) return [];
+      await parts.codecs.loadSchemas(slice.records.map(({ value }) => value));
+      return slice.records.map((record) => flowClaims(parts, input, steps, record));
     },
   };
 }
@@ -109,7 +117,7 @@ class FlowSlice {
   }
 
   #take(record: LogRecord): void {
-    const input = this.#read(record);
+    const input = readInput(this.#parts.codecs, this.#input, record);
     if (isTruncation(input.key)) {
       this.#truncate(input.key, input.meta);
       return;
@@ -118,16 +126,6 @@ class FlowSlice {
     for (const step of this.#steps) {
       for (const output of runStep(step, key, input.fields)) this.#emit(output, input.meta);
     }
-  }
-
-  #read({ key, value, headers }: LogRecord): Input {
-    const header = headers[META_HEADER];
-    if (key === null || header === undefined) throw incomplete(this.#input.entity, key === null);
-    const { codecs } = this.#parts;
-    const meta = codecs.decodeMeta(header);
-    const fields = value === null ? null : codecs.decode(this.#input.entity, value);
-    if (meta.absent.length > 0) throw absent(this.#input.entity, meta.absent);
-    return { key: asBuffer(key).toString('utf8'), fields, meta };
   }
 
   #emit({ entity, key, fields }: StepOutput, meta: RecordMeta): void {
@@ -152,6 +150,61 @@ class FlowSlice {
         this.#outputs.push({ topic, key, value, headers, partition });
     }
   }
+}
+
+function readInput(codecs: Codecs, { entity }: EntityDescription, { key, value, headers }: LogRecord): Input {
+  const header = headers[META_HEADER];
+  if (key === null || header === undefined) throw incomplete(entity, key === null);
+  const meta = codecs.decodeMeta(header);
+  const fields = value === null ? null : codecs.decode(entity, value);
+  if (meta.absent.length > 0) throw absent(entity, meta.absent);
+  return { key: asBuffer(key).toString('utf8'), fields, meta };
+}
+
+/**
+ * All of a record's outputs or none are sent. What a refused record would have said is known by what its steps end when their input is
+ * gone; of a step that then ends nothing, by whether it says anything at all.
+ */
+function flowClaims(
+  { codecs }: FlowParts,
+  input: EntityDescription,
+  steps: readonly Step[],
+  record: LogRecord,
+): RecordClaims {
+  try {
+    const { key: text, fields, meta } = readInput(codecs, input, record);
+    if (isTruncation(text)) return NOTHING_KNOWN;
+    const key = keyFields(input, text);
+    const said = saidBy(steps, (step) => runStep(step, key, fields));
+    const ended = steps.flatMap((step) => saidBy([step], () => runStep(step, key, null)) ?? []);
+    const silent = steps.filter(({ name }) => !ended.includes(stepName(name))).map(({ name }) => stepName(name));
+    const unsaid = { said: said ?? [...ended, ...silent], position: meta.position };
+    return { unsaid, refused: unsaid, isWhole: said !== undefined };
+  } catch (error) {
+    if (error instanceof RecordError) return NOTHING_KNOWN;
+    throw error;
+  }
+}
+
+/** The step, and each of its outputs; undefined: a step refuses the record. */
+function saidBy(steps: readonly Step[], run: (step: Step) => readonly StepOutput[]): string[] | undefined {
+  try {
+    return steps.flatMap((step) => {
+      const outputs = run(step).map(({ entity, key }) => `${entity}\n${JSON.stringify(key, asText)}`);
+      return outputs.length === 0 ? [] : [stepName(step.name), ...outputs];
+    });
+  } catch (error) {
+    if (error instanceof RecordError) return undefined;
+    throw error;
+  }
+}
+
+function stepName(name: string): string {
+  return `step ${name}`;
+}
+
+function asText(_: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? String(value) : value;
 }
 
 /** A fault in a step must not stop the other keys; the text of its error may hold a value. */

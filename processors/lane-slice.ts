@@ -7,6 +7,7 @@
  */
 import { ContractError, RecordError } from '../core/errors.ts';
 import type { LogRecord, LogSlice, OutputRecord } from '../core/ports.ts';
+import { UNKNOWN } from './claims.ts';
 import { Counter } from './counter.ts';
 import { deadLetter, discardedLetter, keyIdOf, landedLetter, type Parked } from './dead-letter.ts';
 import { ParkedOverlay } from './parked-keys.ts';
@@ -80,7 +81,7 @@ class LaneWork {
   }
 
   #isBehind({ place, keyId }: Parked): boolean {
-    if (this.#context.settings.laterRecords !== 'wait') return false;
+    if (this.#context.settings.laterRecords === 'take-over') return false;
     const oldest = this.#overlay.oldest(place.topic, keyId);
     return oldest !== undefined && oldest.place.offset < place.offset;
   }
@@ -183,6 +184,7 @@ class LaneWork {
       code: error.code,
       attempts: known === undefined ? 0 : known.attempts + 1,
       setAsideAtMs: known?.setAsideAtMs ?? nowMs,
+      claims: known?.claims ?? UNKNOWN,
     };
     const tried = by === undefined ? undefined : { by, atMs: nowMs };
     this.#outputs.push(deadLetter(stage.name, parked, record, error, tried));

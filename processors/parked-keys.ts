@@ -28,8 +28,8 @@ export class ParkedKeys implements ParkedView {
   load(record: LogRecord): void {
     const letter = readLetter(record);
     if (letter !== undefined && letter.state !== 'discarded') {
-      const { place, keyId, state, code, attempts, setAsideAtMs } = letter;
-      this.#park({ place, keyId, state, code, attempts, setAsideAtMs });
+      const { place, keyId, state, code, attempts, setAsideAtMs, claims } = letter;
+      this.#park({ place, keyId, state, code, attempts, setAsideAtMs, claims });
     } else if (letter !== undefined) {
       this.#release(letter.place);
     } else if (record.key !== null) {
@@ -127,6 +127,12 @@ export class ParkedOverlay implements ParkedView {
     const added = this.#added.oldest(topic, keyId);
     if (before === undefined || added === undefined) return before ?? added;
     return before.place.offset < added.place.offset ? before : added;
+  }
+
+  /** Oldest first. */
+  ofKey(topic: string, keyId: string | undefined): readonly Parked[] {
+    const before = this.#base.ofKey(topic, keyId).filter(({ place }) => !this.#released.has(placeText(place)));
+    return [...before, ...this.#added.ofKey(topic, keyId)].sort(byOffset);
   }
 
   count(topic: string): number {

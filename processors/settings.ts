@@ -40,9 +40,9 @@ export const ProcessorSettings = z.strictObject({
     .min(100)
     .default(15_000)
     .meta({ description: 'After this long outside its group a stage shows itself as degraded.' }),
-  laterRecords: z.enum(['wait', 'take-over']).default('wait').meta({
+  laterRecords: z.enum(['heal', 'wait', 'take-over']).default('heal').meta({
     description:
-      'Records of a key whose earlier record was refused. `wait`: behind it, in order, until an operator retries or discards it. `take-over`: they flow, and a row corrected at the source heals by itself; what only the refused record said (the end of an old key) is lost.',
+      'Records of a key whose earlier record was refused. `heal`: a newer record that says everything which the refused one could have said takes its place, so a row corrected at the source heals by itself; all others wait behind it, in order, until an operator retries or discards it. `wait`: all wait. `take-over`: they flow; what only the refused record said (the end of an old key) is lost.',
   }),
   parkedRecordsMax: z
     .int()

@@ -3,11 +3,13 @@
  *
  * With `laterRecords: wait` a record whose key has something set aside is not looked at: it is set aside behind it. So is one
  * that follows, in the same slice, a record which the stage refuses. The stage is then asked again without it: it answers
- * the same for the others.
+ * the same for the others. With `heal` a record that leaves nothing of them to be said takes their place: heal-slice.ts.
  */
 import { ContractError, type RecordError } from '../core/errors.ts';
 import type { LogRecord, LogSlice, OutputRecord, TopicPartition } from '../core/ports.ts';
-import { deadLetter, KEY_PARKED, keyIdOf, type Parked, waitingLetter } from './dead-letter.ts';
+import { NOTHING_KNOWN } from './claims.ts';
+import { deadLetter, KEY_PARKED, keyIdOf, landedLetter, type Parked, waitingLetter } from './dead-letter.ts';
+import { type Healed, transformHealing } from './heal-slice.ts';
 import type { ParkedChange, ParkedKeys } from './parked-keys.ts';
 import { ParkedOverlay } from './parked-keys.ts';
 import type { Place } from './redrive.ts';
@@ -32,8 +34,12 @@ export type SliceContext = {
 };
 
 export async function workSlice(context: SliceContext, slice: LogSlice): Promise<SliceDone> {
-  const { kept, transformed } = await transformKept(context, slice);
-  const setAside = new SetAside(context, slice, kept, transformed.rejected);
+  const isHealing = context.settings.laterRecords === 'heal';
+  const worked = isHealing
+    ? await transformHealing(context.stage, context.parked, slice)
+    : { ...(await transformKept(context, slice)), healers: NO_HEALERS, claims: NO_CLAIMS };
+  const { kept, transformed } = worked;
+  const setAside = new SetAside(context, slice, worked);
   const full = setAside.fill(transformed.stop === undefined ? undefined : kept[transformed.stop.at]);
   if (full !== undefined) {
     const at = slice.records.indexOf(full);
@@ -52,6 +58,8 @@ export async function workSlice(context: SliceContext, slice: LogSlice): Promise
   };
 }
 
+const NO_HEALERS: Healed['healers'] = new Set();
+const NO_CLAIMS: Healed['claims'] = new Map();
 const NOTHING: SliceDone = { outputs: [], changes: [], counts: {} };
 
 type Kept = { readonly kept: readonly LogRecord[]; readonly transformed: Transformed };
@@ -93,13 +101,17 @@ class SetAside {
   readonly #slice: LogSlice;
   readonly #errors: ReadonlyMap<LogRecord, RecordError>;
   readonly #kept: ReadonlySet<LogRecord>;
+  readonly #healed: Healed;
   #refused = 0;
   #waiting = 0;
+  #replaced = 0;
 
-  constructor(context: SliceContext, slice: LogSlice, kept: readonly LogRecord[], rejected: Transformed['rejected']) {
+  constructor(context: SliceContext, slice: LogSlice, healed: Healed) {
+    const { kept, transformed } = healed;
     this.#context = context;
     this.#slice = slice;
-    this.#errors = new Map(rejected.map(({ record, error }) => [record, error]));
+    this.#healed = healed;
+    this.#errors = new Map(transformed.rejected.map(({ record, error }) => [record, error]));
     this.#kept = new Set(kept.length === slice.records.length ? [] : kept);
     this.overlay = new ParkedOverlay(context.parked);
   }
@@ -108,6 +120,7 @@ class SetAside {
     return {
       ...(this.#refused === 0 ? {} : { deadLetters: this.#refused }),
       ...(this.#waiting === 0 ? {} : { waitingBehind: this.#waiting }),
+      ...(this.#replaced === 0 ? {} : { healed: this.#replaced }),
     };
   }
 
@@ -123,7 +136,7 @@ class SetAside {
   }
 
   #isAnyParked(): boolean {
-    return this.#context.settings.laterRecords === 'wait' && this.#context.parked.count(this.#slice.topic) > 0;
+    return this.#context.settings.laterRecords !== 'take-over' && this.#context.parked.count(this.#slice.topic) > 0;
   }
 
   #take(record: LogRecord): boolean {
@@ -132,12 +145,14 @@ class SetAside {
     const error = this.#errors.get(record);
     const place: Place = { topic, partition, offset: record.offset };
     const keyId = keyIdOf(record.key);
-    const behind = settings.laterRecords === 'wait' ? this.overlay.oldest(topic, keyId) : undefined;
+    if (this.#healed.healers.has(record)) this.#takePlace(keyId);
+    const behind = settings.laterRecords !== 'take-over' ? this.overlay.oldest(topic, keyId) : undefined;
     if (error === undefined && behind === undefined) return true;
     // read again after its offsets were moved back: what is known of it stays
     if (this.overlay.at(place) !== undefined) return true;
     if (this.overlay.count(topic) >= settings.parkedRecordsMax) return false;
-    const base = { place, keyId, attempts: 0, setAsideAtMs: nowMs };
+    const { unsaid, refused } = this.#healed.claims.get(record) ?? NOTHING_KNOWN;
+    const base = { place, keyId, attempts: 0, setAsideAtMs: nowMs, claims: behind === undefined ? refused : unsaid };
     if (behind !== undefined) {
       const parked: Parked = { ...base, state: 'waiting', code: KEY_PARKED };
       this.letters.push(waitingLetter(stage.name, parked, record, behind.place));
@@ -150,6 +165,15 @@ class SetAside {
       this.#refused += 1;
     }
     return true;
+  }
+
+  /** A newer record says all of it. */
+  #takePlace(keyId: string | undefined): void {
+    for (const { place } of this.overlay.ofKey(this.#slice.topic, keyId)) {
+      this.letters.push(landedLetter(this.#context.stage.name, place));
+      this.overlay.release(place);
+      this.#replaced += 1;
+    }
   }
 }
 

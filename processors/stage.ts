@@ -4,6 +4,7 @@
  */
 import type { ContractError, RecordError, SeamError } from '../core/errors.ts';
 import type { LogRecord, LogSlice, OutputRecord } from '../core/ports.ts';
+import type { RecordClaims } from './claims.ts';
 
 export type Transformed = {
   /** In the order of the records they follow from. */
@@ -28,6 +29,8 @@ export type Stage = {
    * something beside Kafka is away: this topic waits, the others flow. A ContractError stops the topic.
    */
   transform(slice: LogSlice): Promise<Transformed>;
+  /** What each of these says, for records that were refused and corrected: claims.ts. Left out: nothing is known of any. */
+  claims?(slice: LogSlice): Promise<readonly RecordClaims[]>;
   /** The canonical tombstone that a `delete` on the redrive lane asks for; RecordError where the request is none. */
   sweep?(request: LogRecord): OutputRecord;
 };

@@ -1,16 +1,22 @@
 /** A sink: canonical topics → one target system. Joins the engine, a dialect and the log; reads no environment. */
-import { SeamError, TransientError } from '../core/errors.ts';
+import type { EntityDescription } from '../core/canonical-record.ts';
+import { TransientError } from '../core/errors.ts';
 import type { Clock, Log, LogConsumer, Logger } from '../core/ports.ts';
 import type { Target } from '../core/target.ts';
 import type { Connection, Dialect, Session } from './dialects/dialect.ts';
 import { dialects } from './dialects/index.ts';
+import { column } from './dialects/values.ts';
 import { describeTarget } from './engine/checks.ts';
-import { compileTarget, type Entities } from './engine/compile.ts';
+import type { Entities } from './engine/compile.ts';
 import { type Hooks, noHooks } from './engine/hooks.ts';
-import { LEASE_LOST } from './engine/leases.ts';
+import { alteredError, HaltedTables } from './engine/halted-tables.ts';
+import { isStartingOver } from './engine/leases.ts';
 import type { DecodeBatch } from './engine/record.ts';
 import type { SinkSettings } from './engine/settings.ts';
-import { type SinkStatus, SinkWorker } from './engine/worker.ts';
+import type { SideTables } from './engine/side-tables.ts';
+import { TargetTables } from './engine/target-tables.ts';
+import type { SinkStatus } from './engine/status.ts';
+import { SinkWorker } from './engine/worker.ts';
 import { Writer } from './engine/writer.ts';
 
 export type SinkOptions = {
@@ -56,8 +62,14 @@ export async function runSink(options: SinkOptions): Promise<RunningSink> {
   const session = await openFirst(openSession, options);
   const stopping = new AbortController();
   try {
-    const { side, tables } = await describeTarget(session, target, options.entities);
-    const compiled = compileTarget(target, options.entities, tables, options.bidirectional);
+    const topicOf = (entity: string) => (options.entities[entity] as EntityDescription).topic;
+    const { side, tables, halted } = await describeTarget(session, target, options.entities, (sideTables, { entity }) =>
+      wasRead(session, sideTables, topicOf(entity)),
+    );
+    const targetTables = new TargetTables(target, options.entities, tables, options.bidirectional);
+    const haltedTables = new HaltedTables(targetTables, clock, settings.tableLookMs);
+    for (const { declaration, faults } of halted) haltedTables.add(alteredError(declaration.table), faults);
+    const compiled = [...targetTables.compiled.values()];
     const admin = await options.log.admin();
     const worker = new SinkWorker({
       ...options,
@@ -65,13 +77,15 @@ export async function runSink(options: SinkOptions): Promise<RunningSink> {
       admin,
       entities: new Map(compiled.map(({ entity }) => [entity.topic, entity.entity])),
       signal: stopping.signal,
+      tables: targetTables,
+      halted: haltedTables,
     });
     const writer = new Writer(
       {
         dialect,
         openSession,
         side,
-        tables: new Map(compiled.map((table) => [table.entity.entity, table])),
+        tables: targetTables.compiled,
         decode,
         settings,
         clock,
@@ -94,6 +108,12 @@ export async function runSink(options: SinkOptions): Promise<RunningSink> {
     await session.close().catch(() => undefined);
     throw error;
   }
+}
+
+/** A table that this sink has written before: what is wrong with it now stops it alone. */
+async function wasRead(session: Session, side: SideTables, topic: string): Promise<boolean> {
+  const rows = await session.lookup(side.sinkOffset, { match: [column('topic', [topic])], columns: [] });
+  return rows.length > 0;
 }
 
 /** A target that is just starting is waited for, with a limit; then the error says what was tried where. */
@@ -183,7 +203,7 @@ class Consumers {
     }
     failure = (await this.#worker.takeFailure()) ?? failure;
     if (failure === undefined) return true;
-    if (failure instanceof SeamError && failure.code === LEASE_LOST) return false;
+    if (isStartingOver(failure)) return false;
     throw failure;
   }
 }

@@ -128,14 +128,15 @@ function rows(found: readonly Found[], kind: string): string {
 
 /** `new SomeError({ code: …, message: …, hint: … })`. One that hands on another error's code is listed where that one is. */
 function errorsIn({ file, text }: SourceFile, constants: ReadonlyMap<string, string>): Found[] {
-  return [...text.matchAll(/new (Config|Transient|Contract|Record|Invariant)Error\(\{/g)].flatMap((match) => {
+  return [...text.matchAll(/new (Config|Transient|Contract|Record|Invariant|Table)Error\(\{/g)].flatMap((match) => {
     const start = match.index + match[0].length;
     const parts = properties(text, start + spaceAt(text, start));
     const written = parts.get('code') ?? '';
     const name = literal(written) ?? constants.get(written);
     if (name === undefined) return [];
     const found = {
-      kind: `${match[1]}Error`,
+      // a contract of one table of a target
+      kind: match[1] === 'Table' ? 'ContractError' : `${match[1]}Error`,
       code: name,
       message: readable(parts.get('message')),
       hint: readable(parts.get('hint')),

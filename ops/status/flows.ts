@@ -90,6 +90,8 @@ function concerns({ object }: Condition, { source, target, tables, topics }: Flo
       return topics.includes(object.topic);
     case 'target':
       return object.system === target;
+    case 'target-table':
+      return object.system === target && object.topics.some((topic) => topics.includes(topic));
     case 'worker':
       return (
         object.worker !== 'connectors' && (!object.worker.startsWith('sink-') || object.worker === `sink-${target}`)

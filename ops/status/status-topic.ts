@@ -26,6 +26,12 @@ const ConditionRecord = z.object({
     z.object({ kind: z.literal('table'), system: z.string(), table: z.string() }),
     z.object({ kind: z.literal('topic'), stage: z.string(), topic: z.string() }),
     z.object({ kind: z.literal('target'), system: z.string() }),
+    z.object({
+      kind: z.literal('target-table'),
+      system: z.string(),
+      table: z.string(),
+      topics: z.array(z.string()),
+    }),
     z.object({ kind: z.literal('worker'), worker: z.string() }),
   ]),
   sinceMs: z.number(),

@@ -2,7 +2,7 @@
 import { type Sighting, sightingOf } from '../../core/condition.ts';
 import type { ProcessorStatus } from '../../processors/main.ts';
 import { deadLetterTopic, type Reason, type StageStatus, type WorkState } from '../../processors/stage.ts';
-import type { SinkStatus } from '../../sinks/engine/worker.ts';
+import type { SinkStatus } from '../../sinks/engine/status.ts';
 
 export function processorConditions({ stages }: ProcessorStatus): Sighting[] {
   return stages.flatMap(stageConditions);
@@ -30,10 +30,13 @@ function said(state: WorkState, { code, message, where, hint }: Reason): Omit<Si
   return { id: code, severity, text: message, ...(where === undefined ? {} : { where }), next: hint };
 }
 
-export function sinkConditions({ system, state, fault, deadLetters, behind }: SinkStatus): Sighting[] {
+export function sinkConditions({ system, state, fault, deadLetters, behind, halted }: SinkStatus): Sighting[] {
   const object = { kind: 'target', system } as const;
   const trouble = fault === undefined ? [] : [sightingOf(fault, object, state === 'failed' ? 'halt' : 'warning')];
-  return [...trouble, ...setAside(object, deadLetters, behind)];
+  const tables = halted.map(({ table, topics, code, text, next }): Sighting => {
+    return { id: code, severity: 'halt', object: { kind: 'target-table', system, table, topics }, text, next };
+  });
+  return [...trouble, ...tables, ...setAside(object, deadLetters, behind)];
 }
 
 function setAside(object: Sighting['object'], deadLetters: number, behind: number): Sighting[] {

@@ -5,20 +5,43 @@ import { SIDE_TABLES, type Session, type TableShape } from '../dialects/dialect.
 import type { Entities } from './compile.ts';
 import type { SideTables } from './side-tables.ts';
 
-export type Shapes = { readonly side: SideTables; readonly tables: ReadonlyMap<string, TableShape> };
+export type Shapes = {
+  readonly side: SideTables;
+  readonly tables: ReadonlyMap<string, TableShape>;
+  /** Tables that can't be written as they are now. */
+  readonly halted: readonly TableFaults[];
+};
 
-export async function describeTarget(session: Session, target: Target, entities: Entities): Promise<Shapes> {
+/** `isHaltable`: a table that this sink wrote before; what is wrong with it stops it alone, and is answered. */
+export async function describeTarget(
+  session: Session,
+  target: Target,
+  entities: Entities,
+  isHaltable: (side: SideTables, table: TargetTable) => Promise<boolean> = async () => false,
+): Promise<Shapes> {
   const own = target.tables.flatMap(({ table, effects }) => [table, ...effects.map((effect) => effect.table)]);
   const side = Object.values(SIDE_TABLES);
   const shapes = await session.describe([...new Set([...own, ...side])]);
-  const faults = [
-    ...sideFaults(shapes),
-    ...declarationFaults(target, entities),
-    ...target.tables.flatMap((table) => tableFaults(table, shapes, entities)),
-  ];
-  if (faults.length > 0) throw mismatch(target, faults);
+  const faults = [...sideFaults(shapes), ...declarationFaults(target, entities)];
   const sideTables = Object.entries(SIDE_TABLES).map(([name, table]) => [name, shapes.get(table)]);
-  return { side: Object.fromEntries(sideTables) as SideTables, tables: shapes };
+  const described = { side: Object.fromEntries(sideTables) as SideTables, tables: shapes };
+  const halted: TableFaults[] = [];
+  for (const declaration of target.tables) {
+    const found = tableFaults(declaration, shapes, entities);
+    if (found.length === 0) continue;
+    if (faults.length === 0 && (await isHaltable(described.side, declaration)))
+      halted.push({ declaration, faults: found });
+    else faults.push(...found);
+  }
+  if (faults.length > 0) throw mismatch(target, faults);
+  return { ...described, halted };
+}
+
+export type TableFaults = { readonly declaration: TargetTable; readonly faults: readonly string[] };
+
+/** Of a table that is not there now. */
+export function emptyShape(table: string): TableShape {
+  return { table, columns: new Map(), uniqueKeys: [], uniqueIndexes: [], foreignKeys: [], missingPrivileges: [] };
 }
 
 function mismatch(target: Target, faults: readonly string[]): ContractError {
@@ -66,7 +89,11 @@ function declarationFaults({ tables }: Target, entities: Entities): string[] {
   return faults;
 }
 
-function tableFaults(declaration: TargetTable, shapes: ReadonlyMap<string, TableShape>, entities: Entities): string[] {
+export function tableFaults(
+  declaration: TargetTable,
+  shapes: ReadonlyMap<string, TableShape>,
+  entities: Entities,
+): string[] {
   const { table, entity, mode, onDelete, assignedKey } = declaration;
   const shape = shapes.get(table);
   if (shape === undefined)

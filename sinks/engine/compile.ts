@@ -35,6 +35,10 @@ export type CompiledTable = {
   readonly identity: RowIdentity;
   /** Written here and captured from here as well: hashes of what is written are kept to tell its echo. */
   readonly isBidirectional: boolean;
+  /** Other entities with columns in the rows that this one makes. */
+  readonly mates: readonly CompiledTable[];
+  /** Another entity may make its row: the ledger keeps its newest record, to bring its columns back. */
+  readonly isKept: boolean;
 };
 
 export type Entities = Readonly<Record<string, EntityDescription>>;
@@ -45,7 +49,7 @@ export function compileTarget(
   shapes: ReadonlyMap<string, TableShape>,
   bidirectional: readonly string[],
 ): CompiledTable[] {
-  return target.tables.map((declaration, order) => {
+  const tables = target.tables.map((declaration, order) => {
     const shape = shapeOf(shapes, declaration.table);
     const compile = (columns: Readonly<Record<string, Column>>, of: TableShape = shape) =>
       Object.entries(columns).map(([name, column]) => compileColumn(name, column, of));
@@ -65,8 +69,17 @@ export function compileTarget(
       }),
       identity: rowIdentityOf(declaration, entities[declaration.entity] as EntityDescription, shape),
       isBidirectional: bidirectional.includes(declaration.entity),
+      mates: [] as CompiledTable[],
+      isKept: target.tables.some(
+        (other) => other !== declaration && other.table === declaration.table && other.mode === 'upsert',
+      ),
     };
   });
+  for (const one of tables) {
+    if (one.declaration.mode !== 'upsert') continue;
+    one.mates.push(...tables.filter((other) => other !== one && other.declaration.table === one.declaration.table));
+  }
+  return tables;
 }
 
 function shapeOf(shapes: ReadonlyMap<string, TableShape>, table: string): TableShape {

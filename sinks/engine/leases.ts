@@ -2,7 +2,7 @@
  * Leases: which offsets this worker may write from, and under which epoch. The row in the target's database is the truth; a
  * worker whose epoch is older than the row's has lost the partition and never writes for it again.
  */
-import { ContractError, TransientError } from '../../core/errors.ts';
+import { ContractError, SeamError, TransientError } from '../../core/errors.ts';
 import type { TopicPartition } from '../../core/ports.ts';
 import type { Session, Values } from '../dialects/dialect.ts';
 import type { SideTables } from './side-tables.ts';
@@ -25,6 +25,18 @@ export function leaseLost(lease: TopicPartition): TransientError {
     message: 'another worker or an operator took this partition over',
     where: `${lease.topic} partition ${lease.partition}`,
   });
+}
+
+const START_OVER = 'START_OVER';
+
+/** A table goes on that stood still: its records are read again from the offsets that were saved. */
+export function startOver(): TransientError {
+  return new TransientError({ code: START_OVER, message: 'a table goes on, and its records are read again' });
+}
+
+/** The consumer joins its group again, and reads from where the leases say. */
+export function isStartingOver(error: unknown): boolean {
+  return error instanceof SeamError && (error.code === LEASE_LOST || error.code === START_OVER);
 }
 
 /** Offsets below `earliest` are gone from the log, so a partition never read before starts there. */

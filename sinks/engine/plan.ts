@@ -18,8 +18,16 @@ import { EffectPlan, type EffectWrites } from './effect-plan.ts';
 import type { NoRow, RowValues } from './evaluate.ts';
 import type { ParkWrite } from './parking.ts';
 import { park, parkBehind, parkUndecodable } from './parking.ts';
-import { BEHIND_DEAD_LETTER, type Candidate, isOfLedger, type RawRecord, type Undecodable } from './record.ts';
+import {
+  BEHIND_DEAD_LETTER,
+  type Candidate,
+  isOfLedger,
+  type ParkedState,
+  type RawRecord,
+  type Undecodable,
+} from './record.ts';
 import { deadLettersBefore, isOwnOfShared, type Outcome } from './reduce.ts';
+import type { Mate, Mates } from './row-mates.ts';
 import { RowPlan, type RowWrites } from './row-plan.ts';
 import { rowId } from './row-id.ts';
 import { type EffectRow, entityKey, type LedgerRow, NO_HASH } from './side-tables.ts';
@@ -40,6 +48,7 @@ export type PlanRequest = {
   readonly state: PlanState;
   /** A retry whose time had come: failures count as attempts. */
   readonly isTimedRetry: boolean;
+  readonly mates?: Mates;
 };
 
 export type LedgerWrite = {
@@ -49,7 +58,10 @@ export type LedgerWrite = {
   readonly hash: Uint8Array;
   readonly deleted: boolean;
   readonly seamWrote: boolean;
-  /** Only of a shared entity: the record, to be brought back over an older change that the target made later. null: this target does not take it. */
+  /**
+   * Only of an entity that may have to be brought back: over an older change that the target made later, or in a row made again.
+   * null: this target does not take it.
+   */
   readonly raw: RawRecord | null | undefined;
   /** undefined: there is no row yet. */
   readonly prior: Uint8Array | undefined;
@@ -73,7 +85,10 @@ export type Plan = RowWrites &
 
 export function plan(request: PlanRequest): Plan {
   const planner = new Planner(request);
-  for (const undecodable of request.undecodable) planner.setAside(parkUndecodable(undecodable));
+  const passed = new Set(request.outcomes.flatMap((outcome) => outcome.passed));
+  for (const undecodable of request.undecodable) {
+    if (!passed.has(undecodable)) planner.setAside(parkUndecodable(undecodable));
+  }
   const outcomes = inKeyOrder(request.outcomes);
   for (const outcome of outcomes) planner.countSifted(outcome);
   // Rows that go, rows that come, then records that need a row to be there: a batch may bring both a row and what waits for it.
@@ -104,6 +119,7 @@ function inKeyOrder(outcomes: readonly Outcome[]): Outcome[] {
 class Planner {
   readonly #state: PlanState;
   readonly #isTimedRetry: boolean;
+  readonly #mates: Mates | undefined;
   readonly #rows = new RowPlan();
   readonly #effects: EffectPlan;
   readonly #present: Set<string>;
@@ -113,8 +129,9 @@ class Planner {
   readonly #unparks: bigint[] = [];
   readonly #counts = noCounts();
 
-  constructor({ state, isTimedRetry }: PlanRequest) {
+  constructor({ state, isTimedRetry, mates }: PlanRequest) {
     this.#state = state;
+    this.#mates = mates;
     this.#isTimedRetry = isTimedRetry;
     this.#present = new Set(state.existing);
     this.#effects = new EffectPlan(state.effects, this.#present);
@@ -144,6 +161,7 @@ class Planner {
     this.#setAsideRefused(outcome);
     for (const one of outcome.waiting) this.setAside(parkBehind(one, table.entity.entity, key));
     this.#release(deadLettersBefore(outcome));
+    this.#release(outcome.passed);
     this.#release(own);
     this.#release(stale);
     if (decided === undefined) {
@@ -155,7 +173,7 @@ class Planner {
   /** Newest first. Where later records take over, one that carries all fields makes the older ones needless. */
   #setAsideRefused({ table, key, refused, laterRecords }: Outcome): void {
     const entity = table.entity.entity;
-    const isWhole = laterRecords === 'take-over' && refused[0]?.candidate.record.meta.absent.length === 0;
+    const isWhole = laterRecords !== 'wait' && refused[0]?.candidate.record.meta.absent.length === 0;
     if (isWhole) this.#supersede(refused.slice(1).map(({ candidate }) => candidate));
     // in the order in which they are to be tried again
     for (const { candidate, refusal } of (isWhole ? refused.slice(0, 1) : refused).toReversed()) {
@@ -178,6 +196,7 @@ class Planner {
     const isOwn = isOwnOfShared(table, by);
     const isGone = by.record.value === null || (row !== 'ledger-only' && row.kind === 'none');
     if (row !== 'ledger-only') this.#write(outcome, row, isOwn);
+    for (const mate of this.#mates?.get(outcome) ?? []) this.#bringBack(mate);
     this.#ledger.push({
       entity: table.entity.entity,
       key,
@@ -186,7 +205,7 @@ class Planner {
       deleted: isGone,
       // The write-back itself may find the row equal: `execute.ts` then takes the mark away.
       seamWrote: !isOwn || row !== 'ledger-only',
-      raw: table.entity.owner === 'shared' ? keptRecord(by, row) : undefined,
+      raw: recordToKeep(table, by, row, isGone),
       prior: ledger?.position,
     });
     if (isOwn) this.#counts.own += 1;
@@ -225,6 +244,14 @@ class Planner {
     }
   }
 
+  #bringBack({ table, key, row, hash }: Mate): void {
+    if (row === undefined || row.absent.size > 0) addCounts(this.#counts, { incomplete: 1 });
+    if (row === undefined) return;
+    this.#rows.bringBack(table, row);
+    if (table.isBidirectional && hash.length > 0)
+      this.#echoes.push({ entity: table.entity.entity, key, hash, hops: 0 });
+  }
+
   #missingRow(table: CompiledTable, row: RowValues | NoRow | 'ledger-only'): Waiting | undefined {
     if (row === 'ledger-only' || row.kind === 'none') return undefined;
     const { mode, table: name } = table.declaration;
@@ -252,7 +279,7 @@ class Planner {
     this.#release(candidates);
   }
 
-  #release(candidates: readonly Candidate[]): void {
+  #release(candidates: readonly { readonly parked: ParkedState | undefined }[]): void {
     for (const { parked } of candidates) {
       if (parked === undefined) continue;
       this.#unparks.push(parked.id);
@@ -262,8 +289,16 @@ class Planner {
 }
 
 /** What this target does not take is nothing of it: its contents have no place here. */
-function keptRecord({ raw }: Candidate, row: RowValues | NoRow | 'ledger-only'): RawRecord | null {
-  return row !== 'ledger-only' && row.kind === 'none' && row.isForeign ? null : raw;
+function recordToKeep(
+  table: CompiledTable,
+  { raw }: Candidate,
+  row: RowValues | NoRow | 'ledger-only',
+  isGone: boolean,
+): RawRecord | null | undefined {
+  const isForeign = row !== 'ledger-only' && row.kind === 'none' && row.isForeign;
+  if (table.entity.owner === 'shared') return isForeign ? null : raw;
+  if (!table.isKept) return undefined;
+  return isGone ? null : raw;
 }
 
 /** Made by a trigger of something written here: written once more, that makes the same value again. */

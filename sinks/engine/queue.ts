@@ -35,6 +35,13 @@ export type Chunk = {
 /** Decoded, and as parameters of a statement, each byte is in memory several times. A single record may be larger. */
 const CHUNK_BYTES_MAX = 16 * 1024 * 1024;
 
+/** What is left of it without these topics; undefined: nothing. */
+export function withoutTopics({ parts, advances }: Chunk, topics: ReadonlySet<string>): Chunk | undefined {
+  const left = advances.filter(({ lease }) => !topics.has(lease.topic));
+  if (left.length === 0) return undefined;
+  return { parts: parts.filter(({ pending }) => !topics.has(pending.lease.topic)), advances: left, work: undefined };
+}
+
 export class BatchQueue {
   #pending: PendingBatch[] = [];
   #next: Chunk | undefined;
@@ -97,8 +104,17 @@ export class BatchQueue {
 
   /** Their partitions went to another worker: what isn't written is left to it. */
   drop(partitions: ReadonlySet<string>): void {
+    this.#drop(({ lease }) => partitions.has(partitionName(lease)));
+  }
+
+  /** Their table stands still: they are read again when it goes on. */
+  dropTopics(topics: ReadonlySet<string>): void {
+    this.#drop(({ lease }) => topics.has(lease.topic));
+  }
+
+  #drop(isDropped: (pending: PendingBatch) => boolean): void {
     this.#next = undefined;
-    const dropped = this.#pending.filter(({ lease }) => partitions.has(partitionName(lease)));
+    const dropped = this.#pending.filter(isDropped);
     this.#pending = this.#pending.filter((pending) => !dropped.includes(pending));
     for (const pending of dropped) pending.resolve();
   }

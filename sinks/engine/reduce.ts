@@ -8,6 +8,10 @@
  * Dead letters don't decide until an operator asks for them. Until then, with `laterRecords: wait`, whatever is newer is set
  * aside behind the oldest of them; it decides when none is left, or when it is asked for together with them. A record that
  * comes at the very position of a dead letter is that change, translated anew: it takes the dead letter's place.
+ *
+ * With `laterRecords: heal` a newer record that carries the whole row takes the place of all dead letters before it, since nothing of
+ * them would be left anyway: the row was corrected at its source. One that lacks fields waits, as above, unless a whole one
+ * came between.
  */
 import { comparePositions } from '../../core/position.ts';
 import { Refusal } from '../../core/mapping.ts';
@@ -32,7 +36,7 @@ export type KeyRequest = {
   readonly winner?: Candidate | undefined;
 };
 
-export type LaterRecords = 'wait' | 'take-over';
+export type LaterRecords = 'heal' | 'wait' | 'take-over';
 
 export type Refused = { readonly candidate: Candidate; readonly refusal: Refusal };
 
@@ -57,12 +61,14 @@ export type Outcome = {
   readonly stale: readonly Candidate[];
   readonly own: readonly Candidate[];
   readonly isUnchanged: boolean;
+  /** Can't be read, and a newer record that carries the whole row came behind them. */
+  readonly passed: readonly Undecodable[];
   /** Of a shared entity: the target changed the row after the ledger's record was written there, and counts as older. */
   readonly isOverwritten: boolean;
 };
 
 export function reduceKey(request: KeyRequest): Outcome {
-  const { own, stale, fresh, waiting } = holdBack(request, sift(request));
+  const { own, stale, fresh, waiting, passed } = holdBack(request, sift(request));
   const refused: Refused[] = [];
   const isOverwritten = request.winner !== undefined && stale.some((one) => isOwnOfShared(request.table, one));
   const outcome = (rest: Partial<Outcome>): Outcome => ({
@@ -74,6 +80,7 @@ export function reduceKey(request: KeyRequest): Outcome {
     isBehind: false,
     superseded: [],
     isUnchanged: false,
+    passed,
     laterRecords: request.laterRecords,
     refused,
     waiting,
@@ -129,12 +136,26 @@ function isDeadLetter({ parked }: Candidate): boolean {
 
 type Sifted = { readonly own: Candidate[]; readonly stale: Candidate[]; readonly fresh: Candidate[] };
 
+type HeldBack = Sifted & { readonly waiting: Candidate[]; readonly passed: readonly Undecodable[] };
+
 /** What is newer than a dead letter waits: it is neither looked at nor kept from being looked at later. */
-function holdBack(request: KeyRequest, { own, stale, fresh }: Sifted): Sifted & { readonly waiting: Candidate[] } {
+function holdBack(request: KeyRequest, { own, stale, fresh }: Sifted): HeldBack {
   const { laterRecords, unreadable } = request;
-  if (laterRecords === 'take-over') return { own, stale, fresh, waiting: [] };
+  if (laterRecords === 'take-over') return { own, stale, fresh, waiting: [], passed: [] };
   const letters = fresh.filter(isDeadLetter);
-  if (letters.length === 0 && unreadable.length === 0) return { own, stale, fresh, waiting: [] };
+  if (letters.length === 0 && unreadable.length === 0) return { own, stale, fresh, waiting: [], passed: [] };
+  const healer = laterRecords === 'heal' ? healerOf(request, fresh) : undefined;
+  if (healer !== undefined) {
+    const at = fresh.indexOf(healer);
+    const isBetween = (one: Candidate, index: number) => index < at && isBehindBad(one, letters, unreadable);
+    return {
+      own,
+      stale: [...stale, ...fresh.filter(isBetween)],
+      fresh: fresh.filter((one, index) => !isBetween(one, index)),
+      waiting: [],
+      passed: unreadable,
+    };
+  }
   const anew = fresh.filter(({ parked }) => parked === undefined);
   const replaced = letters.filter((letter) => anew.some((one) => isSameChange(letter, one)));
   const barrier = letters.find((letter) => !replaced.includes(letter))?.record.meta.position;
@@ -147,7 +168,37 @@ function holdBack(request: KeyRequest, { own, stale, fresh }: Sifted): Sifted & 
     stale: [...stale, ...replaced],
     fresh: fresh.filter((one) => !waits(one) && !replaced.includes(one)),
     waiting: fresh.filter(waits),
+    passed: [],
   };
+}
+
+/**
+ * The oldest record that carries the whole row and is newer than everything bad of its key. Of what can't be read only the place is
+ * known: that tells the order where one system writes the entity, in one partition.
+ */
+function healerOf({ table, unreadable }: KeyRequest, fresh: readonly Candidate[]): Candidate | undefined {
+  const lastLetter = fresh.findLastIndex(isDeadLetter);
+  const newest = fresh[lastLetter]?.record.meta.position;
+  const isShared = table.entity.owner === 'shared';
+  return fresh.find(
+    (one, index) =>
+      index > lastLetter &&
+      one.record.meta.absent.length === 0 &&
+      (newest === undefined || comparePositions(one.record.meta.position, newest) > 0) &&
+      unreadable.every(({ place }) => !isShared && isBeforeInPartition(place, one.place)),
+  );
+}
+
+function isBeforeInPartition(left: Place, right: Place): boolean {
+  return left.topic === right.topic && left.partition === right.partition && left.offset < right.offset;
+}
+
+/** It waited behind something bad, and a whole one makes it needless. */
+function isBehindBad(one: Candidate, letters: readonly Candidate[], unreadable: readonly Undecodable[]): boolean {
+  if (isDeadLetter(one)) return false;
+  const oldest = letters[0]?.record.meta.position;
+  const isNewer = oldest !== undefined && comparePositions(one.record.meta.position, oldest) > 0;
+  return isNewer || unreadable.some(({ place }) => isBefore(place, one.place));
 }
 
 function isSameChange(left: Candidate, right: Candidate): boolean {

@@ -80,6 +80,13 @@ export class RowPlan {
     else this.#add('update', table, address, Object.entries(onDelete.set), []);
   }
 
+  /** Another entity's columns, in a row that is made again: after it is there. */
+  bringBack(table: CompiledTable, row: RowValues): void {
+    const made = table.declaration.mode === 'upsert' ? pairs(table.onInsert, row.onInsert, row.absent) : [];
+    const columns = [...pairs(table.columns, row.columns, row.absent), ...made];
+    this.#add('update', table, pairs(table.key, row.key), columns, []);
+  }
+
   finish(): RowWrites {
     const groups = [...this.#groups.values()].sort((left, right) => left.rank - right.rank).map(({ group }) => group);
     return { groups, assigned: this.#assigned, writeBacks: this.#writeBacks };

@@ -25,9 +25,9 @@ export const SinkSettings = z.strictObject({
   statementTimeoutMs: z.int().min(100).max(600_000).default(30_000).meta({
     description: 'Longest time of one statement, of a wait for a lock and of an idle transaction in the target.',
   }),
-  laterRecords: z.enum(['wait', 'take-over']).default('wait').meta({
+  laterRecords: z.enum(['heal', 'wait', 'take-over']).default('heal').meta({
     description:
-      'Records of a key whose earlier record was refused. `wait`: behind it, in order, until an operator retries or discards it. `take-over`: a newer record that carries all fields takes its place at once, so a row corrected at the source heals by itself, and nobody is asked.',
+      'Records of a key whose earlier record was refused. `heal`: a newer record that carries the whole row takes its place at once, so a row corrected at the source heals by itself; one that lacks fields waits behind it. `wait`: all wait, in order, until an operator retries or discards it. `take-over`: as `heal`, and one that lacks fields is written too, with what the refused one said of them.',
   }),
   parkedRecordsMax: z
     .int()
@@ -37,6 +37,9 @@ export const SinkSettings = z.strictObject({
     .meta({ description: 'Records set aside in the target; beyond it the sink stops.' }),
   parkedRetryMs: z.int().min(10).max(600_000).default(1_000).meta({
     description: 'First pause before a record that waits for another row is tried again; doubles up to 256 times.',
+  }),
+  tableLookMs: z.int().min(100).max(60_000).default(30_000).meta({
+    description: "How often the target's tables are compared with target.ts while the sink runs.",
   }),
   echoRetentionDays: z
     .int()

@@ -32,9 +32,9 @@ type Tables = ReadonlyMap<string, CompiledTable>;
 type Newest = Map<string, CanonicalRecord>;
 
 /** Can a table's records go this way at all? */
-function isStraight({ declaration, effects, entity, system, isBidirectional }: CompiledTable): boolean {
+function isStraight({ declaration, effects, entity, system, isBidirectional, isKept }: CompiledTable): boolean {
   const { mode, assignedKey, onDelete } = declaration;
-  const isPlain = mode === 'upsert' && assignedKey === undefined && effects.length === 0;
+  const isPlain = mode === 'upsert' && assignedKey === undefined && effects.length === 0 && !isKept;
   const isForeign = entity.owner !== 'shared' && entity.owner !== system;
   return isPlain && isForeign && !isBidirectional && (onDelete === 'delete' || onDelete === 'keep');
 }
@@ -195,6 +195,9 @@ async function isHeldUp(session: Session, side: SideTables, parts: readonly Part
       if (found.length > 0) return true;
     }
   }
+  for (const { table, ledger } of parts) {
+    if (table.mates.length > 0 && (await isSomeDeleted(session, side, ledger))) return true;
+  }
   return isTruncatedLater(session, side, parts);
 }
 
@@ -215,4 +218,10 @@ async function isTruncatedLater(session: Session, side: SideTables, parts: reado
     const { oldest } = (asked[index] as (typeof asked)[number]).part;
     return oldest !== undefined && comparePositions(oldest, values[0] as Uint8Array) < 0;
   });
+}
+
+/** A row that is made again brings other entities' columns back. */
+async function isSomeDeleted(session: Session, { applied }: SideTables, { key }: Ledger): Promise<boolean> {
+  const rows = await session.lookup(applied, { match: key, columns: ['deleted'] });
+  return rows.some(({ values }) => Boolean(values[0]));
 }

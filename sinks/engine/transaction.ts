@@ -26,6 +26,7 @@ import {
 } from './read-state.ts';
 import { type Candidate, type DecodeBatch, KEY_PARKED, samePlace, type Undecodable } from './record.ts';
 import { isOwnNews, isOwnOfShared, type LaterRecords, type Outcome, reduceKey } from './reduce.ts';
+import { readMates } from './row-mates.ts';
 import { type Truncation, truncateKeys, truncationsBefore } from './truncations.ts';
 import { claimRows, releaseRows } from './row-identity.ts';
 import { entityKey, type LedgerRow, type SideTables } from './side-tables.ts';
@@ -183,7 +184,8 @@ export async function carryOut(
 ): Promise<Written> {
   const { session, side, isTimedRetry } = context;
   const state = await readPlanState(session, side, outcomes);
-  const planned = plan({ outcomes, undecodable, state, isTimedRetry });
+  const mates = await readMates(context, outcomes);
+  const planned = plan({ outcomes, undecodable, state, isTimedRetry, mates });
   await context.hooks.at('after-plan');
   await writeRows(context, planned, outcomes, loosening).catch((error: unknown) => {
     const [only, ...others] = outcomes;
@@ -349,7 +351,7 @@ async function setAside(context: TransactionContext, item: Item, error: RecordEr
   const targets = item.kind === 'record' ? [item.candidate] : before.filter(({ parked }) => parked?.isWaiting === true);
   const parks = targets.flatMap((target) => park(target, entity, key, reason, context.isTimedRetry) ?? []);
   await writeParked(context, parks);
-  const isOvertaking = item.kind === 'record' && context.laterRecords === 'take-over';
+  const isOvertaking = item.kind === 'record' && context.laterRecords !== 'wait';
   const needless = isOvertaking ? supersededBy(item.candidate, before) : [];
   if (needless.length > 0) await context.session.remove(context.side.parked, [{ column: 'id', values: needless }]);
   const added = parks.filter(({ target }) => target.parked === undefined).length;

@@ -10,60 +10,24 @@
  * | paused   | no partitions: stopped, or others have them all                    | running                        |
  */
 import { SeamError } from '../../core/errors.ts';
-import type {
-  Clock,
-  ConsumerCallbacks,
-  LogAdmin,
-  LogBatch,
-  LogConsumer,
-  Logger,
-  TopicPartition,
-} from '../../core/ports.ts';
-import { addCounts, type Counts, noCounts } from './counts.ts';
+import type { ConsumerCallbacks, LogBatch, LogConsumer, TopicPartition } from '../../core/ports.ts';
+import { TableError } from '../dialects/dialect.ts';
+import { addCounts, noCounts } from './counts.ts';
 import { Decoder } from './decoder.ts';
 import { makeWork } from './make-work.ts';
 import { dueKeys, dueTogether, END_OF_TIME_MS } from './due-keys.ts';
-import { LEASE_LOST, type Lease, partitionName, takeLease } from './leases.ts';
-import { type ParkedCounts, parkedCounts, warnOf, warnOfUnscoped } from './parking.ts';
-import { BatchQueue, type Chunk } from './queue.ts';
-import { type DecodeBatch, KEY_PARKED } from './record.ts';
-import type { SinkSettings } from './settings.ts';
 import { isTruncation } from '../../core/truncation.ts';
+import type { HaltedTable } from './halted-tables.ts';
+import { LagDisplay, SHOW_LAG_EVERY_MS } from './lag-display.ts';
+import { isStartingOver, type Lease, partitionName, startOver, takeLease } from './leases.ts';
+import { type ParkedCounts, parkedCounts, warnOf, warnOfUnscoped } from './parking.ts';
+import { BatchQueue, type Chunk, withoutTopics } from './queue.ts';
+import { KEY_PARKED } from './record.ts';
+import type { SinkState, SinkStatus } from './status.ts';
+import type { WorkerOptions } from './worker-options.ts';
 import type { Work, Writer } from './writer.ts';
 import type { Written } from './transaction.ts';
 
-export type SinkState = 'running' | 'degraded' | 'failed' | 'paused';
-
-export type SinkStatus = {
-  readonly system: string;
-  readonly state: SinkState;
-  readonly reason: string | undefined;
-  /** The error behind `reason`; undefined while nothing is wrong. */
-  readonly fault: SeamError | undefined;
-  readonly echoTag: string | undefined;
-  readonly counts: Readonly<Counts>;
-  /** Records set aside in this target, by all its workers. */
-  readonly waiting: number;
-  readonly deadLetters: number;
-  /** Of keys with a dead letter: not looked at yet. */
-  readonly behind: number;
-  readonly partitions: readonly (TopicPartition & { readonly nextOffset: bigint; readonly lag: bigint })[];
-};
-
-export type WorkerOptions = {
-  readonly system: string;
-  readonly owner: string;
-  readonly settings: SinkSettings;
-  readonly decode: DecodeBatch;
-  readonly admin: LogAdmin;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** Entity by topic. */
-  readonly entities: ReadonlyMap<string, string>;
-  readonly signal: AbortSignal;
-};
-
-const SHOW_LAG_EVERY_MS = 1_000;
 const PRUNE_EVERY_MS = 600_000;
 const PRUNED_ROWS_MAX = 1_000;
 /** A retry on new rows takes at most about a tenth of the time. */
@@ -87,12 +51,12 @@ export class SinkWorker implements ConsumerCallbacks {
   #isDraining = false;
   #failure: unknown;
   #retryRestUntilMs = 0;
-  readonly #unshown = new Set<Lease>();
-  #shownAtMs = Number.NEGATIVE_INFINITY;
+  readonly #lag: LagDisplay;
   #startedAtMs = 0;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
+    this.#lag = new LagDisplay(options);
     this.#decoder = new Decoder({
       ...options,
       onTrouble: (error) => this.trouble(error),
@@ -120,6 +84,7 @@ export class SinkWorker implements ConsumerCallbacks {
       counts: { ...this.#counts },
       ...this.#parked,
       partitions,
+      halted: this.#options.halted.all,
     };
   }
 
@@ -147,7 +112,7 @@ export class SinkWorker implements ConsumerCallbacks {
     const names = new Set(partitions.map(partitionName));
     this.#queue.drop(names);
     await this.#exclusive(async () => {
-      for (const lease of this.#unshown) if (names.has(partitionName(lease))) this.#unshown.delete(lease);
+      this.#lag.forget(names);
       for (const name of names) this.#leases.delete(name);
     });
     if (this.#leases.size === 0 && this.#state !== 'failed') this.#enter('paused', 'no partitions');
@@ -159,6 +124,8 @@ export class SinkWorker implements ConsumerCallbacks {
     const lease = this.#leases.get(name);
     if (lease === undefined) return;
     this.#highWatermarks.set(name, batch.highWatermark);
+    // read again when their table goes on
+    if (this.#options.halted.topics.has(batch.topic)) return;
     await new Promise<void>((resolve, reject) => {
       this.#queue.add({ batch, lease, resolve, reject });
       void this.#drain();
@@ -174,13 +141,14 @@ export class SinkWorker implements ConsumerCallbacks {
     let prunedAtMs = clock.elapsedMs();
     while (!signal.aborted) {
       await clock.pause(Math.min(settings.parkedRetryMs, SHOW_LAG_EVERY_MS), signal);
-      this.#showLag();
+      this.#lag.show(this.#consumer);
       if (signal.aborted || this.#leases.size === 0 || this.#failure !== undefined) continue;
       const isPruneDue = clock.elapsedMs() - prunedAtMs >= PRUNE_EVERY_MS;
       if (isPruneDue) prunedAtMs = clock.elapsedMs();
       try {
         await this.#exclusive(() => this.#using((writer) => writer.checkLeases([...this.#leases.values()])));
         await this.#exclusive(() => this.#retryParked(true));
+        if (this.#options.halted.isDue()) await this.#exclusive(() => this.#lookAtTables());
         if (isPruneDue) await this.#pruneEcho();
       } catch (error) {
         this.fail(error);
@@ -192,7 +160,7 @@ export class SinkWorker implements ConsumerCallbacks {
   fail(error: unknown): void {
     this.#failure ??= error;
     this.#queue.fail(error);
-    if (!isLeaseLost(error)) {
+    if (!isStartingOver(error)) {
       if (error instanceof SeamError) this.#fault = error;
       this.#enter('failed', error instanceof SeamError ? `${error.message} [${error.code}]` : 'an unexpected error');
     }
@@ -203,7 +171,7 @@ export class SinkWorker implements ConsumerCallbacks {
   async takeFailure(): Promise<unknown> {
     await this.revoked([...this.#leases.values()]);
     const failure = this.#failure;
-    if (isLeaseLost(failure)) this.#failure = undefined;
+    if (isStartingOver(failure)) this.#failure = undefined;
     return failure;
   }
 
@@ -220,7 +188,11 @@ export class SinkWorker implements ConsumerCallbacks {
     if (this.#state !== 'failed') this.#enter('paused', 'stopped');
   }
 
-  #enter(state: SinkState, reason?: string): void {
+  #enter(asked: SinkState, why?: string): void {
+    const { halted } = this.#options;
+    const isHalted = asked === 'running' && !halted.isEmpty;
+    const state = isHalted ? 'degraded' : asked;
+    const reason = isHalted ? halted.all.map(({ text }) => text).join('; ') : why;
     if (this.#state === state && this.#reason === reason) return;
     const { logger, system } = this.#options;
     const fields = { system, state, was: this.#state, ...(reason === undefined ? {} : { reason }) };
@@ -251,7 +223,7 @@ export class SinkWorker implements ConsumerCallbacks {
         // outside of the turn: where the registry is away this waits, and partitions may go meanwhile
         const work = await this.#workOf(chunk);
         await this.#exclusive(async () => {
-          if (this.#queue.take(chunk, recordsMax)) await this.#write(work);
+          if (this.#queue.take(chunk, recordsMax)) await this.#writeSound(chunk, work);
         });
       }
     } catch (error) {
@@ -275,12 +247,53 @@ export class SinkWorker implements ConsumerCallbacks {
     return chunk.work;
   }
 
+  /** Where a table can't be written any more, it stands still, and the rest of the chunk is written without it. */
+  async #writeSound(chunk: Chunk, work: Work): Promise<void> {
+    let [left, made]: [Chunk | undefined, Work] = [chunk, work];
+    while (left !== undefined) {
+      try {
+        await this.#write(made);
+        return;
+      } catch (error) {
+        if (!(await this.#halt(error))) throw error;
+      }
+      left = withoutTopics(left, this.#options.halted.topics);
+      if (left !== undefined) made = await this.#workOf(left);
+    }
+  }
+
+  /** false: it is no error of one table alone. */
+  async #halt(error: unknown): Promise<boolean> {
+    const { halted, tables } = this.#options;
+    if (!(error instanceof TableError)) return false;
+    const faults = await this.#using((writer) => writer.withSession((session) => tables.look(session, error.table)));
+    const halt = halted.add(error, faults);
+    if (halt !== undefined) this.#standStill(halt);
+    return halt !== undefined;
+  }
+
+  #standStill({ table, code, text, next }: HaltedTable): void {
+    const { halted, logger, system } = this.#options;
+    this.#queue.dropTopics(halted.topics);
+    logger.error({ system, table, code, next }, text);
+    this.#enter('running');
+  }
+
+  async #lookAtTables(): Promise<void> {
+    const { halted, logger, system } = this.#options;
+    const { altered, sound } = await this.#using((writer) => writer.withSession((session) => halted.look(session)));
+    for (const halt of altered) this.#standStill(halt);
+    if (sound.length === 0) return;
+    logger.info({ system, tables: sound.map(({ table }) => table) }, 'tables go on');
+    this.fail(startOver());
+  }
+
   async #write(work: Work): Promise<void> {
     const written = await this.#using((writer) => writer.write(work, () => this.#lookAhead()));
     for (const { lease, nextOffset } of work.advances) lease.nextOffset = nextOffset;
     if (written !== undefined) this.#note(written);
-    for (const { lease } of work.advances) this.#unshown.add(lease);
-    this.#showLag();
+    this.#lag.note(work.advances.map(({ lease }) => lease));
+    this.#lag.show(this.#consumer);
     await this.#retryAfterWrites();
   }
 
@@ -330,7 +343,10 @@ export class SinkWorker implements ConsumerCallbacks {
           : dueKeys(session, untilMs, settings.parkedRecordsMax);
       }),
     );
-    const own = due.filter((one) => this.#leases.has(partitionName(one))).slice(0, settings.batchRecordsMax);
+    const halted = this.#options.halted.topics;
+    const own = due
+      .filter((one) => this.#leases.has(partitionName(one)) && !halted.has(one.topic))
+      .slice(0, settings.batchRecordsMax);
     if (own.length === 0) return;
     const others = await this.#using((writer) =>
       writer.withSession((session) => dueTogether(session, own, writer.circular, settings)),
@@ -343,7 +359,12 @@ export class SinkWorker implements ConsumerCallbacks {
       ...others.map(({ topic }) => topic),
     ];
     const work = { items: async () => items, advances, isTimedRetry: isTimed, wholeTopics };
-    const written = await this.#using((writer) => writer.write(work));
+    let written: Written | undefined;
+    try {
+      written = await this.#using((writer) => writer.write(work));
+    } catch (error) {
+      if (!(await this.#halt(error))) throw error;
+    }
     if (written === undefined) return;
     this.#note(written);
     const isChanged = written.counts.unparked > 0 || written.parks.length > 0;
@@ -359,25 +380,6 @@ export class SinkWorker implements ConsumerCallbacks {
     );
   }
 
-  /**
-   * The group's offsets are for lag displays alone: sent at most once a second, the last ones by `keepUp`, not awaited, and a
-   * failure changes nothing.
-   */
-  #showLag(): void {
-    const nowMs = this.#options.clock.elapsedMs();
-    if (this.#unshown.size === 0 || nowMs - this.#shownAtMs < SHOW_LAG_EVERY_MS) return;
-    const offsets = [...this.#unshown].map(({ topic, partition, nextOffset }) => ({
-      topic,
-      partition,
-      offset: nextOffset,
-    }));
-    this.#unshown.clear();
-    this.#shownAtMs = nowMs;
-    this.#consumer?.commit(offsets).catch((error: unknown) => {
-      this.#options.logger.debug({ system: this.#options.system, error }, 'lag not shown');
-    });
-  }
-
   #using<T>(action: (writer: Writer) => Promise<T>): Promise<T> {
     if (this.#writer === undefined) throw new Error('the worker is not attached');
     return action(this.#writer);
@@ -389,8 +391,4 @@ export class SinkWorker implements ConsumerCallbacks {
     this.#turn = turn.catch(() => undefined);
     return turn;
   }
-}
-
-function isLeaseLost(error: unknown): boolean {
-  return error instanceof SeamError && error.code === LEASE_LOST;
 }

@@ -6,13 +6,16 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { ParkedRecords, type ParkedRow } from '../../adapters/parked-records.ts';
 import type { CanonicalRecord } from '../../core/canonical-record.ts';
 import { type DialectSuite, describeDialects } from '../support/dialect-suite.ts';
-import { ordered, product } from '../support/shop-records.ts';
-import { item, order } from '../support/shop-tables.ts';
+import { moved, ordered, product } from '../support/shop-records.ts';
+import { item, movement, order } from '../support/shop-tables.ts';
 import { eventually } from '../support/sink-bench.ts';
 
 const KEY = [{ entity: 'sales-order', key: 'o1' }];
 const bad = (at: number) => ordered('o1', '5000.000', { at });
 const good = (at: number, quantity = `${at}.000`): CanonicalRecord => ordered('o1', quantity, { at });
+
+/** Nothing heals by itself. */
+const WAIT = { settings: { laterRecords: 'wait' } } as const;
 
 class Shop {
   readonly suite: DialectSuite;
@@ -51,6 +54,7 @@ describeDialects((suite) => {
     stopsItsKey(shop);
     isTriedWithItsOthers(shop);
     isGivenUpOrReplaced(shop);
+    healsByItself(shop);
   });
   hasALimit(shop);
 });
@@ -61,13 +65,13 @@ function stopsItsKey(shop: Shop): void {
   const states = () => shop.states();
   const quantities = () => shop.quantities();
   it('stops its key and no other, through a restart and a change of worker', async () => {
-    const bench = await suite.start([order]);
+    const bench = await suite.start([order], WAIT);
     await suite.write(bench, good(1), bad(2), ordered('o2', '1.000', { at: 2 }));
     await suite.write(bench, good(3));
     expect(await states()).toEqual(['refused TARGET_REFUSED 0', 'behind KEY_PARKED 0']);
     expect(bench.sink.status()).toMatchObject({ state: 'running', deadLetters: 1, behind: 1, waiting: 0 });
     await bench.stop();
-    const next = await suite.start([order], { owner: 'another' }, bench.log);
+    const next = await suite.start([order], { owner: 'another', ...WAIT }, bench.log);
     await suite.write(next, good(4), ordered('o2', '2.000', { at: 4 }));
     expect(await states()).toEqual(['refused TARGET_REFUSED 0', 'behind KEY_PARKED 0', 'behind KEY_PARKED 0']);
     expect((await quantities()).sort()).toEqual(['1.000', '2.000']);
@@ -80,7 +84,7 @@ function stopsItsKey(shop: Shop): void {
   });
 
   it('that is refused again is counted, is not tried by itself, and says who asked', async () => {
-    const bench = await suite.start([order]);
+    const bench = await suite.start([order], WAIT);
     await suite.write(bench, good(1));
     await suite.write(bench, bad(2));
     await suite.write(bench, ordered('o1', '6000.000', { at: 3 }));
@@ -110,7 +114,7 @@ function stopsItsKey(shop: Shop): void {
 function isTriedWithItsOthers(shop: Shop): void {
   const { suite } = shop;
   it('lands together with what waits for it in another partition', async () => {
-    const bench = await suite.start([order]);
+    const bench = await suite.start([order], WAIT);
     await suite.write(bench, bad(1));
     for (const partition of [0, 1]) bench.log.appendTo(partition, good(2 + partition));
     await bench.settled();
@@ -121,7 +125,7 @@ function isTriedWithItsOthers(shop: Shop): void {
   });
 
   it('takes no blame for a bad one that had come behind it', async () => {
-    const bench = await suite.start([order]);
+    const bench = await suite.start([order], WAIT);
     for (const one of [bad(1), good(2), bad(3)]) await suite.write(bench, one);
     // asked before the last one came
     await suite.execute("UPDATE seam.parked SET next_try_at = parked_at WHERE reason_code = 'TARGET_REFUSED'");
@@ -137,7 +141,7 @@ function isGivenUpOrReplaced(shop: Shop): void {
   const states = () => shop.states();
   const quantities = () => shop.quantities();
   it('is discarded on record, and what waited goes on', async () => {
-    const bench = await suite.start([order]);
+    const bench = await suite.start([order], WAIT);
     await suite.write(bench, bad(1));
     await suite.write(bench, good(2));
     await suite.write(bench, good(3));
@@ -160,7 +164,7 @@ function isGivenUpOrReplaced(shop: Shop): void {
   });
 
   it('translated anew at its own position takes its place', async () => {
-    const bench = await suite.start([order]);
+    const bench = await suite.start([order], WAIT);
     await suite.write(bench, bad(2));
     await suite.write(bench, good(2, '7.000'));
     expect(await states()).toEqual([]);
@@ -168,7 +172,7 @@ function isGivenUpOrReplaced(shop: Shop): void {
   });
 
   it('lets an older record pass that comes late', async () => {
-    const bench = await suite.start([order]);
+    const bench = await suite.start([order], WAIT);
     await suite.write(bench, bad(5));
     await suite.write(bench, good(3));
     expect(await quantities()).toEqual(['3.000']);
@@ -176,7 +180,7 @@ function isGivenUpOrReplaced(shop: Shop): void {
   });
 
   it('that can’t be read holds back what comes after it in the log, until it is discarded', async () => {
-    const bench = await suite.start([item]);
+    const bench = await suite.start([item], WAIT);
     await suite.write(bench, product({ description: 'before' }, { at: 1 }));
     bench.log.appendUnreadable('product', '1');
     bench.log.append(product({ description: 'after' }, { at: 3 }));
@@ -192,12 +196,62 @@ function isGivenUpOrReplaced(shop: Shop): void {
   });
 }
 
+function healsByItself(shop: Shop): void {
+  const { suite } = shop;
+  it('heals by the corrected one, in its own batch or a later one, and its total stays right', async () => {
+    const bench = await suite.start([order, movement]);
+    const moves = (quantity: string, at: number) => moved('m1', quantity, { at });
+    await suite.write(bench, good(1), moves('1.000', 1));
+    await suite.write(bench, bad(2), moves('12345678901.000', 2));
+    expect((await shop.states()).sort()).toEqual(['refused TARGET_REFUSED 0', 'refused VALUE_OUT_OF_RANGE 0']);
+    await suite.write(bench, good(3), moves('4.000', 3));
+    expect(await shop.states()).toEqual([]);
+    expect(await shop.quantities()).toEqual(['3.000']);
+    expect(await suite.rows('SELECT qoh FROM shop.stk')).toEqual([{ qoh: '4.000' }]);
+    expect(bench.sink.status()).toMatchObject({ deadLetters: 0, behind: 0 });
+    await suite.write(bench, bad(4), good(5));
+    expect(await shop.quantities()).toEqual(['5.000']);
+    expect(await shop.states()).toEqual([]);
+  });
+
+  it('heals by its deletion, and where what can’t be read was followed by a whole one', async () => {
+    const bench = await suite.start([order, item]);
+    await suite.write(bench, good(1), product({ description: 'before' }, { at: 1 }));
+    bench.log.appendUnreadable('product', '1');
+    await suite.write(bench, bad(2));
+    expect(await shop.states()).toHaveLength(2);
+    await suite.write(
+      bench,
+      ordered('o1', '1.000', { at: 3, gone: true }),
+      product({ description: 'after' }, { at: 3 }),
+    );
+    expect(await shop.states()).toEqual([]);
+    expect(await suite.count('shop.ord')).toBe(0);
+    expect(await suite.rows('SELECT descr FROM shop.item')).toEqual([{ descr: 'after' }]);
+  });
+
+  it('is left alone by a newer one that lacks fields', async () => {
+    const bench = await suite.start([item]);
+    await suite.write(bench, product({ description: 'good', specification: 's1' }, { at: 1 }));
+    await suite.write(bench, product({ description: 'x'.repeat(21), specification: 's2' }, { at: 2 }));
+    await suite.write(
+      bench,
+      product({ description: 'part', specification: null }, { at: 3, absent: ['specification'] }),
+    );
+    expect((await shop.states()).map((state) => state.split(' ')[0])).toEqual(['refused', 'behind']);
+    expect(await suite.rows('SELECT descr, spec FROM shop.item')).toEqual([{ descr: 'good', spec: 's1' }]);
+    await suite.write(bench, product({ description: 'whole', specification: 's4' }, { at: 4 }));
+    expect(await shop.states()).toEqual([]);
+    expect(await suite.rows('SELECT descr, spec FROM shop.item')).toEqual([{ descr: 'whole', spec: 's4' }]);
+  });
+}
+
 function hasALimit(shop: Shop): void {
   const { suite } = shop;
   const parked = () => shop.parked();
   const quantities = () => shop.quantities();
   it('a sink stops loudly where no more may wait, and nothing of that batch is written', async () => {
-    const bench = await suite.start([order], { settings: { parkedRecordsMax: 2 } });
+    const bench = await suite.start([order], { settings: { parkedRecordsMax: 2, ...WAIT.settings } });
     await suite.write(bench, bad(1));
     await suite.write(bench, good(2));
     bench.log.append(good(3), ordered('o2', '1.000', { at: 3 }));
@@ -210,7 +264,7 @@ function hasALimit(shop: Shop): void {
     expect(await quantities()).toEqual([]);
     const [refused] = (await (await parked()).list()) as [ParkedRow];
     await (await parked()).discard([refused.id], 'ann', 'to make room');
-    const next = await suite.start([order], { settings: { parkedRecordsMax: 2 } }, bench.log);
+    const next = await suite.start([order], { settings: { parkedRecordsMax: 2, ...WAIT.settings } }, bench.log);
     await next.settled();
     await eventually(async () => (await quantities()).length === 2, 'the rest');
     expect((await quantities()).sort()).toEqual(['1.000', '3.000']);

@@ -7,7 +7,51 @@ import { contact, member } from '../support/shop-tables.ts';
 describeDialects((suite) => {
   defineWrittenOver(suite);
   defineNewest(suite);
+  defineOneRow(suite);
 });
+
+function defineOneRow(suite: DialectSuite): void {
+  const row = async () => (await suite.rows('SELECT nm, tel, note FROM shop.cust'))[0];
+
+  describe('two entities in one row', () => {
+    it('get both their columns back when the row goes and one of them alone makes it again', async () => {
+      const bench = await suite.start([member, contact]);
+      await suite.write(bench, memberOf({ fullName: 'Ann' }, { at: 1 }), phone('7', '111', { at: 1, system: 'pos' }));
+      await suite.write(bench, phone('7', '222', { at: 2, system: 'pos' }));
+      await suite.write(bench, memberOf({}, { at: 3, gone: true }));
+      expect(await row()).toBeUndefined();
+      await suite.write(bench, memberOf({ fullName: 'Anna' }, { at: 4 }));
+      expect(await row()).toEqual({ nm: 'Anna', tel: '222', note: 'new' });
+      expect(bench.counts.incomplete).toBe(0);
+      await suite.write(bench, phone('7', null, { at: 5, gone: true, system: 'pos' }));
+      await suite.write(bench, memberOf({}, { at: 6, gone: true }), memberOf({ fullName: 'Eve' }, { at: 7 }));
+      await suite.write(bench, memberOf({}, { at: 8, gone: true }));
+      await suite.write(bench, memberOf({ fullName: 'Eve' }, { at: 9 }));
+      expect(await row()).toEqual({ nm: 'Eve', tel: null, note: 'new' });
+    });
+
+    it('take the newer of two records where both come with the row', async () => {
+      const bench = await suite.start([member, contact]);
+      await suite.write(bench, memberOf({}, { at: 1 }), phone('7', '111', { at: 1, system: 'pos' }));
+      await suite.write(bench, memberOf({}, { at: 2, gone: true }));
+      await suite.write(bench, memberOf({ fullName: 'Anna' }, { at: 3 }), phone('7', '333', { at: 3, system: 'pos' }));
+      expect(await row()).toEqual({ nm: 'Anna', tel: '333', note: 'new' });
+    });
+
+    it('that both make the row bring each other back', async () => {
+      const both = { ...contact, mode: 'upsert', onDelete: 'delete' } as const;
+      const bench = await suite.start([member, both]);
+      await suite.write(bench, memberOf({ fullName: 'Ann' }, { at: 1 }), phone('7', '111', { at: 1, system: 'pos' }));
+      await suite.write(bench, phone('7', null, { at: 2, gone: true, system: 'pos' }));
+      expect(await row()).toBeUndefined();
+      await suite.write(bench, phone('7', '222', { at: 3, system: 'pos' }));
+      expect(await row()).toEqual({ nm: 'Ann', tel: '222', note: 'new' });
+      await suite.write(bench, memberOf({}, { at: 4, gone: true }));
+      await suite.write(bench, memberOf({ fullName: 'Anna' }, { at: 5 }));
+      expect(await row()).toEqual({ nm: 'Anna', tel: '222', note: 'new' });
+    });
+  });
+}
 
 /** A member without a phone, and what becomes of it. */
 function phoneOf(suite: DialectSuite) {

@@ -11,6 +11,7 @@ import { UNAVAILABLE } from '../../core/change-event.ts';
 import { bigInteger, decimal, integer, optional, text } from '../../core/converters.ts';
 import { canonical, constant, defineSource, from, Refusal } from '../../core/mapping.ts';
 import { comparePositions } from '../../core/position.ts';
+import { UNKNOWN } from '../../processors/claims.ts';
 import { deadLetter } from '../../processors/dead-letter.ts';
 import { ledgerKey } from '../../processors/echo.ts';
 import { CanonicalizeBench, type Given, PARTITIONS, type Written } from '../support/canonicalize-bench.ts';
@@ -345,7 +346,15 @@ describe('personal values', () => {
           const { code, message, where, hint } = one.error;
           const { record } = one;
           const place = { topic: 't', partition: 0, offset: record.offset };
-          const parked = { place, keyId: undefined, state: 'refused', code, attempts: 0, setAsideAtMs: 0 } as const;
+          const parked = {
+            place,
+            keyId: undefined,
+            state: 'refused',
+            code,
+            attempts: 0,
+            setAsideAtMs: 0,
+            claims: UNKNOWN,
+          } as const;
           const { headers } = deadLetter('canonicalize', parked, { ...record, key: null, headers: {} }, one.error);
           const shown = [code, message, where, hint, ...Object.values(headers).map(String)].join('\n');
           expect(shown).not.toContain(value);

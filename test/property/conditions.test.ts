@@ -99,7 +99,15 @@ it('a sink says what its target refuses, with the next command of the error', ()
     where: 'pos',
     hint: 'start it',
   });
-  const sink = { system: 'pos', echoTag: undefined, counts: {} as never, waiting: 0, behind: 0, partitions: [] };
+  const sink = {
+    system: 'pos',
+    echoTag: undefined,
+    counts: {} as never,
+    waiting: 0,
+    behind: 0,
+    partitions: [],
+    halted: [],
+  };
   const found = sinkConditions({ ...sink, state: 'degraded', reason: 'no answer', fault, deadLetters: 0 });
   expect(found).toEqual([
     {

@@ -120,7 +120,7 @@ async function run({ steps, resent, writes }: History, settings: Partial<SinkSet
 }
 
 describe('a sink', () => {
-  it.each(['wait', 'take-over'] as const)(
+  it.each(['heal', 'wait', 'take-over'] as const)(
     'ends with what the source says, whatever happens on the way; later records: %s',
     async (laterRecords) => {
       await check(history, async (one) => {
@@ -144,7 +144,10 @@ describe('a sink', () => {
         const writes = one.writes.map((write) => ({ ...write, fault: isAsking(write.fault) ? null : write.fault }));
         // what only a discarded record said is lost: here every record carries all fields
         const steps = one.steps.map((each) => (each.does === 'partial' ? { ...each, does: 'put' as const } : each));
-        const { database, simulation, expected, everBad } = await run({ ...one, steps, writes }, {});
+        const { database, simulation, expected, everBad } = await run(
+          { ...one, steps, writes },
+          { laterRecords: 'wait' },
+        );
         await simulation.settle();
         const { bad: stopped, ...now } = contents(database);
         expect(stopped.filter((key) => !everBad.has(key))).toEqual([]);
@@ -157,6 +160,36 @@ describe('a sink', () => {
     },
     LIMIT_MS,
   );
+
+  it(
+    'heals a key by a newer record that carries the whole row: nobody asks, and what is set aside is its newest record',
+    async () => {
+      await check(history, async (one) => {
+        const writes = one.writes.map((write) => ({ ...write, fault: isAsking(write.fault) ? null : write.fault }));
+        const steps = one.steps.map((each) => (each.does === 'partial' ? { ...each, does: 'put' as const } : each));
+        const { database, simulation, expected } = await run({ ...one, steps, writes }, { laterRecords: 'heal' });
+        await simulation.settle();
+        expect(contents(database)).toEqual(expected);
+      });
+    },
+    LIMIT_MS,
+  );
+
+  it('lets a record that lacks fields wait behind a refused one, until a whole one heals the key', async () => {
+    const database = new MemoryDatabase(TABLES);
+    const simulation = new SinkSimulation(database, TARGET, entities, []);
+    const put = (at: number, fields: CanonicalFields, absent: readonly string[] = []) =>
+      simulation.deliver(product({ productId: '1', ...fields }, { at, absent }));
+    const rows = () => database.rows('shop.part').map(({ descr, spec }) => `${descr} ${spec}`);
+    await put(1, { description: 'one', specification: 's1' });
+    await put(2, { description: 'far too long', specification: 's2' });
+    await put(3, { description: 'three' }, ['specification']);
+    expect([rows(), database.rows('seam.parked').length]).toEqual([['one s1'], 2]);
+    await put(4, { description: 'four', specification: 's4' });
+    expect([rows(), database.rows('seam.parked').length]).toEqual([['four s4'], 0]);
+    await put(5, { description: 'five' }, ['specification']);
+    expect(rows()).toEqual(['five s4']);
+  });
 
   it('makes every system of a shared entity agree on the newest edit', async () => {
     const edit = fc.oneof(

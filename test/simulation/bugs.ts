@@ -133,8 +133,14 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'newer-records-pass-a-refused-one',
     file: REDUCE,
-    find: "if (laterRecords === 'take-over') return { own, stale, fresh, waiting: [] };",
-    replace: 'if (laterRecords !== undefined) return { own, stale, fresh, waiting: [] };',
+    find: "if (laterRecords === 'take-over') return { own, stale, fresh, waiting: [], passed: [] };",
+    replace: 'if (laterRecords !== undefined) return { own, stale, fresh, waiting: [], passed: [] };',
+  },
+  {
+    name: 'healed-by-a-record-that-lacks-fields',
+    file: REDUCE,
+    find: 'one.record.meta.absent.length === 0 &&',
+    replace: 'one !== undefined &&',
   },
   {
     name: 'records-behind-a-refused-one-forgotten',

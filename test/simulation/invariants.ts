@@ -198,7 +198,7 @@ export class Invariants {
     const record = this.#recordOf(parked);
     if (record === undefined || this.#isBad(system, record)) return;
     const isBehind = parked.reason_code === KEY_PARKED && this.#refusedOf(system, parked).length > 0;
-    if (isBehind && this.#laterRecords.inSinks === 'wait') return;
+    if (isBehind && this.#laterRecords.inSinks !== 'take-over') return;
     this.fail('6 only bad records are set aside', `${named(system, parked)}: ${parked.reason_code}`);
   }
 
@@ -299,7 +299,8 @@ export class Invariants {
         this.fail('3 one effect for each input', `${place}: not of the inputs committed with it`);
       if (canonical.meta.hops > HOPS_MAX) this.fail('4 hops are bounded', `${place}: ${canonical.meta.hops} hops`);
       this.#isNoEcho(canonical, identity, place);
-      const isWaiting = this.#laterRecords.inStages === 'wait';
+      // a record that takes the place of the refused ones releases them in the same transaction
+      const isWaiting = this.#laterRecords.inStages !== 'take-over';
       if (isWaiting) this.#passesNoLetter(origins, place);
       // where later records take over, one that is asked for again comes late
       if (isWaiting || !origins?.some(({ isRedriven }) => isRedriven))

@@ -39,7 +39,7 @@ export function settingsOf(random: Random, inLargeBatches: boolean): WorkerSetti
       batchEveryMs: random.pick([0, 0, 30]),
       retryDelayMsMax: 100,
       parkedRetryMs: random.pick([500, 2_000]),
-      laterRecords: random.pick(['wait', 'take-over']),
+      laterRecords: random.pick(['heal', 'wait', 'take-over']),
     }),
     processor: ProcessorSettings.parse({
       transactionRecordsMax: random.pick([1, 3, 50]),
@@ -49,7 +49,7 @@ export function settingsOf(random: Random, inLargeBatches: boolean): WorkerSetti
       retryDelayMsMax: 100,
       restartDelayMs: 10,
       hopsMax: HOPS_MAX,
-      laterRecords: random.pick(['wait', 'take-over']),
+      laterRecords: random.pick(['heal', 'wait', 'take-over']),
     }),
   };
 }

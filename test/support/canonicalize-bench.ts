@@ -13,7 +13,10 @@ import type { Position } from '../../core/position.ts';
 import { type CanonicalizeParts, canonicalizeStage } from '../../processors/canonicalize.ts';
 import { type Codecs, META_HEADER } from '../../processors/codecs.ts';
 import { type CompiledField, type CompiledTable, compileSource } from '../../processors/compile-mapping.ts';
+import { keyIdOf } from '../../processors/dead-letter.ts';
 import { ledgerKey, type LedgerEntry } from '../../processors/echo.ts';
+import { ParkedKeys } from '../../processors/parked-keys.ts';
+import { workSlice } from '../../processors/slice-work.ts';
 import type { Transformed } from '../../processors/stage.ts';
 import type { RawColumn } from '../../processors/table-schema.ts';
 import { rawTopic } from '../../processors/topics.ts';
@@ -77,6 +80,29 @@ export class CanonicalizeBench {
       records,
     });
     return { ...transformed, written: transformed.outputs.map((output) => this.#read(output)) };
+  }
+
+  /** Records of one raw key, one slice each, where corrected rows heal by themselves. */
+  async heal(table: string, key: Row, given: readonly Given[]): Promise<{ written: Written[]; setAside: string[] }> {
+    const parked = new ParkedKeys();
+    const written: Written[] = [];
+    const keyBytes = Buffer.from(`${table} key`);
+    this.#given.set(keyBytes.toString(), { envelope: {} as Envelope, key });
+    const settings = { laterRecords: 'heal', parkedRecordsMax: 100 } as const;
+    const topic = rawTopic(this.#mapping.system, table);
+    for (const [offset, one] of given.entries()) {
+      const records = [{ ...this.#record(table, { ...one, key }, offset), key: keyBytes }];
+      const done = await workSlice(
+        { stage: this.#stage(), parked, settings, nowMs: 0 },
+        { topic, partition: 0, records },
+      );
+      parked.apply(done.changes);
+      written.push(
+        ...done.outputs.filter((output) => output.topic.startsWith('canonical.')).map((one) => this.#read(one)),
+      );
+    }
+    const setAside = parked.ofKey(topic, keyIdOf(keyBytes)).map(({ place, state }) => `${place.offset} ${state}`);
+    return { written, setAside };
   }
 
   /** What a `delete` on the redrive lane becomes. */
