@@ -19,10 +19,10 @@ export type ClaimParts = {
 /** Rejects with a TransientError where the registry is away. */
 export async function canonicalClaims(
   parts: ClaimParts,
-  table: CompiledTable,
+  table: CompiledTable | undefined,
   { records }: LogSlice,
 ): Promise<RecordClaims[]> {
-  if (table.identities.length > 0) return records.map(() => NOTHING_KNOWN);
+  if (table === undefined || table.identities.length > 0) return records.map(() => NOTHING_KNOWN);
   await parts.codecs.loadSchemas(
     records.flatMap((record) => (isStub(table, record) ? [record.key] : [record.value, record.key])),
   );

@@ -72,10 +72,7 @@ export function canonicalizeStage(parts: CanonicalizeParts): Stage {
       const work = new SliceWork(parts, table, slice, schemas);
       return work.run();
     },
-    async claims(slice) {
-      const table = parts.tables.get(slice.topic);
-      return table === undefined ? [] : canonicalClaims(parts, table, slice);
-    },
+    claims: (slice) => canonicalClaims(parts, parts.tables.get(slice.topic), slice),
     sweep: sweeper(parts),
   };
 }

@@ -40,8 +40,8 @@ export async function execute(context: ExecuteContext, plan: Plan, loosening?: L
 /** Of a shared entity the newest commit wins: what a trigger here makes of such a record must count as newer than it. */
 async function nameTime({ session, nowMs }: ExecuteContext, writes: readonly LedgerWrite[]): Promise<void> {
   let newestUs = 0n;
-  for (const { raw, seamWrote, meta } of writes) {
-    if (raw === undefined || !seamWrote) continue;
+  for (const { isShared, raw, seamWrote, meta } of writes) {
+    if (!isShared || raw === undefined || !seamWrote) continue;
     const timeUs = stampTimeUs(meta.position);
     if (timeUs > newestUs) newestUs = timeUs;
   }

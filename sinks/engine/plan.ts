@@ -58,6 +58,8 @@ export type LedgerWrite = {
   readonly hash: Uint8Array;
   readonly deleted: boolean;
   readonly seamWrote: boolean;
+  /** Its position is a stamp: the newest commit wins. */
+  readonly isShared: boolean;
   /**
    * Only of an entity that may have to be brought back: over an older change that the target made later, or in a row made again.
    * null: this target does not take it.
@@ -205,6 +207,7 @@ class Planner {
       deleted: isGone,
       // The write-back itself may find the row equal: `execute.ts` then takes the mark away.
       seamWrote: !isOwn || row !== 'ledger-only',
+      isShared: table.entity.owner === 'shared',
       raw: recordToKeep(table, by, row, isGone),
       prior: ledger?.position,
     });

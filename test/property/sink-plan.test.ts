@@ -175,22 +175,6 @@ describe('a sink', () => {
     LIMIT_MS,
   );
 
-  it('lets a record that lacks fields wait behind a refused one, until a whole one heals the key', async () => {
-    const database = new MemoryDatabase(TABLES);
-    const simulation = new SinkSimulation(database, TARGET, entities, []);
-    const put = (at: number, fields: CanonicalFields, absent: readonly string[] = []) =>
-      simulation.deliver(product({ productId: '1', ...fields }, { at, absent }));
-    const rows = () => database.rows('shop.part').map(({ descr, spec }) => `${descr} ${spec}`);
-    await put(1, { description: 'one', specification: 's1' });
-    await put(2, { description: 'far too long', specification: 's2' });
-    await put(3, { description: 'three' }, ['specification']);
-    expect([rows(), database.rows('seam.parked').length]).toEqual([['one s1'], 2]);
-    await put(4, { description: 'four', specification: 's4' });
-    expect([rows(), database.rows('seam.parked').length]).toEqual([['four s4'], 0]);
-    await put(5, { description: 'five' }, ['specification']);
-    expect(rows()).toEqual(['five s4']);
-  });
-
   it('makes every system of a shared entity agree on the newest edit', async () => {
     const edit = fc.oneof(
       fc.record({ kind: fc.constant('edit' as const), where: fc.constantFrom('shop', 'pos', 'crm') }),
