@@ -292,6 +292,24 @@ describe('a consumer', () => {
 });
 
 describe('topics', () => {
+  it('of an earlier version take larger records afterwards, and keep their other settings', async () => {
+    const topic = uniqueName('topic');
+    const admin = await log.admin();
+    try {
+      const config = { 'max.message.bytes': '2000', 'min.compaction.lag.ms': '5000' };
+      await admin.createTopics([{ topic, partitions: 1, config }]);
+      const large = [record(topic, 'k', 'x'.repeat(9_000))];
+      await expect(writeRecords(log, large)).rejects.toMatchObject({ code: 'RECORD_TOO_LARGE' });
+      const raise = (setting: string, atLeast: number) => admin.raiseSetting([topic, 'not-there'], setting, atLeast);
+      expect(await raise('max.message.bytes', 10_000)).toEqual([topic]);
+      expect(await raise('max.message.bytes', 10_000)).toEqual([]);
+      expect(await raise('min.compaction.lag.ms', 5_000)).toEqual([]);
+      await writeRecords(log, large);
+    } finally {
+      await admin.close();
+    }
+  });
+
   it('are created once, and missing ones are left out of counts', async () => {
     const topic = uniqueName('topic');
     const other = uniqueName('topic');

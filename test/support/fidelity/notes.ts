@@ -10,7 +10,7 @@ export const NOTES = `## Not in the table
 | PostgreSQL: date before Christ | **not safe in a snapshot**, which reads it as the same day after Christ; a streamed one is refused |
 | PostgreSQL: the text \`__debezium_unavailable_value\` | **not safe**: it counts as "this large value did not change" |
 | PostgreSQL: pgvector, PostGIS | not tried: no server of the local stack has these extensions |
-| Kafka Connect in another time zone than UTC | **not safe**: run its JVM with \`-Duser.timezone=UTC\`, as the local stack and docker-compose.yml do |
+| Kafka Connect in another time zone than UTC | the converter refuses to start: run its JVM with \`-Duser.timezone=UTC\`, as the local stack and docker-compose.yml do |
 
 \`seam verify\` reads both sides by plain SQL and shows a value that went this way.
 `;

@@ -22,6 +22,7 @@ import { tableNotLogged } from './table-not-logged.ts';
 import { tableNotPublished } from './table-not-published.ts';
 import { tableNotReadable } from './table-not-readable.ts';
 import { transactionPrepared } from './transaction-prepared.ts';
+import { updatesRefused } from './updates-refused.ts';
 import { walNotLogical } from './wal-not-logical.ts';
 
 export const postgresChecks: readonly SourceCheck[] = [
@@ -48,6 +49,7 @@ export const postgresChecks: readonly SourceCheck[] = [
   slotAtRisk,
   transactionPrepared,
   ...lostChanges,
+  updatesRefused,
 ];
 
 export const postgresSource: SourceKind = {

@@ -1,0 +1,53 @@
+/** Why: a publication over a generated column can stop the owner's own application, which then can't change a row any more. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openSource, type SourceSession } from '../../ops/resnapshot/source-session.ts';
+import type { CheckedSource, Finding } from '../../ops/sources/checks/check.ts';
+import { updatesRefused } from '../../ops/sources/checks/postgres/updates-refused.ts';
+import { startDatabases, type TestDatabase, type TestDatabases } from '../support/databases.ts';
+
+let databases: TestDatabases;
+let postgres: TestDatabase;
+let session: SourceSession;
+
+beforeAll(async () => {
+  databases = await startDatabases();
+  postgres = databases.all.find(({ dialect }) => dialect === 'postgres') as TestDatabase;
+  await postgres.execute(`
+CREATE SCHEMA lab;
+CREATE TABLE lab.film (id integer PRIMARY KEY, minutes integer,
+  hours integer GENERATED ALWAYS AS (minutes / 60) VIRTUAL, half integer GENERATED ALWAYS AS (minutes / 2) STORED,
+  unread integer GENERATED ALWAYS AS (minutes * 2) VIRTUAL);
+CREATE PUBLICATION seam_lab FOR TABLE lab.film;
+INSERT INTO lab.film VALUES (1, 120);`);
+  session = await openSource({ kind: 'postgres', ...postgres.sink });
+}, 240_000);
+
+afterAll(async () => {
+  await session?.close();
+  await databases?.stop();
+});
+
+const source = (): CheckedSource => ({
+  system: 'lab',
+  session,
+  config: { 'publication.name': 'seam_lab' },
+  offset: undefined,
+  mapping: { system: 'lab', tables: {} },
+  tables: ['lab.film'],
+});
+const texts = (findings: readonly Finding[]) => findings.map(({ text, next }) => `${text} | ${next}`);
+
+describe('a generated column', () => {
+  it('that makes the server refuse updates is found, and the hint ends it', async () => {
+    const update = () => postgres.execute('UPDATE lab.film SET minutes = 121');
+    await update();
+    expect(await updatesRefused.find(source())).toEqual([]);
+    await postgres.execute('ALTER TABLE lab.film REPLICA IDENTITY FULL');
+    await expect(update()).rejects.toThrow();
+    const found = await updatesRefused.find(source());
+    expect(texts(found)[0]).toMatch(/refuses updates and deletions of its rows.*"hours"/);
+    await postgres.execute(/ALTER TABLE.*$/.exec(found[0]?.next ?? '')?.[0] as string);
+    await update();
+    expect(await updatesRefused.find(source())).toEqual([]);
+  });
+});
