@@ -7,8 +7,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Row, UNAVAILABLE } from '../../core/change-event.ts';
 import type { DialectName } from '../../core/target.ts';
 import { type StackDescription, startStack, stopStack } from '../../stack/stack.ts';
+import { changeConverterTables, DEFAULTS, startConverterTables, toldOf } from '../support/fidelity/converter.ts';
 import { judge, nullFaults, type Verdict } from '../support/fidelity/judge.ts';
 import { runMatrix } from '../support/fidelity/matrix.ts';
 import { mariadbCases } from '../support/fidelity/mariadb-cases.ts';
@@ -21,13 +23,14 @@ const PAGE = path.join(import.meta.dirname, '..', '..', 'docs', 'reference', 'va
 const CASES = [postgresCases, mariadbCases];
 
 let stateDirectory: string;
+let stack: StackDescription;
 const verdicts: Record<DialectName, Verdict[]> = { postgres: [], mariadb: [] };
 const nulls: string[] = [];
 const oddRows: Partial<Record<DialectName, Awaited<ReturnType<typeof oddRow>>>> = {};
 
 beforeAll(async () => {
   stateDirectory = await mkdtemp(path.join(tmpdir(), 'seam-fidelity-'));
-  const stack: StackDescription = await startStack({ stateDirectory, ...STACK, ownerPid: process.pid });
+  stack = await startStack({ stateDirectory, ...STACK, ownerPid: process.pid });
   const evidence = await runMatrix(stack, CASES);
   for (const cases of CASES) {
     verdicts[cases.dialect] = judge(cases, evidence[cases.dialect]);
@@ -55,6 +58,72 @@ describe.each(CASES)('names that neither Avro nor Kafka takes, of $dialect', ({ 
     expect(key).toMatchObject({ [ODD_COLUMNS[0]]: 1 });
     expect(read).toEqual(row);
   });
+});
+
+describe.each(CASES)('$dialect', ({ dialect }) => {
+  const nulls = Object.fromEntries(Object.keys(DEFAULTS[dialect]).map((column) => [column, null]));
+
+  beforeAll(async () => {
+    await startConverterTables(stack, dialect);
+    // the rows of the snapshot, before anything is streamed
+    await toldOf(stack, dialect, 'keyed', 2);
+    await changeConverterTables(stack, dialect);
+  }, 480_000);
+
+  it('keeps NULL in a column that has a default, of every type, in every image', async () => {
+    const told = await toldOf(stack, dialect, 'nulls', 7);
+    expect(told.map(({ op, key }) => `${op} ${String(key.id)}`)).toEqual([
+      'r 1',
+      'c 11',
+      'c 12',
+      'u 12',
+      'u 11',
+      'd 11',
+      'd 12',
+    ]);
+    expect(told.flatMap(({ hiding }) => hiding)).toEqual([]);
+    for (const { op, key, before, after } of told) {
+      if (after !== null && `${op} ${String(key.id)}` !== 'c 12')
+        expect(after, `${op} ${String(key.id)}`).toMatchObject(nulls);
+      if (before !== null && `${op} ${String(key.id)}` !== 'u 12')
+        expect(before, `${op} ${String(key.id)}`).toMatchObject(nulls);
+    }
+    expect(Object.values(told[2]?.after ?? {})).not.toContain(null);
+    expect(told.map(({ after }) => after?.touched)).toEqual([3, 3, 3, 3, 4, undefined, undefined]);
+  }, 300_000);
+
+  it('sends what the database generates', async () => {
+    const told = await toldOf(stack, dialect, 'nulls', 7);
+    for (const { key, after } of told) {
+      if (after === null) continue;
+      expect(after.g_stored).toBe(2 * Number(key.id));
+      if (dialect === 'mariadb') expect(after.g_virtual).toBe(`v${String(key.id)}`);
+    }
+  }, 300_000);
+
+  it('keeps NULL in a key', async () => {
+    const told = await toldOf(stack, dialect, 'keyed', 4);
+    expect(told.map(({ key }) => key.k)).toEqual([null, 'G', null, 'G']);
+  }, 300_000);
+
+  it('sends a value of 16 MiB with both images, and a stub for a row that no topic takes', async () => {
+    const told = await toldOf(stack, dialect, 'big', 8);
+    const size = (row: Row | null) => (row?.body instanceof Uint8Array ? row.body.length : row?.body);
+    expect(told.map(({ op, key, before, after }) => [op, key.id, size(before), size(after)])).toEqual([
+      ['c', 1, undefined, 16_777_216],
+      ['c', 2, undefined, 16_777_216],
+      ['u', 1, 16_777_216, 16_777_216],
+      ['stub', 3, undefined, undefined],
+      ['u', 3, UNAVAILABLE, 5],
+      ['stub', 3, undefined, undefined],
+      ['d', 3, UNAVAILABLE, undefined],
+      ['c', 4, undefined, 5],
+    ]);
+    for (const { op, headers } of told) {
+      expect(headers['seam-oversize'] !== undefined).toBe(op === 'stub');
+      if (op === 'stub') expect(Number(headers['seam-oversize']?.split('/')[0])).toBeGreaterThan(40 * 1_048_576);
+    }
+  }, 300_000);
 });
 
 describe('the matrix', () => {

@@ -150,8 +150,21 @@ export function fromHex(hex: string): string {
   return Buffer.from(hex, 'hex').toString('utf8');
 }
 
+/** What one connector reads; several of one database differ in all of these. */
+export type Capture = {
+  readonly suffix: string;
+  readonly serverId: string;
+  readonly tables: string;
+  readonly further?: ConnectorConfig;
+};
+const MATRIX: Capture = { suffix: '', serverId: '5401', tables: `${TABLE},fid\\.訂單 \\(x\\)` };
+
 /** Settings of a shipped connector; only names, addresses and tables are this test's. */
-export async function startConnector(stack: StackDescription, dialect: DialectName): Promise<void> {
+export async function startConnector(
+  stack: StackDescription,
+  dialect: DialectName,
+  { suffix, serverId, tables, further }: Capture = MATRIX,
+): Promise<void> {
   const file = new URL(`../../../connectors/${SETTINGS_OF[dialect]}/connector.json`, import.meta.url);
   const { config } = JSON.parse(await readFile(file, 'utf8')) as { config: ConnectorConfig };
   const { host, port, user, password, database } = adminOf(stack, dialect);
@@ -163,21 +176,23 @@ export async function startConnector(stack: StackDescription, dialect: DialectNa
     'database.user': user,
     'database.password': password,
     'topic.prefix': `raw.${SYSTEM[dialect]}`,
-    'table.include.list': `${TABLE},fid\\.訂單 \\(x\\)`,
+    'table.include.list': tables,
     'topic.creation.default.partitions': '1',
   };
-  const name = `seam-${SYSTEM[dialect]}`;
+  const name = `seam-${SYSTEM[dialect]}${suffix}`;
   const special =
     dialect === 'postgres'
-      ? { 'database.dbname': database, 'publication.name': 'seam_fid', 'slot.name': 'seam_fid' }
+      ? { 'database.dbname': database, 'publication.name': `seam_fid${suffix}`, 'slot.name': `seam_fid${suffix}` }
       : {
           'schema.history.internal.kafka.bootstrap.servers': stack.kafka.bootstrapServers,
-          'schema.history.internal.kafka.topic': 'schema-history.fid',
+          'schema.history.internal.kafka.topic': `schema-history.fid${suffix}`,
+          'database.server.id': serverId,
         };
   // the server's identity is checked elsewhere: this source is no system of a deployment
   const client = new ConnectClient(stack.connect.url);
   const mapping = { system: SYSTEM[dialect], tables: { [TABLE]: ODD, [ODD_TABLE]: ODD } };
-  const derived = withDerived({ ...kept, ...own, ...special }, mapping, null);
+  const plain = { ...kept, ...own, ...special, ...further };
+  const derived = further === undefined ? withDerived(plain, mapping, null) : plain;
   await whenAvailable(() => client.put(name, derived));
   await waitUntilRunning(client, name, 120_000);
 }
