@@ -22,7 +22,7 @@ import { FirstSnapshotWait } from './first-snapshot-wait.ts';
 import { beginReading } from '../sources/whole-reading.ts';
 import { mappedTables, sourceSystem } from '../systems.ts';
 import { type ResnapshotEvent, type ResnapshotResult, type SweepChoice, watchOf } from './resnapshot.ts';
-import { areDeletionsAsked, sweepTables } from './sweep-tables.ts';
+import { isSweptWhole, sweepTables } from './sweep-tables.ts';
 import { sourceConnection } from './verify-deployment.ts';
 
 export type RecoveryPlan = {
@@ -99,7 +99,7 @@ export async function recover(
     const swept = await sweepTables({ deployment, watch, session, request }, deletionsMax, (one) =>
       report({ kind: 'swept', swept: one }),
     );
-    if (!areDeletionsAsked(swept)) {
+    if (isSweptWhole(swept)) {
       await finishReading();
       await noteAllReadAgain(session, plan);
     }

@@ -24,7 +24,7 @@ import { beginReading } from '../sources/whole-reading.ts';
 import { mappedTables, sourceSystem } from '../systems.ts';
 import { stopConnector } from './connector-start.ts';
 import { waitUntilRunning, whenAvailable } from './connectors.ts';
-import { areDeletionsAsked, type SweptEntity, sweepTables } from './sweep-tables.ts';
+import { isSweptWhole, type SweptEntity, sweepTables } from './sweep-tables.ts';
 import { sourceConnection } from './verify-deployment.ts';
 
 export type ResnapshotChoice = {
@@ -167,7 +167,7 @@ export async function resnapshot(
       if (found.every(({ overtaken }) => overtaken === 0)) break;
     }
     // a part of the rows, or rows without their deletions, heal only what they are
-    const isWhole = plan.request.where === undefined && plan.request.sweep && !areDeletionsAsked(swept);
+    const isWhole = plan.request.where === undefined && plan.request.sweep && isSweptWhole(swept);
     if (isWhole) await finishReading();
     await noteRead(session, choice.system, first?.request ?? plan.request, isWhole);
     await cleanUp(session);

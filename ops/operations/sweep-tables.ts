@@ -63,9 +63,9 @@ export async function sweepTables(
   return swept;
 }
 
-/** Deletions wait for their number on the command line: what was lost is not healed before. */
-export function areDeletionsAsked(swept: readonly SweptEntity[]): boolean {
-  return swept.some(({ withheld }) => withheld?.code === 'SWEEP_UNCONFIRMED');
+/** No deletion was withheld, for whatever reason. */
+export function isSweptWhole(swept: readonly SweptEntity[]): boolean {
+  return swept.every(({ withheld }) => withheld === undefined);
 }
 
 /** More than what is free needs the number of all such deletions together. */

@@ -1,8 +1,10 @@
 /** One look at a source: what its connector remembers is held against what the database says, by every check of its kind. */
 import { ConnectClient, type ConnectorConfig } from '../../adapters/connect-client.ts';
+import type { Sighting } from '../../core/condition.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import { TransientError } from '../../core/errors.ts';
 import { sourceConnection } from '../operations/verify-deployment.ts';
+import { openRequest, type SnapshotRequest } from '../resnapshot/signals.ts';
 import { openSource } from '../resnapshot/source-session.ts';
 import { mappedTables, sourceSystem } from '../systems.ts';
 import type { CheckedSource } from './checks/check.ts';
@@ -55,10 +57,23 @@ async function look(deployment: Deployment, system: string, remembered: Remember
     const identity = await kind.identityOf(session);
     const answer = await runChecks(source, kind.checks);
     await kind.noteLosses?.(source, answer.lossy);
-    return { identity, ...answer };
+    const reading = await openRequest(session).catch(() => undefined);
+    return { identity, ...answer, found: answer.found.map((one) => whileRead(one, reading)) };
   } finally {
     await session.close();
   }
+}
+
+/**
+ * A table that is being read again, whole, flows meanwhile: its sweep waits until the rows that were read have arrived. Where the reading
+ * ends without its deletions the condition halts the table again.
+ */
+function whileRead(sighting: Sighting, reading: SnapshotRequest | undefined): Sighting {
+  const { object, next, text } = sighting;
+  if (reading === undefined || reading.where !== undefined || !reading.sweep) return sighting;
+  const isHealed =
+    object.kind === 'table' && reading.tables.includes(object.table) && next?.includes('seam resnapshot');
+  return isHealed ? { ...sighting, severity: 'warning', text: `${text}; it is being read again now` } : sighting;
 }
 
 /** Ids of checks that `connectors apply` does not refuse on. */

@@ -95,7 +95,11 @@ function describeRefusals(): void {
     it.each(databases)('without SELECT, $system: the same command works after the grant', async (database) => {
       const { system, table, other, revoke, grant } = database;
       await revoke();
-      const refused = { code: 'TABLE_NOT_READ', message: `not read again: ${table}: SELECT on it is not granted` };
+      // PostgreSQL has a check of its own for it, which names the columns and the grant
+      const refused =
+        system === 'crm'
+          ? { code: 'TABLE_NOT_READABLE', message: expect.stringContaining(`may not read ${table}`) }
+          : { code: 'TABLE_NOT_READ', message: `not read again: ${table}: SELECT on it is not granted` };
       await expect(readAgain(system, [table])).rejects.toMatchObject(refused);
       // as a request that an earlier release, or a right that was revoked later, left behind
       const id = newRequestId(Date.now());
