@@ -192,9 +192,8 @@ function isADeadLetter(suite: DialectSuite): void {
   });
 
   it('leaves a swap set aside where the column takes no other value, and deletes nothing', async () => {
-    const type = suite.name === 'mariadb' ? "ENUM('a', 'b') NOT NULL" : 'VARCHAR(20) NOT NULL';
-    const check = suite.name === 'mariadb' ? [] : ["ALTER TABLE shop.item ADD CHECK (descr IN ('a', 'b'))"];
-    await suite.execute(...columnOf(suite, type), ...check, UNIQUE);
+    const check = "ALTER TABLE shop.item ADD CONSTRAINT a_or_b CHECK (descr IN ('a', 'b'))";
+    await suite.execute(...columnOf(suite, 'VARCHAR(20) NOT NULL'), check, UNIQUE);
     const bench = await suite.start([all], { settings: { parkedRetryMs: 10 } });
     await suite.write(bench, named('1', 'a', 1), named('2', 'b', 1));
     await suite.write(bench, named('1', 'b', 2), named('2', 'a', 2));
