@@ -65,7 +65,7 @@ export class SmallChain {
     await this.#processors?.done;
   }
 
-  /** Nothing was added to the canonical topics for a while. */
+  /** Nothing was added to the canonical topics for a while, and no sink has anything left to write or to try again. */
   async comeToRest(): Promise<void> {
     const admin = await openLogAdmin(this.chain.deployment);
     const end = async () => {
@@ -78,7 +78,11 @@ export class SmallChain {
     let quiet = 0;
     const check = async () => {
       const now = await end();
-      quiet = now === before ? quiet + 1 : 0;
+      const isDone = this.#sinks.every((sink) => {
+        const { lag = 0, waiting = 0 } = sink.status().gauges;
+        return lag + waiting === 0;
+      });
+      quiet = now === before && isDone ? quiet + 1 : 0;
       before = now;
       return quiet >= 8;
     };

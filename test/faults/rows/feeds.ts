@@ -10,7 +10,16 @@ import { commandsOf } from '../chain.ts';
 import { rowsOf, type Target } from '../audit.ts';
 import { seam } from '../operator.ts';
 import { awaits, DEAR_POLL_MS, insist } from '../patience.ts';
-import { bufferOf, committedOf, moveGroup, type Placed, newestRecords, readTopic, writeTopic } from '../raw-log.ts';
+import {
+  bufferOf,
+  committedOf,
+  moveGroup,
+  type Placed,
+  newestRecords,
+  readTopic,
+  type Written,
+  writeTopic,
+} from '../raw-log.ts';
 import { type FaultContext, type Row, WORKER_LIMIT_MS } from '../row.ts';
 import type { FaultChain } from '../chain.ts';
 
@@ -26,7 +35,7 @@ const REPEATED_RECORDS = 800n;
 const poison: Row = {
   id: 'F13',
   title: 'poison records',
-  does: 'Bytes that are no Avro, and records cut short, into a raw topic. A later record of the key waits, the spoiled ones are given up. At a source a value that one target cannot hold, then its correction.',
+  does: 'Bytes that are no Avro, and records cut short, into a raw topic. The next record of the key heals them; others of it are given up. At a source a value that one target cannot hold, then its correction.',
   proof: 'each one is found set aside under its own place or key, while other keys go on',
   recoversWithinMs: WORKER_LIMIT_MS,
   isShort: true,
@@ -41,50 +50,60 @@ const poison: Row = {
     const value = bufferOf(sample.record.value) as Buffer;
     const key = bufferOf(sample.record.key);
     const spoiled = [Buffer.from('no Avro at all'), value.subarray(0, 12), value.subarray(0, value.length - 3)];
-    const records = spoiled.map((bytes) => ({ partition: sample.partition, key, value: bytes }));
-    for (const { partition, offset } of await writeTopic(chain, PRICES, records)) {
-      expected.deadLetters.add(`${PRICES}/${partition}/${offset}`);
-    }
-    await awaits(
-      'the spoiled records are set aside',
-      60_000,
-      async () => {
-        const letters = await lettersOf(chain);
-        return [...expected.deadLetters].every((place) => letters.has(place));
-      },
-      DEAR_POLL_MS,
-    );
+    const records: Written[] = spoiled.map((bytes) => ({ partition: sample.partition, key, value: bytes }));
+    await setAside(context, records);
     context.prove(`${records.length} spoiled records of one key were set aside`);
     await erp.query(`UPDATE erp.prc SET amt = 2 WHERE prod_no = '${SPOILED}'`);
-    await awaits(
-      'a later record of the key waits behind them',
-      60_000,
-      async () => {
-        return (await lettersOf(chain)).size === expected.deadLetters.size + 1;
-      },
-      DEAR_POLL_MS,
-    );
+    await noneIsSetAside(chain);
+    expected.deadLetters.clear();
+    await arrived(chain, 2);
+    context.prove('the next sound record of the key took their place');
+    await setAside(context, records);
     await context.flows();
-    await giveUpAndRetry(context);
+    await giveUp(context);
     await tooLarge(context);
   },
 };
 
-/** What an operator does: the spoiled ones are given up, and the sound one behind them is tried again. */
-async function giveUpAndRetry({ chain, expected, prove }: FaultContext): Promise<void> {
+async function setAside({ chain, expected }: FaultContext, records: readonly Written[]): Promise<void> {
+  for (const { partition, offset } of await writeTopic(chain, PRICES, records)) {
+    expected.deadLetters.add(`${PRICES}/${partition}/${offset}`);
+  }
+  await awaits(
+    'the spoiled records are set aside',
+    60_000,
+    async () => {
+      const letters = await lettersOf(chain);
+      return [...expected.deadLetters].every((place) => letters.has(place));
+    },
+    DEAR_POLL_MS,
+  );
+}
+
+/** What an operator does with records that no later one heals. */
+async function giveUp({ chain, expected, prove }: FaultContext): Promise<void> {
   const log = openLog(chain.direct, 'faults-operator', createLogger('error'));
   const asked = { by: 'faults', reason: 'spoiled on purpose' };
   for (const { place, original } of await readLetters(log, 'canonicalize')) {
-    const action = expected.deadLetters.has(placeText(place)) ? 'discard' : 'retry';
-    await appendToLane(log, [redriveRecord('canonicalize', action, place, original, asked)]);
+    if (!expected.deadLetters.has(placeText(place))) continue;
+    await appendToLane(log, [redriveRecord('canonicalize', 'discard', place, original, asked)]);
   }
   expected.deadLetters.clear();
-  await awaits('nothing is set aside any more', 60_000, async () => (await lettersOf(chain)).size === 0, DEAR_POLL_MS);
-  await awaits('the sound record arrived', 60_000, async () => {
+  await noneIsSetAside(chain);
+  await chain.sessions.erp.query(`UPDATE erp.prc SET amt = 3 WHERE prod_no = '${SPOILED}'`);
+  await arrived(chain, 3);
+  prove('others were given up, and the key goes on');
+}
+
+function noneIsSetAside(chain: FaultChain): Promise<number> {
+  return awaits('nothing is set aside any more', 60_000, async () => (await lettersOf(chain)).size === 0, DEAR_POLL_MS);
+}
+
+function arrived(chain: FaultChain, amount: number): Promise<number> {
+  return awaits('the sound record arrived', 60_000, async () => {
     const sql = `SELECT amount::int AS n FROM reporting.price WHERE product_id = '${SPOILED}'`;
-    return (await rowsOf<{ n: number }>(chain.sessions, 'reporting', sql))[0]?.n === 2;
+    return (await rowsOf<{ n: number }>(chain.sessions, 'reporting', sql))[0]?.n === amount;
   });
-  prove('the spoiled ones were given up, and the record that waited behind them arrived');
 }
 
 /** The newest raw record that names the product. */
@@ -121,12 +140,8 @@ async function tooLarge({ chain, prove, flows }: FaultContext): Promise<void> {
   prove('a value too large for pos was set aside there alone; reporting has it');
   await flows();
   await crm.query('UPDATE crm.mbr SET pts_bal = 0 WHERE mbr_id = $1', [MEMBER]);
-  await awaits('the correction waits behind it', 30_000, async () => (await parked()).length === 2);
-  await awaits('asked for, the correction decides', 30_000, async () => {
-    // what an operator's retry does
-    await chain.sessions.pos.query(`UPDATE seam.parked SET next_try_at = '1970-01-02' WHERE next_try_at IS NULL`);
-    return (await parked()).length === 0;
-  });
+  await awaits('the correction takes its place', 30_000, async () => (await parked()).length === 0);
+  prove('the correction at its source healed it');
 }
 
 const duplicates: Row = {
