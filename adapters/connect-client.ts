@@ -94,7 +94,7 @@ export class ConnectClient {
       throw new TransientError({
         code: 'CONNECT_UNAVAILABLE',
         ...parts,
-        hint: 'seam stack status; seam stack logs connect',
+        hint: 'wait until it runs, then run the same command again; of the local stack, its log: seam stack logs connect',
       });
     }
     throw new ContractError({ code: 'CONNECT_REFUSED', ...parts });
@@ -112,7 +112,7 @@ export class ConnectClient {
         code: 'CONNECT_UNREACHABLE',
         message: 'kafka connect does not answer',
         where: shownUrl(this.#url),
-        hint: 'seam stack status; seam stack logs connect',
+        hint: 'start it, or correct connect.url in the deployment file; of the local stack: seam stack up',
         cause,
       });
     }

@@ -218,7 +218,7 @@ export function sideSchemaError(system: string, cause: unknown, code: string | u
       code: 'LEDGER_REFUSED',
       message: `the database refuses to show what Seam wrote: SQLSTATE ${code}`,
       where,
-      hint: `run: seam setup apply ${system}`,
+      hint: `run: seam setup apply ${system} --yes`,
       cause,
     });
   }

@@ -258,6 +258,6 @@ function topicsMissing(topics: readonly string[]): ConfigError {
   return new ConfigError({
     code: 'TOPICS_MISSING',
     message: `${topics.length} topics don't exist: ${topics.join(', ')}`,
-    hint: 'run: seam connectors apply --yes',
+    hint: 'run: seam connectors apply --yes, then start the processors again',
   });
 }

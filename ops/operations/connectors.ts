@@ -126,7 +126,7 @@ async function validate(client: ConnectClient, { system, name, config }: Connect
     code: 'CONNECTOR_INVALID',
     message: `connector ${name} refused\n${faults.map((f) => `    - ${f.setting}: ${f.errors.join('; ')}`).join('\n')}`,
     where: `connectors/${system}/connector.json`,
-    hint: 'correct the settings, then run: seam connectors apply',
+    hint: 'correct the settings, then run: seam connectors apply --yes',
   });
 }
 
@@ -152,7 +152,7 @@ function notWhole(halts: readonly Sighting[]): ContractError {
   return new ContractError({
     code: 'SOURCE_NOT_WHOLE',
     message: `${halts.length} reasons why a source could not be read whole\n${lines.join('\n')}`,
-    hint: 'correct each of them, then run: seam connectors apply',
+    hint: 'correct each of them, then run: seam connectors apply --yes',
   });
 }
 

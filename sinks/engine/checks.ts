@@ -49,7 +49,7 @@ function mismatch(target: Target, faults: readonly string[]): ContractError {
     code: 'TARGET_MISMATCH',
     message: `${faults.length} fault${faults.length === 1 ? '' : 's'} between target "${target.system}" and its database\n${faults.map((fault) => `    - ${fault}`).join('\n')}`,
     where: `sinks/targets/${target.system}/target.ts`,
-    hint: `the side schema and the rights come from: seam setup apply ${target.system}`,
+    hint: `the side schema and the rights come from: seam setup apply ${target.system} --yes`,
   });
 }
 

@@ -202,7 +202,7 @@ describe('a log that was lost stops its system, says so, and is recovered by the
     });
     expect(await faultOf('crm')).toEqual({
       code: 'SOURCE_LOG_LOST',
-      hint: 'read it again: seam connectors recover crm',
+      hint: 'read it again: seam connectors recover crm --yes',
     });
     const result = await recovered('crm', 'SOURCE_LOG_LOST');
     expect(result.swept.find(({ entity }) => entity === 'member')).toMatchObject({ deleted: 1 });

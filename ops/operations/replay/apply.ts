@@ -301,7 +301,7 @@ function stale(message: string, where: string): ContractError {
     code: 'PLAN_STALE',
     message: `the plan no longer fits: ${message}`,
     where,
-    hint: 'make a new one with: seam replay plan',
+    hint: 'make a new one with seam replay plan and the options of the first',
   });
 }
 

@@ -115,7 +115,7 @@ export async function readPlan(file: string): Promise<AnyPlan> {
       code: 'PLAN_UNREADABLE',
       message: `no plan can be read: ${(cause as Error).message}`,
       where: file,
-      hint: 'make one with: seam replay plan',
+      hint: "make one, for example: seam replay plan --from 24h --reason 'rows lost'",
       cause,
     });
   }

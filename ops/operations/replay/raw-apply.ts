@@ -234,7 +234,7 @@ class RawApplication {
         code: 'PLAN_STALE',
         message: 'the plan no longer fits: the processors have not translated this range',
         where: `${this.#means.plan.source.topic} partition ${partition}, up to offset ${to}`,
-        hint: 'make a new one with: seam replay plan',
+        hint: 'make a new one with seam replay plan and the options of the first',
       });
     }
   }

@@ -14,7 +14,7 @@ export const sourceLogLost: SourceCheck = {
     return [
       {
         text: `changes of ${system} were lost before they were read: ${reason}`,
-        next: `read it again: seam connectors recover ${system}`,
+        next: `read it again: seam connectors recover ${system} --yes`,
       },
     ];
   },

@@ -15,7 +15,7 @@ export const sourceWentBack: SourceCheck = {
       return [
         {
           text: `the log of ${system} ends before what was read already: it was restored or reset (GTID)`,
-          next: `read what it holds now: seam connectors recover ${system}`,
+          next: `read what it holds now: seam connectors recover ${system} --yes`,
         },
       ];
     }

@@ -23,7 +23,7 @@ function lost({ system }: CheckedSource, reason: string): readonly Finding[] {
   return [
     {
       text: `changes of ${system} were lost before they were read: ${reason}`,
-      next: `read it again: seam connectors recover ${system}`,
+      next: `read it again: seam connectors recover ${system} --yes`,
     },
   ];
 }

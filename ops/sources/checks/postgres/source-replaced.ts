@@ -14,7 +14,7 @@ export const sourceReplaced: SourceCheck = {
     return [
       {
         text: `another server answers as ${system}: it was ${former}, and is ${identity}`,
-        next: `point the deployment file back, or accept it, which reads all of it again: seam connectors recover ${system}`,
+        next: `point the deployment file back, or accept it, which reads all of it again: seam connectors recover ${system} --yes`,
       },
     ];
   },
