@@ -5,10 +5,11 @@ import { ConnectClient, type ConnectorConfig, type ConnectorStatus } from '../..
 import { haltOf, placeOf, type Sighting } from '../../core/condition.ts';
 import { EPOCH_HEADER } from '../../core/debezium.ts';
 import type { Deployment } from '../../core/deployment.ts';
-import { ContractError, TransientError } from '../../core/errors.ts';
+import { ContractError, SeamError, TransientError } from '../../core/errors.ts';
 import { tellsOfReadings, withNotifications, withoutNotifications } from '../resnapshot/first-snapshot.ts';
 import { capturedColumns } from '../sources/captured-columns.ts';
 import { IDENTITY_SETTING } from '../sources/checks/identity-setting.ts';
+import { withoutGenerated } from '../sources/generated-columns.ts';
 import { knownFailure } from '../sources/connector-failure.ts';
 import { refuseAddedTables } from './added-tables.ts';
 import { lookAt, passedAtApply } from '../sources/look.ts';
@@ -43,6 +44,7 @@ export type Origin = {
 };
 
 const EPOCH_TRANSFORM = 'seamEpoch';
+const COLUMNS_LEFT_OUT = 'column.exclude.list';
 const HISTORY_TOPIC = 'schema.history.internal.kafka.topic';
 
 /** `anew`: for a connector that starts anew; otherwise what runs is kept. */
@@ -61,7 +63,8 @@ export async function planConnectors(
       identity: present?.[IDENTITY_SETTING],
       tells: tellsOfReadings(present ?? {}),
     };
-    const named = withDerived(read.config, systemNamed(system)?.source?.mapping, present);
+    const mapping = systemNamed(system)?.source?.mapping;
+    const named = withDerived(await leavingGenerated(deployment, system, read.config, present), mapping, present);
     const wanted = { ...read, config: withOrigin(system, named, anew ?? kept) };
     const changes = difference(present ?? {}, wanted.config);
     const isStopped =
@@ -71,6 +74,23 @@ export async function planConnectors(
     plans.push({ system, name: wanted.name, action, changes, config: wanted.config });
   }
   return plans;
+}
+
+/** A source that cannot be asked keeps what runs: a later look says that it does not answer. */
+async function leavingGenerated(
+  deployment: Deployment,
+  system: string,
+  config: ConnectorConfig,
+  present: ConnectorConfig | null,
+): Promise<ConnectorConfig> {
+  const mapping = systemNamed(system)?.source?.mapping;
+  try {
+    return await withoutGenerated(await sourceConnection(deployment, system), mapping, config);
+  } catch (error) {
+    if (!(error instanceof SeamError)) throw error;
+    const kept = present?.[COLUMNS_LEFT_OUT];
+    return kept === undefined ? config : { ...config, [COLUMNS_LEFT_OUT]: kept };
+  }
 }
 
 export function epochOfConfig(config: ConnectorConfig): number {

@@ -16,6 +16,7 @@ import { whyNotReadable } from '../resnapshot/readable.ts';
 import { addWholeTables, noteReadingAgain, wholeTables } from '../resnapshot/read-whole.ts';
 import { goOnReading, type Reading, type ReadingParts, readAgain, tableNotRead } from '../resnapshot/reading.ts';
 import { cleanUp, newRequestId, openRequest, type SnapshotRequest } from '../resnapshot/signals.ts';
+import { type GeneratedColumn, generatedAndMapped } from '../sources/generated-columns.ts';
 import { openSource, type SourceSession } from '../resnapshot/source-session.ts';
 import type { Watch } from '../resnapshot/watch.ts';
 import { isInList } from '../sources/checks/lists.ts';
@@ -104,6 +105,8 @@ async function refuseUnreadable(
     return object.kind === 'source' || (object.kind === 'table' && tables.includes(object.table));
   });
   if (halt !== undefined) throw haltOf(halt);
+  const generated = await generatedAndMapped(session, sourceSystem(system).source.mapping, tables);
+  if (generated.length > 0) throw generatedNotRead(system, generated);
   const reasons = await Promise.all(tables.map((table) => whyNotReadable(session, table, where)));
   const unreadable = tables.filter((_, index) => reasons[index] !== undefined);
   if (unreadable.length === 0) return;
@@ -282,6 +285,16 @@ function notCaptured(system: string, tables: readonly string[]): ContractError {
     message: `the connector reads no table ${tables.join(', ')}`,
     where: `connector of ${system}`,
     hint: `name it in table.include.list of connectors/${system}/connector.json, then run: seam connectors apply ${system} --yes`,
+  });
+}
+
+function generatedNotRead(system: string, generated: readonly GeneratedColumn[]): ContractError {
+  const named = generated.map(({ table, column }) => `${table}.${column}`).join(', ');
+  return new ContractError({
+    code: 'GENERATED_NOT_READ',
+    message: `the connector reads a table with a generated column in its first snapshot only: ${named}`,
+    where: `connectors/${system}/mapping.ts`,
+    hint: `derive the field from the columns behind it in the mapping, or read the whole source again: seam connectors recover ${system} --yes`,
   });
 }
 

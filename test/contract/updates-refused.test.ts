@@ -2,7 +2,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openSource, type SourceSession } from '../../ops/resnapshot/source-session.ts';
 import type { CheckedSource, Finding } from '../../ops/sources/checks/check.ts';
+import { generatedAndMapped, withoutGenerated } from '../../ops/sources/generated-columns.ts';
 import { updatesRefused } from '../../ops/sources/checks/postgres/updates-refused.ts';
+import { text } from '../../core/converters.ts';
+import { canonical, from } from '../../core/mapping.ts';
+import type { ReadConnection } from '../../ops/verify/source-rows.ts';
 import { startDatabases, type TestDatabase, type TestDatabases } from '../support/databases.ts';
 
 let databases: TestDatabases;
@@ -19,7 +23,7 @@ CREATE TABLE lab.film (id integer PRIMARY KEY, minutes integer,
   unread integer GENERATED ALWAYS AS (minutes * 2) VIRTUAL);
 CREATE PUBLICATION seam_lab FOR TABLE lab.film;
 INSERT INTO lab.film VALUES (1, 120);`);
-  session = await openSource({ kind: 'postgres', ...postgres.sink });
+  session = await openSource(connection());
 }, 240_000);
 
 afterAll(async () => {
@@ -35,6 +39,7 @@ const source = (): CheckedSource => ({
   mapping: { system: 'lab', tables: {} },
   tables: ['lab.film'],
 });
+const connection = (): ReadConnection => ({ kind: 'postgres', ...postgres.sink });
 const texts = (findings: readonly Finding[]) => findings.map(({ text, next }) => `${text} | ${next}`);
 
 describe('a generated column', () => {
@@ -49,5 +54,18 @@ describe('a generated column', () => {
     await postgres.execute(/ALTER TABLE.*$/.exec(found[0]?.next ?? '')?.[0] as string);
     await update();
     expect(await updatesRefused.find(source())).toEqual([]);
+  });
+
+  it('that no mapping reads is left out by the connector, beside what its file leaves out', async () => {
+    const minutes = canonical('film' as never, { key: { id: from('id', text) }, fields: { half: from('half', text) } });
+    const mapping = { system: 'lab', tables: { 'lab.film': [minutes] } };
+    const tables = { 'table.include.list': 'lab.film', 'column.exclude.list': 'lab.film.secret' };
+    expect(await withoutGenerated(connection(), mapping, tables)).toEqual({
+      ...tables,
+      'column.exclude.list': 'lab.film.secret,lab\\.film\\.hours,lab\\.film\\.unread',
+    });
+    const others = { 'table.include.list': 'lab.other' };
+    expect(await withoutGenerated(connection(), mapping, others)).toEqual(others);
+    expect(await generatedAndMapped(session, mapping, ['lab.film'])).toEqual([{ table: 'lab.film', column: 'half' }]);
   });
 });

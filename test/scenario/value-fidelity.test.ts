@@ -10,7 +10,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Row, UNAVAILABLE } from '../../core/change-event.ts';
 import type { DialectName } from '../../core/target.ts';
 import { type StackDescription, startStack, stopStack } from '../../stack/stack.ts';
-import { changeConverterTables, DEFAULTS, startConverterTables, toldOf } from '../support/fidelity/converter.ts';
+import {
+  changeConverterTables,
+  DEFAULTS,
+  readBesideGenerated,
+  startConverterTables,
+  toldOf,
+} from '../support/fidelity/converter.ts';
 import { judge, nullFaults, type Verdict } from '../support/fidelity/judge.ts';
 import { runMatrix } from '../support/fidelity/matrix.ts';
 import { mariadbCases } from '../support/fidelity/mariadb-cases.ts';
@@ -123,6 +129,19 @@ describe.each(CASES)('$dialect', ({ dialect }) => {
       expect(headers['seam-oversize'] !== undefined).toBe(op === 'stub');
       if (op === 'stub') expect(Number(headers['seam-oversize']?.split('/')[0])).toBeGreaterThan(40 * 1_048_576);
     }
+  }, 300_000);
+});
+
+describe('generated columns that the connector leaves out', () => {
+  it('move no other value to a column beside it', async () => {
+    const told = await readBesideGenerated(stack);
+    expect(told.map(({ op, after }) => [op, ...Object.values(after ?? {})])).toEqual([
+      ['r', 1, 'a1', 'b1', 'c1'],
+      ['c', 2, 'a2', 'b2', 'c2'],
+      ['r', 1, 'a1', 'b1', 'c1'],
+      ['r', 2, 'a2', 'b2', 'c2'],
+      ['u', 1, 'a1', 'changed', 'c1'],
+    ]);
   }, 300_000);
 });
 

@@ -1,15 +1,20 @@
 /** Which columns of a table the mapping needs, and what the database calls them. */
-import type { Field } from '../../../core/mapping.ts';
+import type { Field, SourceMapping } from '../../../core/mapping.ts';
 import type { CheckedSource } from './check.ts';
 
 /** Of every field. */
-export function mappedColumns(source: CheckedSource, table: string): string[] {
-  return columnsOf(source, table, ({ key, fields }) => [...Object.values(key), ...Object.values(fields)]);
+export function mappedColumns({ mapping }: CheckedSource, table: string): string[] {
+  return columnsRead(mapping, table);
+}
+
+/** Of every field; none where the table is not mapped. */
+export function columnsRead(mapping: SourceMapping, table: string): string[] {
+  return columnsOf(mapping, table, ({ key, fields }) => [...Object.values(key), ...Object.values(fields)]);
 }
 
 /** From which a canonical key is made: a deletion must tell them. */
-export function keyColumns(source: CheckedSource, table: string): string[] {
-  return columnsOf(source, table, ({ key }) => Object.values(key));
+export function keyColumns({ mapping }: CheckedSource, table: string): string[] {
+  return columnsOf(mapping, table, ({ key }) => Object.values(key));
 }
 
 type Mapped = {
@@ -18,7 +23,7 @@ type Mapped = {
 };
 
 function columnsOf(
-  { mapping }: CheckedSource,
+  mapping: SourceMapping,
   table: string,
   fieldsOf: (mapped: Mapped) => readonly Field<unknown>[],
 ): string[] {
