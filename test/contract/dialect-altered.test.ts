@@ -100,6 +100,23 @@ function isRepaired(suite: DialectSuite): void {
 }
 
 function losesItsRight(suite: DialectSuite): void {
+  it.runIf(suite.name === 'postgres')('stands still where a policy hides rows, and its hint ends that', async () => {
+    const bench = await suite.start([all], { settings: { tableLookMs: 500 } });
+    await suite.write(bench, product({ productId: '1', description: 'a' }, { at: 1 }));
+    await suite.execute(
+      'ALTER TABLE shop.item ENABLE ROW LEVEL SECURITY',
+      'CREATE POLICY only_new ON shop.item USING (actv IS NULL)',
+    );
+    bench.log.append(product({ productId: '1', description: 'b' }, { at: 2 }));
+    await eventually(() => halted(bench).length === 1, 'the table to stand still');
+    const [remedy] = /ALTER ROLE [^;]+/.exec(halted(bench)[0]?.next ?? '') ?? [];
+    await suite.execute(remedy as string);
+    await bench.settled();
+    await eventually(() => halted(bench).length === 0, 'the table to go on');
+    expect(await suite.rows('SELECT descr FROM shop.item')).toEqual([{ descr: 'b' }]);
+    await suite.execute('ALTER ROLE seam_sink NOBYPASSRLS');
+  });
+
   it('stands still without a right, through a restart, and goes on when it is given back', async () => {
     const user = SINK[suite.name];
     const tables = ['item', 'ord', 'cust'].map(

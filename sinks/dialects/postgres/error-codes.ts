@@ -89,6 +89,11 @@ export function errorOf(error: unknown, shape?: TableShape): SeamError {
   }
 }
 
+const RIGHT_MISSING = '42501';
+/** Our sessions refuse to read past rows that a policy hides. */
+const RIGHTS_HINT =
+  'give the table back its rights, and where it has row-level security: ALTER ROLE seam_sink BYPASSRLS; the sink goes on by itself';
+
 type Parts = { readonly where: string; readonly cause: unknown };
 
 function altered(table: string, code: string, parts: Parts): TableError {
@@ -96,7 +101,8 @@ function altered(table: string, code: string, parts: Parts): TableError {
     code: 'TARGET_ALTERED',
     table,
     message: `postgres can't write this table as it is now: SQLSTATE ${code}`,
-    hint: 'give the table back its columns and rights: the sink goes on by itself',
+    hint:
+      code === RIGHT_MISSING ? RIGHTS_HINT : 'give the table back its columns and rights: the sink goes on by itself',
     ...parts,
   });
 }
