@@ -1,6 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
-/** Five layers, cheapest first; `npm test` runs all, `npm run check` the first and the third. */
+/**
+ * Layers, cheapest first; `npm test` runs all but `long`, `npm run check` the first and the third. `long` is what takes more time than every
+ * change can be made to wait for: `npm run test:long`.
+ */
 const layer = (name: string, testTimeout: number, parallel: boolean) => ({
   test: {
     name,
@@ -22,6 +25,7 @@ export default defineConfig({
       layer('simulation', 900_000, false),
       layer('contract', 240_000, false),
       layer('scenario', 900_000, false),
+      ...(process.env.npm_lifecycle_event === 'test:long' ? [layer('long', 900_000, false)] : []),
     ],
   },
 });
