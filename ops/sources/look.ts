@@ -3,8 +3,10 @@ import { ConnectClient, type ConnectorConfig } from '../../adapters/connect-clie
 import type { Sighting } from '../../core/condition.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import { TransientError } from '../../core/errors.ts';
+import { loadHealNotes } from '../heal/notes.ts';
+import { shown } from '../heal/shown.ts';
 import { sourceConnection } from '../operations/verify-deployment.ts';
-import { openRequest, type SnapshotRequest } from '../resnapshot/signals.ts';
+import { openRequest } from '../resnapshot/signals.ts';
 import { openSource } from '../resnapshot/source-session.ts';
 import { mappedTables, sourceSystem } from '../systems.ts';
 import type { CheckedSource } from './checks/check.ts';
@@ -21,7 +23,11 @@ export type Remembered = {
   readonly offset: Readonly<Record<string, unknown>> | undefined;
 };
 
-export type Look = Answer & { readonly identity: string };
+export type Look = Answer & {
+  readonly identity: string;
+  /** As the checks found it, without what readings have made of it. */
+  readonly raw: readonly Sighting[];
+};
 
 export function connectorName(system: string): string {
   return `seam-${system}`;
@@ -57,23 +63,13 @@ async function look(deployment: Deployment, system: string, remembered: Remember
     const identity = await kind.identityOf(session);
     const answer = await runChecks(source, kind.checks);
     await kind.noteLosses?.(source, answer.lossy);
-    const reading = await openRequest(session).catch(() => undefined);
-    return { identity, ...answer, found: answer.found.map((one) => whileRead(one, reading)) };
+    // a connector that was never applied has no signal table
+    const request = await openRequest(session).catch(() => undefined);
+    const notes = await loadHealNotes(session).catch(() => ({}));
+    return { identity, ...answer, raw: answer.found, found: shown(answer.found, { system, tables, notes, request }) };
   } finally {
     await session.close();
   }
-}
-
-/**
- * A table that is being read again, whole, flows meanwhile: its sweep waits until the rows that were read have arrived. Where the reading
- * ends without its deletions the condition halts the table again.
- */
-function whileRead(sighting: Sighting, reading: SnapshotRequest | undefined): Sighting {
-  const { object, next, text } = sighting;
-  if (reading === undefined || reading.where !== undefined || !reading.sweep) return sighting;
-  const isHealed =
-    object.kind === 'table' && reading.tables.includes(object.table) && next?.includes('seam resnapshot');
-  return isHealed ? { ...sighting, severity: 'warning', text: `${text}; it is being read again now` } : sighting;
 }
 
 /** Ids of checks that `connectors apply` does not refuse on. */

@@ -4,13 +4,18 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Chain, closeChain, setUp, startFlow, startServers } from '../../demo/chain.ts';
+import { writePrivateFile } from '../../adapters/private-file.ts';
+import type { Deployment } from '../../core/deployment.ts';
 import { stopStack } from '../../stack/stack.ts';
 
 export type RunningChain = Chain & { readonly stateDirectory: string; stop(): Promise<void> };
 
-export async function startChain(): Promise<RunningChain> {
+/** Most scenarios watch what waits for a person, so nothing is read again before they ask for it. */
+export async function startChain(healing: Deployment['healing'] = 'by-hand'): Promise<RunningChain> {
   const stateDirectory = await mkdtemp(path.join(tmpdir(), 'seam-chain-'));
-  const chain = await startServers({ stateDirectory, ownerPid: process.pid });
+  const started = await startServers({ stateDirectory, ownerPid: process.pid });
+  const chain = { ...started, deployment: { ...started.deployment, healing } };
+  await writePrivateFile(chain.deploymentFile, JSON.stringify(chain.deployment));
   await setUp(chain);
   await startFlow(chain);
   return {
