@@ -19,7 +19,7 @@ export type ReadingLock = {
 
 /** An idle session is ended by some servers after a minute, so it is asked more often than that. */
 const ASK_EVERY_MS = 5_000;
-const RETRY_MS = 500;
+const RETRY_MS = 1_000;
 const WAIT_MS_MAX = 3_600_000;
 
 /** undefined: another reading of this source is under way. */

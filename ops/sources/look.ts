@@ -1,4 +1,5 @@
 /** One look at a source: what its connector remembers is held against what the database says, by every check of its kind. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { ConnectClient, type ConnectorConfig } from '../../adapters/connect-client.ts';
 import type { Sighting } from '../../core/condition.ts';
 import type { Deployment } from '../../core/deployment.ts';
@@ -15,6 +16,8 @@ import { type Answer, runChecks } from './checks/run.ts';
 
 const LOOK_MS_MAX = 30_000;
 const STATEMENT_MS_MAX = 10_000;
+const OFFSET_ATTEMPTS = 3;
+const OFFSET_PAUSE_MS = 1_000;
 
 /** What Kafka Connect knows of a connector. */
 export type Remembered = {
@@ -37,10 +40,15 @@ export function connectorName(system: string): string {
 export async function rememberedOf(deployment: Deployment, system: string): Promise<Remembered | null> {
   const client = new ConnectClient(deployment.connect.url);
   const name = connectorName(system);
-  // offsets first: a source that goes on is never behind them
-  const offset = (await client.offsets(name))[0];
-  const config = await client.config(name);
-  return config === null ? null : { config, offset };
+  for (let attempt = 1; ; attempt += 1) {
+    // offsets first: a source that goes on is never behind them
+    const offset = (await client.offsets(name))[0];
+    const config = await client.config(name);
+    if (config === null) return null;
+    // seen while a connector starts with other settings: Connect answers with none for a moment
+    if (offset !== undefined || attempt === OFFSET_ATTEMPTS) return { config, offset };
+    await pause(OFFSET_PAUSE_MS);
+  }
 }
 
 /** Rejects when the database does not answer in time; a check that fails is part of the answer. */

@@ -11,6 +11,7 @@ import { ATTEMPTS_MAX, type Decision, decide, lossesByTable, REST_MS_MAX, REST_M
 import { keepHealing } from '../../ops/heal/healer.ts';
 import type { HealNotes, HealOutcome } from '../../ops/heal/notes.ts';
 import { notesAfter, outcomeOfError, outcomeOfSweep, stillLost } from '../../ops/heal/outcome.ts';
+import { sourceKinds } from '../../ops/sources/checks/index.ts';
 import { shown } from '../../ops/heal/shown.ts';
 
 const SYSTEM = 'shop';
@@ -47,6 +48,18 @@ const unconfirmed: HealOutcome = {
 };
 
 describe('which tables are read', () => {
+  it.each([
+    [
+      'mariadb',
+      'LOG_STATEMENT PARTITION_CHANGED TABLE_REPLACED TWO_PHASE_LOST CASCADE_LOST LOG_INCOMPLETE SNAPSHOT_UNFINISHED',
+    ],
+    ['postgres', 'SNAPSHOT_UNFINISHED TABLE_REPLACED PARTITION_CHANGED TABLE_NOT_READ CHANGES_NOT_TOLD'],
+  ] as const)('those with a finding of these checks alone, %s', (kind, ids) => {
+    const healing = sourceKinds[kind].checks.filter(({ healedByReading }) => healedByReading !== undefined);
+    expect(healing.map(({ id }) => id)).toEqual(ids.split(' '));
+    expect(healing.every(({ severity }) => severity === 'halt')).toBe(true);
+  });
+
   it('all that lost something, at once and in one reading', () => {
     const read = decided([ofTable('shop.item'), ofTable('shop.sale', 'at 8', 'LOG_STATEMENT')]);
     expect(read).toEqual({ kind: 'read', tables: ['shop.item', 'shop.sale'], ids: ['CASCADE_LOST', 'LOG_STATEMENT'] });
