@@ -4,9 +4,11 @@
  *
  *   lost ──> read at once ──> healed
  *              ├── the source is away, the connector is silent ──> again, after rests that grow to ten minutes
- *              ├── refused, or deletions withheld because a row cannot be read ──> again, alone, five times in all ──> a person
+ *              ├── refused, or deletions withheld because of a row that is refused ──> again, alone, five times in all ──> a person
  *              └── deletions that need their number ──> a person
- *   lost again ──> fresh losses: read again, after a rest as long as the last reading
+ *   lost again ──> fresh losses: read again
+ *
+ * Every rest is at least as long as the last reading took.
  */
 import { createHash } from 'node:crypto';
 import type { Sighting } from '../../core/condition.ts';
@@ -81,14 +83,11 @@ export function lossesKey(lost: readonly Sighting[]): string {
 
 function dueOf(note: HealNote | undefined, lost: readonly Sighting[]): { atMs: number; isFresh: boolean } {
   if (note === undefined) return { atMs: 0, isFresh: true };
-  if (note.outcome === undefined || note.lossesKey !== lossesKey(lost))
-    return { atMs: note.endedMs + restAfter(note.tookMs), isFresh: true };
-  if (isForPerson(note)) return { atMs: Number.POSITIVE_INFINITY, isFresh: false };
-  return { atMs: note.endedMs + restAfter(REST_MS_MIN * 2 ** (note.attempts - 1)), isFresh: false };
-}
-
-function restAfter(ms: number): number {
-  return Math.min(Math.max(ms, REST_MS_MIN), REST_MS_MAX);
+  const { outcome, attempts, endedMs, tookMs } = note;
+  const isFresh = outcome === undefined || note.lossesKey !== lossesKey(lost);
+  if (!isFresh && isForPerson(note)) return { atMs: Number.POSITIVE_INFINITY, isFresh };
+  const restMs = isFresh ? REST_MS_MIN : Math.min(REST_MS_MIN * 2 ** (attempts - 1), REST_MS_MAX);
+  return { atMs: endedMs + Math.max(restMs, tookMs), isFresh };
 }
 
 /** Trying again by itself brings nothing more. */

@@ -36,13 +36,18 @@ export function notesAfter(notes: HealNotes, ended: Ended, outcomeOf: (table: st
 /** There is one loss of each kind that is about any table of the source. */
 const READ_FOR_MAX = 8;
 
+/** Of a sweep that deleted nothing. What was not read to its end may be away; where rows are hidden, a check of its own halts the table. */
+const OUTCOMES: Readonly<Record<string, HealOutcome['kind']>> = {
+  SWEEP_UNCONFIRMED: 'unconfirmed',
+  SWEEP_NOT_READ: 'away',
+};
+
 export function outcomeOfSweep(swept: readonly SweptEntity[]): (table: string) => HealOutcome | undefined {
   return (table) => {
     const withheld = swept.find((one) => one.withheld !== undefined && one.tables.includes(table))?.withheld;
     if (withheld === undefined) return undefined;
     const { code, message, hint } = withheld;
-    const kind = code === 'SWEEP_UNCONFIRMED' ? 'unconfirmed' : 'failed';
-    return { kind, code, text: message, next: hint };
+    return { kind: OUTCOMES[code] ?? 'failed', code, text: message, next: hint };
   };
 }
 
