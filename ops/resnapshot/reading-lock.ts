@@ -18,7 +18,9 @@ export type ReadingLock = {
 };
 
 /** An idle session is ended by some servers after a minute, so it is asked more often than that. */
-const ASK_EVERY_MS = 5_000;
+const ASK_EVERY_MS = 2_000;
+/** After this time whoever lost the lock has broken off. */
+const LOST_MS_MAX = 5_000;
 const RETRY_MS = 1_000;
 const WAIT_MS_MAX = 3_600_000;
 
@@ -87,6 +89,7 @@ export async function seizeReadingLock(
   const session = await openSource(connection);
   try {
     await sourceKinds[session.kind].locks.endHolder(session, nameOf(system));
+    await pause(LOST_MS_MAX, undefined, { signal });
   } finally {
     await session.close();
   }
