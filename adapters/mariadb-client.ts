@@ -14,6 +14,8 @@ export async function connectForMariadbScripts(options: ConnectionConfig): Promi
 
 async function connected(options: ConnectionConfig, settings: Readonly<Record<string, string>>): Promise<Connection> {
   const connection = await mariadb.createConnection({ charset: 'utf8mb4', ...options });
+  // a connection that breaks while it is idle would end the process without a listener; the next query on it fails
+  connection.on('error', () => {});
   try {
     await connection.query(setStatement(settings));
     return connection;

@@ -35,6 +35,8 @@ export type Condition = {
   readonly where?: string;
   /** What heals it: a command that a test has run, or what the database's owner does. */
   readonly next: string | undefined;
+  /** Its table, or each table of its source, is read again, whole: nobody needs to decide anything. */
+  readonly healedBy?: 'reading';
 };
 
 /** A condition before anybody noted since when it holds. */

@@ -42,6 +42,10 @@ export const Deployment = z.strictObject({
     localSecretsDirectory: z.string().optional().meta({ description: 'The same directory as `seam setup` sees it.' }),
   }),
   systems: z.record(z.string(), DatabaseAccess),
+  healing: z.enum(['automatic', 'by-hand']).default('automatic').meta({
+    description:
+      'Who reads a table again that lost changes its log did not tell: the connectors worker by itself, or a person with `seam resnapshot`.',
+  }),
   processors: z
     .record(z.string(), z.unknown())
     .default({})

@@ -58,10 +58,11 @@ export async function startFlow(
   { deployment, workers }: Chain,
   commands = workerCommands(),
   startLimitMs?: number,
+  sources: readonly string[] = systems.map(({ system }) => system),
 ): Promise<void> {
   await workers.start(commands, startLimitMs);
   const files = systems.flatMap(({ system, source }) =>
-    source === null ? [] : [{ system, file: source.connectorFile }],
+    source === null || !sources.includes(system) ? [] : [{ system, file: source.connectorFile }],
   );
   await applyConnectors(deployment, await planConnectors(deployment, files));
 }

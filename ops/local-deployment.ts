@@ -31,6 +31,7 @@ export async function writeLocalDeployment(stack: StackDescription): Promise<{ f
     registry: { url: stack.registry.url },
     connect: { url: stack.connect.url, secretsDirectory: stack.secretsDirectory },
     systems,
+    healing: 'automatic',
     processors: {},
     sinks: {},
   };

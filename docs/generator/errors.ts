@@ -59,7 +59,8 @@ export function errorsPage(sources: readonly SourceFile[]): string {
     'personal field.\n',
     ...parts,
     '\n## Conditions of a source\n\nFound by a check of the source (`seam connectors status`, and every few seconds while workers run). A condition that ',
-    'halts stops its table, or every table of its source, until it is gone; a warning stops nothing.\n\n',
+    'halts stops its table, or every table of its source, until it is gone; a warning stops nothing. What heals by itself is read again by Seam ',
+    '(`healing` in the deployment file); only deletions beyond the limit wait for the command that is shown.\n\n',
     conditionRows(sources),
     '\n## Reasons why a value is refused\n\nA mapping or a target that would have to round, cut or guess refuses the value. The record is set aside ',
     'with one of these codes.\n\n',
@@ -76,18 +77,23 @@ function conditionRows(sources: readonly SourceFile[]): string {
     .map(([id, same]) => {
       const all = (part: 'severity' | 'texts' | 'nexts' | 'file') =>
         [...new Set(same.flatMap((one) => one[part]))].filter((text) => text !== '').join('\n');
-      return [code(id), all('severity'), all('texts'), all('nexts'), all('file')];
+      const heals = same.some(({ isHealed }) => isHealed) ? 'by itself' : '';
+      return [code(id), all('severity'), heals, all('texts'), all('nexts'), all('file')];
     });
-  return table(['code', 'severity', 'what is wrong', 'what to do', 'found in'], merged);
+  return table(['code', 'severity', 'heals', 'what is wrong', 'what to do', 'found in'], merged);
 }
 
 type FoundCondition = {
   readonly id: string;
   readonly severity: string;
+  /** Seam reads the table again. */
+  readonly isHealed: boolean;
   readonly texts: readonly string[];
   readonly nexts: readonly string[];
   readonly file: string;
 };
+
+const HEALED = /\bhealedByReading: '/;
 
 function conditionsIn({ file, text }: SourceFile): FoundCondition[] {
   const declared = /\bid: (?:'([A-Z_]+)'|NOT_CHECKED),\s*severity: (?:'(halt|warning)')?/.exec(text);
@@ -97,7 +103,8 @@ function conditionsIn({ file, text }: SourceFile): FoundCondition[] {
       .map((match) => readable(expressionAt(text, match.index + match[0].length)[0].split(';\n')[0]))
       .filter((shown) => shown !== '<string>');
   const [, id = 'SOURCE_NOT_CHECKED', severity = 'halt or warning'] = declared;
-  return [{ id, severity, texts: written('text'), nexts: written('next'), file }];
+  const isHealed = HEALED.test(text);
+  return [{ id, severity, isHealed, texts: written('text'), nexts: written('next'), file }];
 }
 
 /** `lossCheck('LOG_STATEMENT', 'halt', kinds, (place) => text)`, where one look answers several checks. */
@@ -106,7 +113,8 @@ function lossesIn({ file, text }: SourceFile): FoundCondition[] {
   const nexts = next === null ? [] : [readable(expressionAt(text, next.index + next[0].length)[0])];
   return [...text.matchAll(/lossCheck\(\s*'([A-Z_]+)',\s*'(halt|warning)',[^>]*=>\s*/g)].map((match) => {
     const [written] = expressionAt(text, match.index + match[0].length);
-    return { id: match[1] as string, severity: match[2] as string, texts: [readable(written)], nexts, file };
+    const isHealed = match[2] === 'halt' && HEALED.test(text);
+    return { id: match[1] as string, severity: match[2] as string, isHealed, texts: [readable(written)], nexts, file };
   });
 }
 

@@ -11,6 +11,7 @@ import { ContractError, type SeamError } from '../../core/errors.ts';
 import { encodePosition } from '../../core/position.ts';
 import { whyNotReadable } from '../resnapshot/readable.ts';
 import { noteReadingAgain } from '../resnapshot/read-whole.ts';
+import { seizeReadingLock } from '../resnapshot/reading-lock.ts';
 import { cleanUp, newRequestId } from '../resnapshot/signals.ts';
 import { openSource, type SourceSession } from '../resnapshot/source-session.ts';
 import { forgetLosses } from '../sources/checks/mariadb/log/look.ts';
@@ -71,13 +72,31 @@ export async function recover(
   signal: AbortSignal,
   { deletionsMax }: SweepChoice = {},
 ): Promise<ResnapshotResult> {
+  const connection = await sourceConnection(deployment, plan.system);
+  // what others read of this source is read here too, and their connector is about to stop
+  const lock = await seizeReadingLock(connection, plan.system, signal);
+  try {
+    return await recoverLocked(deployment, plan, reason, report, AbortSignal.any([signal, lock.lost]), deletionsMax);
+  } finally {
+    await lock.free();
+  }
+}
+
+async function recoverLocked(
+  deployment: Deployment,
+  plan: RecoveryPlan,
+  reason: string,
+  report: (event: ResnapshotEvent) => void,
+  signal: AbortSignal,
+  deletionsMax: number | undefined,
+): Promise<ResnapshotResult> {
   const { system, tables } = plan;
   const client = new ConnectClient(deployment.connect.url);
   const watch = watchOf(deployment, system, signal);
   const session = await openSource(await sourceConnection(deployment, system));
   try {
     await refuseUnreadable(session, system);
-    let finishReading = async () => {};
+    let finishReading = async (_tables: readonly string[]) => {};
     await startAnew(client, plan, async () => {
       if (session.kind === 'postgres') {
         finishReading = await beginReading(deployment, { session, system, tables, isResumed: false });
@@ -100,7 +119,7 @@ export async function recover(
       report({ kind: 'swept', swept: one }),
     );
     if (isSweptWhole(swept)) {
-      await finishReading();
+      await finishReading(tables);
       await noteAllReadAgain(session, plan);
     }
     await cleanUp(session);

@@ -14,6 +14,7 @@ import { openLog } from '../log.ts';
 import { firstSnapshot, tellsOfReadings, withNotifications } from '../resnapshot/first-snapshot.ts';
 import { whyNotReadable } from '../resnapshot/readable.ts';
 import { addWholeTables, noteReadingAgain, wholeTables } from '../resnapshot/read-whole.ts';
+import { awaitReadingLock } from '../resnapshot/reading-lock.ts';
 import { goOnReading, type Reading, type ReadingParts, readAgain, tableNotRead } from '../resnapshot/reading.ts';
 import { cleanUp, newRequestId, openRequest, type SnapshotRequest } from '../resnapshot/signals.ts';
 import { type GeneratedColumn, generatedAndMapped } from '../sources/generated-columns.ts';
@@ -25,7 +26,7 @@ import { beginReading } from '../sources/whole-reading.ts';
 import { mappedTables, sourceSystem } from '../systems.ts';
 import { stopConnector } from './connector-start.ts';
 import { waitUntilRunning, whenAvailable } from './connectors.ts';
-import { isSweptWhole, type SweptEntity, sweepTables } from './sweep-tables.ts';
+import { type SweptEntity, sweepTables, tablesSweptWhole } from './sweep-tables.ts';
 import { sourceConnection } from './verify-deployment.ts';
 
 export type ResnapshotChoice = {
@@ -35,6 +36,8 @@ export type ResnapshotChoice = {
   readonly where?: string | undefined;
   readonly sweep: boolean;
   readonly reason: string;
+  /** Who asks; the user of this process, if nobody is named. */
+  readonly by?: string | undefined;
 };
 
 export type TableEstimate = { readonly table: string; readonly rows: number };
@@ -61,6 +64,9 @@ export type SweepChoice = { readonly deletionsMax?: number | undefined };
 
 type Report = (event: ResnapshotEvent) => void;
 
+/** In a request: Seam itself asks. */
+export const HEALER = 'seam';
+
 const RUN_MS_MAX = 120_000;
 /** A row that came back while it was swept is rare; that it does so again and again is not a row's doing. */
 const ROUNDS_MAX = 3;
@@ -73,10 +79,14 @@ export async function planResnapshot(deployment: Deployment, choice: ResnapshotC
   if (unknown.length > 0) throw tableUnknown(choice.system, unknown, known);
   const session = await openSource(await sourceConnection(deployment, choice.system));
   try {
-    const open = await openRequest(session);
-    const { where, reason } = choice;
-    const by = userInfo().username;
+    const { where, reason, by = userInfo().username } = choice;
     const fresh = { id: newRequestId(Date.now()), tables, where, sweep: choice.sweep, by, reason };
+    let open = await openRequest(session);
+    if (open?.by === HEALER && by !== HEALER && !isSame(open, fresh)) {
+      // Seam finishes what it began by itself
+      await awaitEnd(deployment, choice.system);
+      open = await openRequest(session);
+    }
     if (open !== undefined && choice.tables.length > 0 && !isSame(open, fresh)) throw underWay(choice.system, open);
     const request = open ?? fresh;
     if (open === undefined) await refuseUnreadable(deployment, choice.system, session, request);
@@ -85,6 +95,17 @@ export async function planResnapshot(deployment: Deployment, choice: ResnapshotC
   } finally {
     await session.close();
   }
+}
+
+/** Of the reading that is under way, if there is one. */
+async function awaitEnd(deployment: Deployment, system: string): Promise<void> {
+  const lock = await awaitReadingLock(
+    await sourceConnection(deployment, system),
+    system,
+    () => {},
+    new AbortController().signal,
+  );
+  await lock.free();
 }
 
 /** Before the connector is asked: it would answer late, and without the database's reason. */
@@ -99,9 +120,9 @@ async function refuseUnreadable(
   const lacking = tables.filter((table) => !isCaptured(table));
   if (lacking.length > 0) throw notCaptured(system, lacking);
   const { found } = await lookAt(deployment, system, remembered);
-  const halt = found.find(({ severity, object, next }) => {
+  const halt = found.find(({ severity, object, healedBy }) => {
     // what this command heals must not refuse it
-    if (severity !== 'halt' || next?.includes('seam resnapshot')) return false;
+    if (severity !== 'halt' || healedBy === 'reading') return false;
     return object.kind === 'source' || (object.kind === 'table' && tables.includes(object.table));
   });
   if (halt !== undefined) throw haltOf(halt);
@@ -137,6 +158,7 @@ async function streaming(deployment: Deployment, system: string): Promise<Rememb
   return remembered;
 }
 
+/** Waits for the end of a reading of the same source that is under way. */
 export async function resnapshot(
   deployment: Deployment,
   plan: ResnapshotPlan,
@@ -144,40 +166,63 @@ export async function resnapshot(
   report: Report,
   signal: AbortSignal,
 ): Promise<ResnapshotResult> {
-  const watch = watchOf(deployment, choice.system, signal);
-  await letConnectorTell(deployment, choice.system);
-  const session = await openSource(await sourceConnection(deployment, choice.system));
-  const parts = readingParts(deployment, watch, session, plan, report);
-  const rows: Record<string, number> = {};
-  const swept: SweptEntity[] = [];
+  const connection = await sourceConnection(deployment, choice.system);
+  const tell = (text: string) => report({ kind: 'waits', text });
+  const lock = await awaitReadingLock(connection, choice.system, tell, signal);
   try {
-    if (plan.isResumed) await refuseLeftRequest(deployment, session, choice.system, plan.request);
+    return await readAndSweep(deployment, plan, choice, report, AbortSignal.any([signal, lock.lost]));
+  } finally {
+    await lock.free();
+  }
+}
+
+/** Whoever calls it has the source's reading lock. */
+export async function readAndSweep(
+  deployment: Deployment,
+  planned: ResnapshotPlan,
+  { system, deletionsMax }: Pick<ResnapshotChoice, 'system'> & SweepChoice,
+  report: Report,
+  signal: AbortSignal,
+): Promise<ResnapshotResult> {
+  const watch = watchOf(deployment, system, signal);
+  await letConnectorTell(deployment, system);
+  const session = await openSource(await sourceConnection(deployment, system));
+  try {
+    const plan = await stillTrue(session, system, planned);
+    const { tables, where, sweep } = plan.request;
+    const parts = readingParts(deployment, watch, session, plan, report);
+    if (plan.isResumed) await refuseLeftRequest(deployment, session, system, plan.request);
+    const finishReading = await beginReading(deployment, { session, system, tables, isResumed: plan.isResumed });
+    const rows: Record<string, number> = {};
+    const swept: SweptEntity[] = [];
     let first: Reading | undefined;
-    const { tables } = plan.request;
-    const whole = { session, system: choice.system, tables, isResumed: plan.isResumed };
-    const finishReading = await beginReading(deployment, whole);
     for (let round = 0; round < ROUNDS_MAX; round += 1) {
       const reading = await readRound(parts, plan, round);
       first ??= reading;
       Object.assign(rows, reading.rows);
-      if (!plan.request.sweep) break;
-      const found = await sweepTables(
-        { deployment, watch, session, request: reading.request },
-        choice.deletionsMax,
-        (one) => report({ kind: 'swept', swept: one }),
-      );
+      if (!sweep) break;
+      const place = { deployment, watch, session, request: reading.request };
+      const found = await sweepTables(place, deletionsMax, (one) => report({ kind: 'swept', swept: one }));
       swept.push(...found);
       if (found.every(({ overtaken }) => overtaken === 0)) break;
     }
     // a part of the rows, or rows without their deletions, heal only what they are
-    const isWhole = plan.request.where === undefined && plan.request.sweep && isSweptWhole(swept);
-    if (isWhole) await finishReading();
-    await noteRead(session, choice.system, first?.request ?? plan.request, isWhole);
+    const whole = where === undefined && sweep ? tablesSweptWhole(tables, swept) : [];
+    if (whole.length > 0) await finishReading(whole);
+    await noteRead(session, system, first?.request ?? plan.request, whole);
     await cleanUp(session);
     return { rows, swept };
   } finally {
     await session.close();
   }
+}
+
+/** Another reading may have ended since it was planned, and with it the request that was to be finished. */
+async function stillTrue(session: SourceSession, system: string, plan: ResnapshotPlan): Promise<ResnapshotPlan> {
+  const open = await openRequest(session);
+  if (open !== undefined && open.id !== plan.request.id) throw underWay(system, open);
+  if (open !== undefined || !plan.isResumed) return plan;
+  return { ...plan, isResumed: false, request: { ...plan.request, id: newRequestId(Date.now()), readFrom: undefined } };
 }
 
 function readRound(parts: ReadingParts, { request, isResumed }: ResnapshotPlan, round: number): Promise<Reading> {
@@ -223,11 +268,11 @@ async function noteRead(
   session: SourceSession,
   system: string,
   request: SnapshotRequest,
-  isSwept: boolean,
+  whole: readonly string[],
 ): Promise<void> {
   if (request.where !== undefined) return;
-  if (isSwept && request.readFrom !== undefined) {
-    for (const table of request.tables) await noteReadingAgain(session, table, Buffer.from(request.readFrom, 'hex'));
+  if (request.readFrom !== undefined) {
+    for (const table of whole) await noteReadingAgain(session, table, Buffer.from(request.readFrom, 'hex'));
   }
   const known = await wholeTables(session);
   const all = mappedTables(sourceSystem(system));

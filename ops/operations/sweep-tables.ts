@@ -68,6 +68,12 @@ export function isSweptWhole(swept: readonly SweptEntity[]): boolean {
   return swept.every(({ withheld }) => withheld === undefined);
 }
 
+/** Of these tables, those whose deletions were all carried out. */
+export function tablesSweptWhole(tables: readonly string[], swept: readonly SweptEntity[]): string[] {
+  const withheld = new Set(swept.flatMap((one) => (one.withheld === undefined ? [] : one.tables)));
+  return tables.filter((table) => !withheld.has(table));
+}
+
 /** More than what is free needs the number of all such deletions together. */
 function unconfirmedOf(system: string, looks: readonly Look[], deletionsMax = 0): ReadonlyMap<Look, SeamError> {
   const asking = looks.filter((one) => one.withheld === undefined && one.missing.length > deletionsFree(one.held));

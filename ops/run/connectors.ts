@@ -14,6 +14,7 @@ import { createLogger } from '../../adapters/logger.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import { SeamError } from '../../core/errors.ts';
 import type { Clock, Logger } from '../../core/ports.ts';
+import { healingOf, keepHealing } from '../heal/healer.ts';
 import { knownFailure } from '../sources/connector-failure.ts';
 import { watchSources } from '../sources/watch.ts';
 import { systems } from '../systems.ts';
@@ -40,15 +41,21 @@ export type KeeperParts = {
 
 export async function startConnectors(deployment: Deployment): Promise<RunningWorker> {
   const sources = systems.flatMap(({ system, source }) => (source === null ? [] : system));
+  const logger = createLogger('info', { worker: 'connectors' });
   const keeper = new ConnectorKeeper({
     client: new ConnectClient(deployment.connect.url),
     names: sources.map((system) => `seam-${system}`),
     clock: systemClock,
-    logger: createLogger('info', { worker: 'connectors' }),
+    logger,
   });
   const stopping = new AbortController();
-  const done = keeper.run(stopping.signal);
   const watch = watchSources(deployment, sources);
+  const heals = deployment.healing === 'automatic' ? sources : [];
+  const healing = { names: heals, sightings: () => watch.sightings(), clock: systemClock, logger };
+  const done = Promise.all([
+    keeper.run(stopping.signal),
+    keepHealing(healingOf(deployment, healing), stopping.signal),
+  ]).then(() => {});
   return {
     done,
     status: () => {

@@ -1,10 +1,13 @@
 /** One look at a source: what its connector remembers is held against what the database says, by every check of its kind. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { ConnectClient, type ConnectorConfig } from '../../adapters/connect-client.ts';
 import type { Sighting } from '../../core/condition.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import { TransientError } from '../../core/errors.ts';
+import { loadHealNotes } from '../heal/notes.ts';
+import { shown } from '../heal/shown.ts';
 import { sourceConnection } from '../operations/verify-deployment.ts';
-import { openRequest, type SnapshotRequest } from '../resnapshot/signals.ts';
+import { openRequest } from '../resnapshot/signals.ts';
 import { openSource } from '../resnapshot/source-session.ts';
 import { mappedTables, sourceSystem } from '../systems.ts';
 import type { CheckedSource } from './checks/check.ts';
@@ -13,6 +16,8 @@ import { type Answer, runChecks } from './checks/run.ts';
 
 const LOOK_MS_MAX = 30_000;
 const STATEMENT_MS_MAX = 10_000;
+const OFFSET_ATTEMPTS = 3;
+const OFFSET_PAUSE_MS = 1_000;
 
 /** What Kafka Connect knows of a connector. */
 export type Remembered = {
@@ -21,7 +26,11 @@ export type Remembered = {
   readonly offset: Readonly<Record<string, unknown>> | undefined;
 };
 
-export type Look = Answer & { readonly identity: string };
+export type Look = Answer & {
+  readonly identity: string;
+  /** As the checks found it, without what readings have made of it. */
+  readonly raw: readonly Sighting[];
+};
 
 export function connectorName(system: string): string {
   return `seam-${system}`;
@@ -31,10 +40,15 @@ export function connectorName(system: string): string {
 export async function rememberedOf(deployment: Deployment, system: string): Promise<Remembered | null> {
   const client = new ConnectClient(deployment.connect.url);
   const name = connectorName(system);
-  // offsets first: a source that goes on is never behind them
-  const offset = (await client.offsets(name))[0];
-  const config = await client.config(name);
-  return config === null ? null : { config, offset };
+  for (let attempt = 1; ; attempt += 1) {
+    // offsets first: a source that goes on is never behind them
+    const offset = (await client.offsets(name))[0];
+    const config = await client.config(name);
+    if (config === null) return null;
+    // seen while a connector starts with other settings: Connect answers with none for a moment
+    if (offset !== undefined || attempt === OFFSET_ATTEMPTS) return { config, offset };
+    await pause(OFFSET_PAUSE_MS);
+  }
 }
 
 /** Rejects when the database does not answer in time; a check that fails is part of the answer. */
@@ -57,23 +71,13 @@ async function look(deployment: Deployment, system: string, remembered: Remember
     const identity = await kind.identityOf(session);
     const answer = await runChecks(source, kind.checks);
     await kind.noteLosses?.(source, answer.lossy);
-    const reading = await openRequest(session).catch(() => undefined);
-    return { identity, ...answer, found: answer.found.map((one) => whileRead(one, reading)) };
+    // a connector that was never applied has no signal table
+    const request = await openRequest(session).catch(() => undefined);
+    const notes = await loadHealNotes(session).catch(() => ({}));
+    return { identity, ...answer, raw: answer.found, found: shown(answer.found, { system, tables, notes, request }) };
   } finally {
     await session.close();
   }
-}
-
-/**
- * A table that is being read again, whole, flows meanwhile: its sweep waits until the rows that were read have arrived. Where the reading
- * ends without its deletions the condition halts the table again.
- */
-function whileRead(sighting: Sighting, reading: SnapshotRequest | undefined): Sighting {
-  const { object, next, text } = sighting;
-  if (reading === undefined || reading.where !== undefined || !reading.sweep) return sighting;
-  const isHealed =
-    object.kind === 'table' && reading.tables.includes(object.table) && next?.includes('seam resnapshot');
-  return isHealed ? { ...sighting, severity: 'warning', text: `${text}; it is being read again now` } : sighting;
 }
 
 /** Ids of checks that `connectors apply` does not refuse on. */

@@ -12,12 +12,15 @@ export type Reading = {
   readonly isResumed: boolean;
 };
 
-/** Called before the first row is read. The answer is called when all rows were read, and deletions followed. */
-export async function beginReading(deployment: Deployment, reading: Reading): Promise<() => Promise<void>> {
+/** Called before the first row is read. The answer is called with the tables of which all rows were read, and deletions followed. */
+export async function beginReading(
+  deployment: Deployment,
+  reading: Reading,
+): Promise<(whole: readonly string[]) => Promise<void>> {
   const { session, system, tables, isResumed } = reading;
   const config = (await rememberedOf(deployment, system))?.config ?? {};
   const kind = sourceKinds[session.kind];
   const source = { session, tables, config };
   const begun = await kind.readingBegun(source, isResumed);
-  return () => kind.readingDone(source, begun);
+  return (whole) => kind.readingDone({ ...source, tables: whole }, begun);
 }

@@ -4,15 +4,31 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Chain, closeChain, setUp, startFlow, startServers } from '../../demo/chain.ts';
+import { writePrivateFile } from '../../adapters/private-file.ts';
+import type { Deployment } from '../../core/deployment.ts';
+import { workerCommands } from '../../ops/worker-commands.ts';
 import { stopStack } from '../../stack/stack.ts';
 
 export type RunningChain = Chain & { readonly stateDirectory: string; stop(): Promise<void> };
 
-export async function startChain(): Promise<RunningChain> {
+export type ChainChoice = {
+  /** Most scenarios watch what waits for a person, so nothing is read again before they ask for it. */
+  readonly healing?: Deployment['healing'];
+  /** Of these systems, where not all are needed. */
+  readonly sources?: readonly string[];
+  readonly sinks?: readonly string[];
+};
+
+export async function startChain({ healing = 'by-hand', sources, sinks }: ChainChoice = {}): Promise<RunningChain> {
   const stateDirectory = await mkdtemp(path.join(tmpdir(), 'seam-chain-'));
-  const chain = await startServers({ stateDirectory, ownerPid: process.pid });
+  const started = await startServers({ stateDirectory, ownerPid: process.pid });
+  const chain = { ...started, deployment: { ...started.deployment, healing } };
+  await writePrivateFile(chain.deploymentFile, JSON.stringify(chain.deployment));
   await setUp(chain);
-  await startFlow(chain);
+  const commands = Object.entries(workerCommands());
+  const isNeeded = ([, [kind, target = '']]: (typeof commands)[number]) =>
+    kind !== 'sink' || sinks === undefined || sinks.includes(target);
+  await startFlow(chain, Object.fromEntries(commands.filter(isNeeded)), undefined, sources);
   return {
     ...chain,
     stateDirectory,

@@ -19,6 +19,8 @@ export type SourceCheck = {
   readonly isFinal?: true;
   /** While it finds something, the log does not tell all changes: the table must be read again after it is repaired. */
   readonly losesChanges?: true;
+  /** A whole reading heals what it finds in a table, or, with `source`, in any of the source's tables. Seam does that by itself. */
+  readonly healedByReading?: 'table' | 'source';
   /** `connectors apply` goes on in spite of it: what heals it needs the connector as it is about to be. */
   readonly passesApply?: true;
   find(source: CheckedSource): Promise<readonly Finding[]>;
@@ -51,6 +53,8 @@ export type SourceKind = {
   identityOf(session: SourceSession): Promise<string>;
   /** No statement of this session may run longer. */
   limitStatements(session: SourceSession, limitMs: number): Promise<void>;
+  /** A lock of this name that ends with the session, if not before. */
+  readonly locks: SourceLocks;
   /** In the order in which they are asked. */
   readonly checks: readonly SourceCheck[];
   /** By table: the check that found that the log does not tell all changes of it. */
@@ -59,6 +63,16 @@ export type SourceKind = {
   readingBegun(source: ReadSource, isResumed: boolean): Promise<unknown>;
   /** They were, and what they no longer have was deleted: what was lost before that reading began counts no longer. */
   readingDone(source: ReadSource, begun: unknown): Promise<void>;
+};
+
+/** By name, for all sessions of one database. They guard nothing in the database itself. */
+export type SourceLocks = {
+  /** false: another session has it. */
+  take(session: SourceSession, name: string): Promise<boolean>;
+  isHeld(session: SourceSession, name: string): Promise<boolean>;
+  free(session: SourceSession, name: string): Promise<void>;
+  /** Ends the session that has it. */
+  endHolder(session: SourceSession, name: string): Promise<void>;
 };
 
 /** `tables`: those that are read. */

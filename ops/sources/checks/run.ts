@@ -34,7 +34,9 @@ export async function runChecks(source: CheckedSource, checks: readonly SourceCh
   return { found, asked, lossy, failed };
 }
 
-function foundBy({ id, severity }: SourceCheck, { system }: CheckedSource, { table, text, next }: Finding): Sighting {
+function foundBy(check: SourceCheck, { system }: CheckedSource, { table, text, next }: Finding): Sighting {
+  const { id, severity, healedByReading } = check;
   const object: ConditionObject = table === undefined ? { kind: 'source', system } : { kind: 'table', system, table };
-  return { id, severity, object, text, next };
+  const isHealed = healedByReading === 'source' || (healedByReading === 'table' && table !== undefined);
+  return { id, severity, object, text, next, ...(isHealed ? { healedBy: 'reading' } : {}) };
 }

@@ -10,6 +10,7 @@ export const snapshotUnfinished: SourceCheck = {
   id: 'SNAPSHOT_UNFINISHED',
   severity: 'halt',
   passesApply: true,
+  healedByReading: 'table',
   async find(source) {
     const snapshot = firstSnapshot(source.offset);
     if (snapshot === 'skipped') return [skipped(source)];

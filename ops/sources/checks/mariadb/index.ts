@@ -8,7 +8,7 @@ import { noteReadAgain } from './log/state.ts';
 import { logKept, logSettings } from './log-settings.ts';
 import { lostChanges } from './lost-changes.ts';
 import { snapshotNotProven, snapshotUnfinished } from '../snapshot-unfinished.ts';
-import { limitStatements, mariadbIdentity } from './server.ts';
+import { limitStatements, mariadbIdentity, mariadbLocks } from './server.ts';
 import { sourceLogLost } from './source-log-lost.ts';
 import { sourceReplaced } from './source-replaced.ts';
 import { sourceWentBack } from './source-went-back.ts';
@@ -31,6 +31,7 @@ export const mariadbChecks: readonly SourceCheck[] = [
 export const mariadbSource: SourceKind = {
   identityOf: mariadbIdentity,
   limitStatements,
+  locks: mariadbLocks,
   checks: mariadbChecks,
   readingBegun: async ({ session }, isResumed) => (isResumed ? undefined : endOfLog(session)),
   async readingDone({ session, tables }, begun) {

@@ -12,6 +12,8 @@ function lossCheck(id: string, severity: SourceCheck['severity'], kinds: readonl
     severity,
     // what reads a table again is the connector
     passesApply: true,
+    // a warning may be about nothing
+    ...(severity === 'halt' ? { healedByReading: 'source' } : {}),
     find: async (source) => {
       const losses = await lossesInLog(source);
       return losses.filter(({ kind }) => kinds.includes(kind)).map((loss) => finding(source, loss, text));

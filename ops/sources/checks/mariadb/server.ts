@@ -1,5 +1,6 @@
 /** Which MariaDB server answers, how far its log reaches, and how long it may take for an answer. */
 import type { SourceSession } from '../../../resnapshot/source-session.ts';
+import type { SourceLocks } from '../check.ts';
 
 export async function mariadbIdentity(session: SourceSession): Promise<string> {
   const [server] = await session.query<{ identity: string }>(
@@ -21,3 +22,25 @@ export function lastOfDomains(gtids: string): Map<string, bigint> {
   }
   return last;
 }
+
+/** Of the whole server; the name of a lock holds the name of the system. */
+export const mariadbLocks: SourceLocks = {
+  async take(session, name) {
+    const [row] = await session.query<{ taken: number | bigint | null }>('SELECT GET_LOCK(?, 0) AS taken', [name]);
+    return Number(row?.taken ?? 0) === 1;
+  },
+  async isHeld(session, name) {
+    const [row] = await session.query<{ held: number | null }>('SELECT IS_USED_LOCK(?) = CONNECTION_ID() AS held', [
+      name,
+    ]);
+    return Number(row?.held ?? 0) === 1;
+  },
+  async free(session, name) {
+    await session.query('SELECT RELEASE_LOCK(?) AS freed', [name]);
+  },
+  async endHolder(session, name) {
+    const [row] = await session.query<{ holder: number | bigint | null }>('SELECT IS_USED_LOCK(?) AS holder', [name]);
+    // a user may end sessions of its own
+    if (row?.holder != null) await session.query(`KILL CONNECTION ${BigInt(row.holder)}`);
+  },
+};

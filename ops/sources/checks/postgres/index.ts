@@ -10,7 +10,7 @@ import { publicationFilters } from './publication-filters.ts';
 import { publicationOperations } from './publication-operations.ts';
 import { replicaIdentity } from './replica-identity.ts';
 import { rowsHidden } from './rows-hidden.ts';
-import { limitStatements, postgresIdentity } from './server.ts';
+import { limitStatements, postgresIdentity, postgresLocks } from './server.ts';
 import { signalNotPublished } from './signal-not-published.ts';
 import { slotAtRisk } from './slot-at-risk.ts';
 import { sourceLogLost } from './source-log-lost.ts';
@@ -55,6 +55,7 @@ export const postgresChecks: readonly SourceCheck[] = [
 export const postgresSource: SourceKind = {
   identityOf: postgresIdentity,
   limitStatements,
+  locks: postgresLocks,
   checks: postgresChecks,
   noteLosses,
   readingBegun,

@@ -38,6 +38,7 @@ function lossCheck(id: string, severity: SourceCheck['severity'], text: (table: 
     severity,
     // what heals it needs the connector as it is about to be
     passesApply: true,
+    healedByReading: 'table',
     async find(source) {
       const found = await verdicts(source);
       return found.flatMap(([table, verdict]): Finding[] => {
