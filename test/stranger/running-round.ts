@@ -15,7 +15,8 @@ import {
   type TablePlan,
 } from './plan.ts';
 import { type Project, type TableState, writeProject } from './project.ts';
-import { complaintOf, namesTable } from './said.ts';
+import { knownWarnings, listen, namesTable, saidOf, type Said } from './said.ts';
+import { ownersStatementsIn } from './hints.ts';
 import type { Finding, FindingKind, Outcome } from './finding.ts';
 import { KeptRows } from './kept-rows.ts';
 import { type Answer, Seam } from './seam.ts';
@@ -42,6 +43,8 @@ export class RunningRound {
   #project!: Project;
   #sessions: Record<Kind, Session> | undefined;
   knowsStatus = false;
+  /** Warnings that stand while all is equal. */
+  #known: ReadonlySet<string> = new Set();
   /** Entities that were unequal after the last wait: no reason to wait for them once more. */
   known: ReadonlySet<string> = new Set();
 
@@ -86,14 +89,15 @@ export class RunningRound {
     await this.seam.startWorkers();
     this.note('workers started');
     await this.rest(SETTLE_MS_MAX, STILL_MS);
+    if (this.known.size === 0) this.#known = knownWarnings(await listen(this.seam, this.knowsStatus));
   }
 
-  /** What Seam refuses by name is left out, as a person would who has to go on. */
+  /** An owner does what the refusal asks for; what is refused by name after that is left out, as by a person who has to go on. */
   async #startConnectors(): Promise<void> {
     for (let turn = 0; turn < 4; turn += 1) {
-      const { code, out } = await this.command(['connectors', 'apply', '--yes']);
+      const { code, complaint: said } = await this.command(['connectors', 'apply', '--yes']);
       if (code === 0) return;
-      const said = complaintOf(out);
+      if (turn === 0 && (await this.#obeyAsOwner(said))) continue;
       const refused = this.mapped().filter(({ kind, name }) => namesTable(said, named(dotted(kind, name), this.names)));
       // a refusal without a name is a finding; what looks unusual is left out then, so that the others are tried
       const left = refused.length > 0 ? refused : this.mapped().filter(({ features }) => features.some(isUnusual));
@@ -110,6 +114,13 @@ export class RunningRound {
       for (const table of left) this.#states.set(table.id, 'left');
       await writeProject(this.#project);
     }
+  }
+
+  /** Statements that a text asks an owner for; were there any? */
+  async #obeyAsOwner(text: string): Promise<boolean> {
+    const statements = ownersStatementsIn([{ text }]);
+    await this.#sql('postgres', statements);
+    return statements.length > 0;
   }
 
   async end(): Promise<void> {
@@ -216,6 +227,16 @@ export class RunningRound {
 
   isTwin(table: TablePlan): boolean {
     return this.#plan.tables.find(({ entity }) => entity === table.entity) !== table;
+  }
+
+  listen(): Promise<Said[]> {
+    return listen(this.seam, this.knowsStatus);
+  }
+
+  /** Of what was said what is about this table, or another of its entity; not, where more rows differ than it explains. */
+  about(table: TablePlan, said: readonly Said[], unequal: number): Said[] {
+    const same = this.mapped().filter(({ entity }) => entity === table.entity);
+    return saidOf(same, this.names, said, this.#known, unequal);
   }
 
   mapped(): TablePlan[] {
