@@ -1,6 +1,10 @@
 /** The stranger without its servers: the same seed makes the same round, the checker sees what is planted, the reducer keeps what fails. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { compare, differencesOf, type Rows } from '../stranger/checker.ts';
+import { Coverage, cellsOf } from '../stranger/coverage.ts';
 import type { Session } from '../stranger/databases.ts';
 import type { Finding } from '../stranger/finding.ts';
 import { generate } from '../stranger/generate.ts';
@@ -120,9 +124,37 @@ describe('the reducer', () => {
     const whole = generate(9);
     const [id = ''] = whole.tables.map((one) => one.id);
     const few = restricted(whole, [id], new Set(stepsOf(whole).slice(0, 3)));
-    expect(commandOf(whole, whole, undefined)).toBe('npm run stranger -- --seed 9');
-    const [, steps] = commandOf(few, whole, undefined).split('--steps ');
+    expect(commandOf(whole, whole)).toBe('npm run stranger -- --seed 9');
+    expect(commandOf(generate(9, 'small'), generate(9, 'small'), undefined, 'small')).toBe(
+      'npm run stranger -- --seed 9 --small',
+    );
+    const [, steps] = commandOf(few, whole).split('--steps ');
     if (steps !== undefined) expect(restricted(whole, [id], new Set(steps.split(',')))).toEqual(few);
+  });
+});
+
+describe('the coverage', () => {
+  const plan = generate(3);
+
+  it('adds up over runs, and asks for what plans of many seeds have', async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'seam-coverage-'));
+    try {
+      const file = path.join(folder, 'coverage.json');
+      const none = new Coverage(file).zero('whole').length;
+      new Coverage(file).add(plan, plan.steps);
+      const [cell = ''] = cellsOf(plan, plan.steps);
+      expect(new Coverage(file).count(cell)).toBeGreaterThan(0);
+      expect(new Coverage(file).zero('whole').length).toBeLessThan(none);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it('counts nothing on a table that Seam does not read, and chooses the seed that meets most of what is open', () => {
+    expect(cellsOf(plan, [{ operation: 'insert', tables: [] }])).toEqual([]);
+    const coverage = new Coverage();
+    coverage.add(plan, plan.steps);
+    expect(coverage.seedOf([3, 4], 'whole')).toBe(4);
   });
 });
 

@@ -60,9 +60,7 @@ function unequalIn(round: RunningRound, compared: ReadonlyMap<string, Compared>)
 async function heal(round: RunningRound, loud: readonly TablePlan[]): Promise<void> {
   const ids = new Set(loud.map(({ id }) => id));
   const heard = new Map<string, string>();
-  for (const step of round.done)
-    if (step.repair.length > 0 && step.tables.some((id) => ids.has(id)))
-      for (const action of step.repair) await round.act(action);
+  for (const { repair } of round.done) for (const action of repair) await round.act(action);
   let left: TablePlan[] = [...loud];
   const tried = new Set<string>();
   for (let turn = 0; turn < TURNS_MAX && left.length > 0; turn += 1) {

@@ -10,6 +10,7 @@ import {
   type Kind,
   type Names,
   named,
+  placed,
   type RoundPlan,
   type Step,
   type TablePlan,
@@ -17,6 +18,7 @@ import {
 import { type Project, type TableState, writeProject } from './project.ts';
 import { knownWarnings, listen, namesTable, saidOf, type Said } from './said.ts';
 import { ownersStatementsIn } from './hints.ts';
+import type { Met } from './coverage.ts';
 import type { Finding, FindingKind, Outcome } from './finding.ts';
 import { KeptRows } from './kept-rows.ts';
 import { type Answer, Seam } from './seam.ts';
@@ -36,6 +38,7 @@ export class RunningRound {
   readonly #states = new Map<string, TableState>();
   readonly #findings: Finding[] = [];
   readonly done: Step[] = [];
+  readonly #met: Met[] = [];
   readonly #log: string[] = [];
   readonly #startedMs = Date.now();
   readonly #kept = new KeptRows();
@@ -64,7 +67,7 @@ export class RunningRound {
   }
 
   outcome(): Outcome {
-    return { findings: this.#findings, done: this.done, log: this.#log };
+    return { findings: this.#findings, met: this.#met, log: this.#log };
   }
 
   // ---- start and end ---------------------------------------------------------------------------------------------------
@@ -126,7 +129,7 @@ export class RunningRound {
   async end(): Promise<void> {
     await this.seam?.stopWorkers();
     await this.seam?.forgetWords();
-    for (const session of Object.values(this.#sessions ?? {})) await session.close().catch(() => {});
+    await this.#closeSessions();
     const { postgres, mariadb } = this.world.code.templates.teardown;
     const ours = (text: string) =>
       text
@@ -151,14 +154,17 @@ export class RunningRound {
   async #carryOut(step: Step): Promise<void> {
     if (step.operation !== FIRST_ROWS) this.note(`${step.id} ${step.operation} on ${step.tables.join(', ')}`);
     for (const table of this.#plan.tables.filter(({ id }) => step.tables.includes(id)))
-      if (step.actions.some((action) => action.do === 'sql' && action.on === table.target.kind))
-        this.#kept.forget(table.entity);
+      if (step.actions.some((action) => isOnTarget(action, table))) this.#kept.forget(table.entity);
     this.done.push(step);
     for (const action of step.actions) {
       const answer = await this.act(action);
       if (answer !== undefined && answer.code !== 0 && action.do === 'seam' && action.mustEnd === true)
         this.find('command', step.tables, `seam ${action.args.join(' ')}: ${answer.out.trim().slice(-700)}`);
     }
+    this.#met.push({
+      operation: step.operation,
+      tables: step.tables.filter((id) => this.#states.get(id) === 'mapped'),
+    });
   }
 
   async act(action: Action): Promise<Answer | undefined> {
@@ -174,6 +180,11 @@ export class RunningRound {
       case 'map':
         this.#states.set(action.table, 'mapped');
         await writeProject(this.#project);
+        return undefined;
+      case 'backup':
+      case 'restore':
+        await this.#closeSessions();
+        await this.world[action.do](this.names);
         return undefined;
       case 'restart':
         if (action.what === 'workers') await this.#restartWorkers();
@@ -197,9 +208,13 @@ export class RunningRound {
   }
 
   async #restartServer(what: 'kafka' | 'connect' | 'postgres' | 'mariadb'): Promise<void> {
+    await this.#closeSessions();
+    await this.world.restart(what);
+  }
+
+  async #closeSessions(): Promise<void> {
     for (const session of Object.values(this.#sessions ?? {})) await session.close().catch(() => {});
     this.#sessions = undefined;
-    await this.world.restart(what);
   }
 
   async #sql(kind: Kind, sql: readonly string[]): Promise<void> {
@@ -307,6 +322,13 @@ export class RunningRound {
     this.#findings.push(finding);
     this.note(`FINDING ${kind}: ${ids.join(', ')}: ${text}`);
   }
+}
+
+/** Somebody other than Seam writes into the table's target. */
+function isOnTarget(action: Action, { target }: TablePlan): boolean {
+  if (action.do === 'restore') return target.kind === 'postgres';
+  const at = placed(target.kind, target.name);
+  return action.do === 'sql' && action.on === target.kind && action.sql.some((sql) => sql.includes(at));
 }
 
 const isUnusual = (feature: string) => /shape:(?:odd|unique-long|versioned|no-grant|added|generated)/.test(feature);
