@@ -12,7 +12,7 @@ export type Met = { readonly operation: string; readonly tables: readonly string
 
 const SAMPLES = 300;
 /** A cell that so few plans of the samples have is chance, and asked of nobody. */
-const SAMPLES_MIN = 3;
+const SAMPLES_MIN = 30;
 const ROWS = [FIRST_ROWS, 'insert', 'update', 'delete'];
 const GROUP_OF = new Map(
   Object.entries(GROUPS).flatMap(([group, operations]) => operations.map(({ id }): [string, string] => [id, group])),

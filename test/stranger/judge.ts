@@ -92,7 +92,9 @@ async function follow(round: RunningRound, texts: readonly { text: string }[], t
   for (let args = open.shift(); args !== undefined; args = open.shift()) {
     if (tried.has(args.join(' ')) || tried.size >= COMMANDS_MAX) continue;
     tried.add(args.join(' '));
-    const { complaint } = await round.command(agreed(args));
+    // a worker that is to be started is started with the others
+    if (args[0] === 'run') await round.act({ do: 'restart', what: 'workers' });
+    const { complaint } = args[0] === 'run' ? { complaint: '' } : await round.command(agreed(args));
     open.push(...commandsIn([{ text: complaint }]));
   }
 }

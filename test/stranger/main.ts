@@ -14,7 +14,7 @@ import { World } from './world.ts';
 
 const TRIALS_MAX = 8;
 /** A fresh seed is the one of so many whose plan has most that was not met yet. */
-const CANDIDATES = 40;
+const CANDIDATES = 200;
 const INTERRUPTED = 130;
 const USAGE =
   'npm run stranger -- [--seed N[,N…]] [--minutes M] [--rounds N] [--small] [--coverage [--coverage-file FILE]] [--code COMMIT|FOLDER] [--tables t1,t2] [--steps s1,s2|none] [--no-heal] [--no-reduce] [--out FILE]';
