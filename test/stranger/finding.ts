@@ -22,6 +22,7 @@ export type Outcome = {
   readonly findings: readonly Finding[];
   /** What was carried out, on tables that Seam reads. */
   readonly met: readonly Met[];
+  readonly stepsDone: ReadonlySet<string>;
   readonly log: readonly string[];
 };
 

@@ -63,7 +63,8 @@ async function heal(round: RunningRound, loud: readonly TablePlan[]): Promise<vo
   for (const { repair } of round.done) for (const action of repair) await round.act(action);
   let left: TablePlan[] = [...loud];
   const tried = new Set<string>();
-  for (let turn = 0; turn < TURNS_MAX && left.length > 0; turn += 1) {
+  const hasTime = () => Date.now() < round.limits.healUntilMs;
+  for (let turn = 0; turn < TURNS_MAX && left.length > 0 && hasTime(); turn += 1) {
     const said = await round.listen();
     const relevant = left.flatMap((table) => {
       const own = round.about(table, said, 0);
@@ -74,6 +75,7 @@ async function heal(round: RunningRound, loud: readonly TablePlan[]): Promise<vo
     round.known = new Set();
     left = unequalIn(round, await round.rest(SETTLE_MS_MAX, SETTLE_MS_MAX / 4)).filter(({ id }) => ids.has(id));
   }
+  if (left.length > 0 && !hasTime()) return round.note(`no time to heal: ${left.map(({ id }) => id).join(', ')}`);
   const compared = await round.compareAll();
   for (const table of left)
     round.find(
@@ -90,7 +92,8 @@ async function follow(round: RunningRound, texts: readonly { text: string }[], t
   await round.act({ do: 'sql', on: 'postgres', sql: statements });
   const open = commandsIn(texts);
   for (let args = open.shift(); args !== undefined; args = open.shift()) {
-    if (tried.has(args.join(' ')) || tried.size >= COMMANDS_MAX) continue;
+    const isEnough = tried.size >= COMMANDS_MAX || Date.now() > round.limits.healUntilMs;
+    if (tried.has(args.join(' ')) || isEnough) continue;
     tried.add(args.join(' '));
     // a worker that is to be started is started with the others
     if (args[0] === 'run') await round.act({ do: 'restart', what: 'workers' });

@@ -14,7 +14,9 @@ import { World } from './world.ts';
 
 const TRIALS_MAX = 8;
 /** A fresh seed is the one of so many whose plan has most that was not met yet. */
-const CANDIDATES = 200;
+const CANDIDATES = 60;
+/** A small round gives no command that might heal later than so long after its time. */
+const HEAL_MS_MAX = 180_000;
 const INTERRUPTED = 130;
 const USAGE =
   'npm run stranger -- [--seed N[,N…]] [--minutes M] [--rounds N] [--small] [--coverage [--coverage-file FILE]] [--code COMMIT|FOLDER] [--tables t1,t2] [--steps s1,s2|none] [--no-heal] [--no-reduce] [--out FILE]';
@@ -58,7 +60,7 @@ async function main(): Promise<number> {
   let fresh = 0;
   try {
     for (let round = 0; round === 0 || (Date.now() < deadlineMs && round < roundsMax); round += 1)
-      fresh += await oneRound(world, seedOf(round, coverage), coverage);
+      fresh += await oneRound(world, seedOf(round, coverage), coverage, deadlineMs);
   } finally {
     await world.stop();
   }
@@ -75,27 +77,30 @@ function seedOf(round: number, coverage: Coverage): number {
 }
 
 /** How many findings were new. */
-async function oneRound(world: World, seed: number, coverage: Coverage): Promise<number> {
+async function oneRound(world: World, seed: number, coverage: Coverage, deadlineMs: number): Promise<number> {
   const whole = generate(seed, size);
   const plan = narrowed(whole);
   say(`\nseed ${seed}: ${plan.tables.length} tables, ${plan.steps.length} steps`);
   for (const { id, features } of plan.tables) say(`    ${id}: ${features.join(', ')}`);
-  const outcome = await runRound(world, plan, say, !values['no-heal']);
+  const limits = size === 'whole' ? undefined : { stepsUntilMs: deadlineMs, healUntilMs: deadlineMs + HEAL_MS_MAX };
+  const outcome = await runRound(world, plan, say, !values['no-heal'], limits);
+  const done = restricted(plan, idsOf(plan), outcome.stepsDone);
   coverage.add(plan, outcome.met);
   await record(seed, outcome);
   const fresh = outcome.findings.filter((finding) => openEntryFor(finding) === undefined);
   for (const finding of fresh)
-    say(`${finding.kind}: ${finding.tables.join(', ')}: ${again(restricted(plan, finding.tables), whole)}`);
+    say(`${finding.kind}: ${finding.tables.join(', ')}: ${again(restricted(done, finding.tables), whole)}`);
   const [worst] = fresh;
-  if (worst !== undefined && !values['no-reduce'] && !isNarrowed) await makeSmaller(world, plan, whole, worst);
+  if (worst !== undefined && !values['no-reduce'] && !isNarrowed) await makeSmaller(world, done, whole, worst);
   return fresh.length;
 }
 
+const idsOf = ({ tables }: RoundPlan) => tables.map(({ id }) => id);
 const again = (plan: RoundPlan, whole: RoundPlan) => commandOf(plan, whole, values.code, size);
 
 function narrowed(whole: RoundPlan): RoundPlan {
   if (!isNarrowed) return whole;
-  const tables = values.tables?.split(',') ?? whole.tables.map(({ id }) => id);
+  const tables = values.tables?.split(',') ?? idsOf(whole);
   return restricted(whole, tables, values.steps === undefined ? undefined : new Set(values.steps.split(',')));
 }
 

@@ -30,7 +30,12 @@ const REST_MS_MAX = 12_000;
 const STILL_MS = 8_000;
 const LOOK_EVERY_MS = 700;
 
+/** When a round that may not take long begins no further step, and when it gives no further command that might heal. */
+export type Limits = { readonly stepsUntilMs: number; readonly healUntilMs: number };
+const NO_LIMITS: Limits = { stepsUntilMs: Infinity, healUntilMs: Infinity };
+
 export class RunningRound {
+  readonly limits: Limits;
   readonly world: World;
   readonly #plan: RoundPlan;
   readonly #say: (line: string) => void;
@@ -51,7 +56,8 @@ export class RunningRound {
   /** Entities that were unequal after the last wait: no reason to wait for them once more. */
   known: ReadonlySet<string> = new Set();
 
-  constructor(world: World, plan: RoundPlan, say: (line: string) => void) {
+  constructor(world: World, plan: RoundPlan, say: (line: string) => void, limits = NO_LIMITS) {
+    this.limits = limits;
     this.world = world;
     this.#plan = plan;
     this.#say = say;
@@ -67,7 +73,12 @@ export class RunningRound {
   }
 
   outcome(): Outcome {
-    return { findings: this.#findings, met: this.#met, log: this.#log };
+    return {
+      findings: this.#findings,
+      met: this.#met,
+      stepsDone: new Set(this.done.map(({ id }) => id)),
+      log: this.#log,
+    };
   }
 
   // ---- start and end ---------------------------------------------------------------------------------------------------
@@ -144,6 +155,7 @@ export class RunningRound {
   async trade(): Promise<void> {
     let since = 0;
     for (const step of this.#plan.steps.filter(({ early }) => !early)) {
+      if (Date.now() > this.limits.stepsUntilMs) return this.note(`no time for ${step.id} and what comes after it`);
       await this.#carryOut(step);
       since += 1;
       const isTrade = step.actions.every((action) => action.do === 'sql');
