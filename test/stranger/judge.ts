@@ -11,7 +11,7 @@ import { opinionOf, type Verified } from './verified.ts';
 const SETTLE_MS_MAX = 60_000;
 const VERIFY_PATIENCE_S = '4';
 const TURNS_MAX = 3;
-const COMMANDS_MAX = 10;
+const COMMANDS_MAX = 16;
 
 export async function judge(round: RunningRound, heals: boolean): Promise<void> {
   round.known = new Set();

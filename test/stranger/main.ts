@@ -95,8 +95,13 @@ async function oneRound(world: World, seed: number, coverage: Coverage, deadline
   return fresh.length;
 }
 
-const idsOf = ({ tables }: RoundPlan) => tables.map(({ id }) => id);
-const again = (plan: RoundPlan, whole: RoundPlan) => commandOf(plan, whole, values.code, size);
+function idsOf({ tables }: RoundPlan): string[] {
+  return tables.map(({ id }) => id);
+}
+
+function again(plan: RoundPlan, whole: RoundPlan): string {
+  return commandOf(plan, whole, values.code, size);
+}
 
 function narrowed(whole: RoundPlan): RoundPlan {
   if (!isNarrowed) return whole;
