@@ -51,6 +51,7 @@ export class RunningRound {
   #project!: Project;
   #sessions: Record<Kind, Session> | undefined;
   knowsStatus = false;
+  readonly #obeyed = new Set<string>();
   /** Warnings that stand while all is equal. */
   #known: ReadonlySet<string> = new Set();
   /** Entities that were unequal after the last wait: no reason to wait for them once more. */
@@ -108,10 +109,10 @@ export class RunningRound {
 
   /** An owner does what the refusal asks for; what is refused by name after that is left out, as by a person who has to go on. */
   async #startConnectors(): Promise<void> {
-    for (let turn = 0; turn < 4; turn += 1) {
+    for (let turn = 0; turn < 6; turn += 1) {
       const { code, complaint: said } = await this.command(['connectors', 'apply', '--yes']);
       if (code === 0) return;
-      if (turn === 0 && (await this.#obeyAsOwner(said))) continue;
+      if (await this.#obeyAsOwner(said)) continue;
       const refused = this.mapped().filter(({ kind, name }) => namesTable(said, named(dotted(kind, name), this.names)));
       // a refusal without a name is a finding; what looks unusual is left out then, so that the others are tried
       const left = refused.length > 0 ? refused : this.mapped().filter(({ features }) => features.some(isUnusual));
@@ -130,9 +131,10 @@ export class RunningRound {
     }
   }
 
-  /** Statements that a text asks an owner for; were there any? */
+  /** Statements that a text asks an owner for; were there any that it did not ask for before? */
   async #obeyAsOwner(text: string): Promise<boolean> {
-    const statements = ownersStatementsIn([{ text }]);
+    const statements = ownersStatementsIn([{ text }]).filter((statement) => !this.#obeyed.has(statement));
+    for (const statement of statements) this.#obeyed.add(statement);
     await this.#sql('postgres', statements);
     return statements.length > 0;
   }

@@ -36,7 +36,7 @@ export function makeTable(
     target,
     entity: twin?.table.entity ?? id,
     tag: shapes.has('shared-entity') ? `${id}:` : '',
-    features: featuresOf(kind, keyKind, shapes, columns, isChild, target.kind === kind),
+    features: featuresOf(kind, keyKind, shapes, columns, isChild),
     ddl: ddlOf(kind, name, columns, keyKind, shapes, parent),
     needs: [...(parent === undefined ? [] : [parent.table.id]), ...(twin === undefined ? [] : [twin.table.id])],
     messageKey: keyKind.missing ? columns.filter(({ isKey }) => isKey).map((column) => column.name) : [],
@@ -235,7 +235,7 @@ function targetOf(
   shapes: ReadonlySet<Shape>,
   columns: readonly ColumnPlan[],
 ): TargetPlan {
-  const kind = random.below(4) === 0 ? source : OTHER[source];
+  const kind = OTHER[source];
   const name = shapes.has('odd-target') ? `Ziel 表 ${index}` : `x${index}`;
   const keyColumns = columns
     .filter(({ isKey }) => isKey)
@@ -276,12 +276,10 @@ function featuresOf(
   shapes: ReadonlySet<Shape>,
   columns: readonly ColumnPlan[],
   isChild: boolean,
-  isSameKind: boolean,
 ): string[] {
   const real = [...shapes].filter((shape) => isChild || (shape !== 'child' && shape !== 'child-null'));
   const types = new Set(columns.filter(({ isKey }) => !isKey).map(({ type }) => `type:${type}`));
-  const own = isSameKind ? ['shape:same-kind'] : [];
-  return [`${kind}`, `key:${keyKind.id}`, ...real.map((shape) => `shape:${shape}`), ...own, ...types].map(
-    (feature, place) => (place === 0 ? feature : `${kind} ${feature}`),
+  return [`${kind}`, `key:${keyKind.id}`, ...real.map((shape) => `shape:${shape}`), ...types].map((feature, place) =>
+    place === 0 ? feature : `${kind} ${feature}`,
   );
 }
