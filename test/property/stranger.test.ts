@@ -3,17 +3,20 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { Random } from '../../demo/random.ts';
 import { compare, differencesOf, type Rows } from '../stranger/checker.ts';
 import { Coverage, cellsOf } from '../stranger/coverage.ts';
 import type { Session } from '../stranger/databases.ts';
 import type { Finding } from '../stranger/finding.ts';
 import { generate } from '../stranger/generate.ts';
 import { commandsIn, ownersStatementsIn } from '../stranger/hints.ts';
+import { OPERATIONS } from '../stranger/operations/index.ts';
 import { OPEN, openEntryFor } from '../stranger/open.ts';
 import { closure, FIRST_ROWS, type RoundPlan, restricted } from '../stranger/plan.ts';
 import { commandOf, reduce, stepsOf } from '../stranger/reduce.ts';
 import { conditionsIn, knownWarnings, lettersIn, namesTable, saidOf } from '../stranger/said.ts';
 import { KeptRows } from '../stranger/kept-rows.ts';
+import { makeTable } from '../stranger/tables.ts';
 import { TYPES } from '../stranger/types.ts';
 
 const SEEDS = Array.from({ length: 100 }, (_, index) => index * 7_919 + 1);
@@ -34,6 +37,30 @@ describe('a round', () => {
       expect(ids.size).toBe(plan.tables.length);
       for (const step of plan.steps) for (const id of step.tables) expect(ids).toContain(id);
       for (const { needs } of plan.tables) for (const need of needs) expect(ids).toContain(need);
+    }
+  });
+
+  it('comes with every operation in the course of time', () => {
+    const met = new Set(SEEDS.flatMap((seed) => generate(seed).steps.map(({ operation }) => operation)));
+    expect(OPERATIONS.map(({ id }) => id).filter((id) => !met.has(id))).toEqual([]);
+  });
+
+  it('goes back to the rows that a restore brings back', () => {
+    const model = makeTable(new Random(4), 1, 'postgres', new Set(), []);
+    const random = new Random(5);
+    for (let row = 0; row < 3; row += 1) model.insert(random);
+    const before = structuredClone(model.rows);
+    const goBack = model.mark();
+    for (const change of ['insert', 'update', 'delete', 'changeKey', 'passing'] as const) model[change](random);
+    expect(model.rows).not.toEqual(before);
+    goBack();
+    expect(model.rows).toEqual(before);
+  });
+
+  it('is smaller on request', () => {
+    for (const seed of SEEDS.slice(0, 40)) {
+      expect(generate(seed, 'small').tables.length).toBeLessThanOrEqual(10);
+      expect(generate(seed, 'small').steps.length).toBeLessThan(generate(seed).steps.length);
     }
   });
 

@@ -21,7 +21,7 @@ import { ownersStatementsIn } from './hints.ts';
 import type { Met } from './coverage.ts';
 import type { Finding, FindingKind, Outcome } from './finding.ts';
 import { KeptRows } from './kept-rows.ts';
-import { type Answer, Seam } from './seam.ts';
+import { type Answer, COMMAND_MS_MAX, Seam } from './seam.ts';
 import type { World } from './world.ts';
 
 const SETTLE_MS_MAX = 60_000;
@@ -238,7 +238,8 @@ export class RunningRound {
   }
 
   async command(args: readonly string[]) {
-    const answer = await this.seam.run(args.map((part) => named(part, this.names)));
+    const own = args.map((part) => named(part, this.names));
+    const answer = await this.seam.run(own, COMMAND_MS_MAX * this.world.slowness);
     const tail =
       answer.code === 0
         ? ''
