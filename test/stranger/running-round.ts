@@ -26,6 +26,8 @@ import type { World } from './world.ts';
 
 const SETTLE_MS_MAX = 60_000;
 const REST_MS_MAX = 12_000;
+/** Also where the time is over: what was begun is not always cut off. */
+const COMMAND_MS_MIN = 60_000;
 /** An entity that moves no more while others do is looked at in the end. */
 const STILL_MS = 8_000;
 const LOOK_EVERY_MS = 700;
@@ -237,9 +239,14 @@ export class RunningRound {
       this.note(`refused by ${kind}: ${refused}`);
   }
 
+  #commandMsMax(): number {
+    const leftMs = Math.max(COMMAND_MS_MIN, this.limits.healUntilMs - Date.now());
+    return Math.min(COMMAND_MS_MAX * this.world.slowness, leftMs);
+  }
+
   async command(args: readonly string[]) {
     const own = args.map((part) => named(part, this.names));
-    const answer = await this.seam.run(own, COMMAND_MS_MAX * this.world.slowness);
+    const answer = await this.seam.run(own, this.#commandMsMax());
     const tail =
       answer.code === 0
         ? ''
