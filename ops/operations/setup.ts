@@ -6,10 +6,12 @@ import { writePrivateFile } from '../../adapters/private-file.ts';
 import { type AdminConnection, queryRows, runScripts, type SqlScript } from '../../adapters/sql-script.ts';
 import { grantsAsked, grantsMissing, grantsOf } from '../../core/databases/mariadb-grants.ts';
 import { notPinned } from '../../core/databases/postgres.ts';
+import { tablesLeftOutSql } from '../../core/databases/postgres-grants.ts';
 import type { DatabaseAccess, Deployment } from '../../core/deployment.ts';
 import { ConfigError } from '../../core/errors.ts';
 import { NEWEST_SIDE_TABLE } from '../../sinks/dialects/dialect.ts';
 import { dialects } from '../../sinks/dialects/index.ts';
+import { publicationName } from '../sources/checks/postgres/publication.ts';
 import type { System } from '../systems.ts';
 
 export const CAPTURE_USER = 'seam_cdc';
@@ -147,9 +149,27 @@ async function isPinned(admin: AdminConnection): Promise<boolean> {
   return notPinned(row?.setconfig ?? []).length === 0;
 }
 
-/** A table that was added to setup.sql after set-up had run is not granted yet. */
-async function isGranted(admin: AdminConnection, { sql }: System): Promise<boolean> {
-  if (admin.kind !== 'mariadb') return true;
+/** A table that was added to setup.sql after set-up had run is not granted yet, and no publication tells it. */
+async function isGranted(admin: AdminConnection, system: System): Promise<boolean> {
+  if (admin.kind === 'mariadb') return isGrantedInMariadb(admin, system);
+  const { source, target } = system;
+  const asked = {
+    captured: Object.keys(source?.mapping.tables ?? {}),
+    publication: await publicationOf(system),
+    reader: CAPTURE_USER,
+    written: target?.tables.map(({ table }) => table) ?? [],
+    writer: SINK_USER,
+  };
+  return (await queryRows(admin, tablesLeftOutSql(asked))).length === 0;
+}
+
+async function publicationOf({ source }: System): Promise<string> {
+  if (source === null) return '';
+  const { config } = JSON.parse(await readFile(source.connectorFile, 'utf8'));
+  return publicationName(config);
+}
+
+async function isGrantedInMariadb(admin: AdminConnection, { sql }: System): Promise<boolean> {
   const asked = grantsAsked(await readFile(sql.setup, 'utf8'));
   const present = await Promise.all(
     [...new Set(asked.map(({ account }) => account))].map(async (account) => {

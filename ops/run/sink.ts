@@ -9,13 +9,16 @@ import { entities } from '../../avro/generated/entities.ts';
 import { parseConfig } from '../../core/config.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import { ConfigError } from '../../core/errors.ts';
+import { steps } from '../../processors/steps/index.ts';
 import { SinkSettings } from '../../sinks/engine/settings.ts';
 import { runSink } from '../../sinks/main.ts';
 import { openLog } from '../log.ts';
 import { accessOf, SINK_USER } from '../operations/setup.ts';
+import { flowsOf } from '../status/flows.ts';
 import { sinkConditions } from '../status/worker-conditions.ts';
-import { type System, systemNamed } from '../systems.ts';
+import { type System, systemNamed, systems } from '../systems.ts';
 import type { CrashPoints } from './crash-points.ts';
+import { refuseOwnEntities } from './own-entities.ts';
 import type { WorkerStatus } from '../workers.ts';
 
 export type RunningWorker = {
@@ -29,6 +32,7 @@ export async function startSink(deployment: Deployment, name: string, crash?: Cr
   if (system?.target == null) {
     throw new ConfigError({ code: 'TARGET_UNKNOWN', message: `no target ${name}`, hint: 'targets: sinks/index.ts' });
   }
+  refuseOwnEntities(name, flowsOf(systems, steps, entities), entities);
   const access = accessOf(deployment, name);
   const { host, port, database } = access;
   const logger = createLogger('info', { worker: `sink-${name}` });

@@ -1,15 +1,22 @@
 /** The stranger without its servers: the same seed makes the same round, the checker sees what is planted, the reducer keeps what fails. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { Random } from '../../demo/random.ts';
 import { compare, differencesOf, type Rows } from '../stranger/checker.ts';
+import { Coverage, cellsOf } from '../stranger/coverage.ts';
 import type { Session } from '../stranger/databases.ts';
 import type { Finding } from '../stranger/finding.ts';
 import { generate } from '../stranger/generate.ts';
-import { commandsIn } from '../stranger/hints.ts';
+import { commandsIn, ownersStatementsIn } from '../stranger/hints.ts';
+import { OPERATIONS } from '../stranger/operations/index.ts';
 import { OPEN, openEntryFor } from '../stranger/open.ts';
 import { closure, FIRST_ROWS, type RoundPlan, restricted } from '../stranger/plan.ts';
 import { commandOf, reduce, stepsOf } from '../stranger/reduce.ts';
-import { blocksOf, complaintOf, namesTable, saidOf } from '../stranger/said.ts';
+import { conditionsIn, knownWarnings, lettersIn, namesTable, saidOf } from '../stranger/said.ts';
 import { KeptRows } from '../stranger/kept-rows.ts';
+import { makeTable } from '../stranger/tables.ts';
 import { TYPES } from '../stranger/types.ts';
 
 const SEEDS = Array.from({ length: 100 }, (_, index) => index * 7_919 + 1);
@@ -30,6 +37,30 @@ describe('a round', () => {
       expect(ids.size).toBe(plan.tables.length);
       for (const step of plan.steps) for (const id of step.tables) expect(ids).toContain(id);
       for (const { needs } of plan.tables) for (const need of needs) expect(ids).toContain(need);
+    }
+  });
+
+  it('comes with every operation in the course of time', () => {
+    const met = new Set(SEEDS.flatMap((seed) => generate(seed).steps.map(({ operation }) => operation)));
+    expect(OPERATIONS.map(({ id }) => id).filter((id) => !met.has(id))).toEqual([]);
+  });
+
+  it('goes back to the rows that a restore brings back', () => {
+    const model = makeTable(new Random(4), 1, 'postgres', new Set(), []);
+    const random = new Random(5);
+    for (let row = 0; row < 3; row += 1) model.insert(random);
+    const before = structuredClone(model.rows);
+    const goBack = model.mark();
+    for (const change of ['insert', 'update', 'delete', 'changeKey', 'passing'] as const) model[change](random);
+    expect(model.rows).not.toEqual(before);
+    goBack();
+    expect(model.rows).toEqual(before);
+  });
+
+  it('is smaller on request', () => {
+    for (const seed of SEEDS.slice(0, 40)) {
+      expect(generate(seed, 'small').tables.length).toBeLessThanOrEqual(10);
+      expect(generate(seed, 'small').steps.length).toBeLessThan(generate(seed).steps.length);
     }
   });
 
@@ -120,37 +151,96 @@ describe('the reducer', () => {
     const whole = generate(9);
     const [id = ''] = whole.tables.map((one) => one.id);
     const few = restricted(whole, [id], new Set(stepsOf(whole).slice(0, 3)));
-    expect(commandOf(whole, whole, undefined)).toBe('npm run stranger -- --seed 9');
-    const [, steps] = commandOf(few, whole, undefined).split('--steps ');
+    expect(commandOf(whole, whole)).toBe('npm run stranger -- --seed 9');
+    expect(commandOf(generate(9, 'small'), generate(9, 'small'), undefined, 'small')).toBe(
+      'npm run stranger -- --seed 9 --small',
+    );
+    const [, steps] = commandOf(few, whole).split('--steps ');
     if (steps !== undefined) expect(restricted(whole, [id], new Set(steps.split(',')))).toEqual(few);
+  });
+});
+
+describe('the coverage', () => {
+  const plan = generate(3);
+
+  it('adds up over runs, and asks for what plans of many seeds have', async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'seam-coverage-'));
+    try {
+      const file = path.join(folder, 'coverage.json');
+      const none = new Coverage(file).zero('whole').length;
+      new Coverage(file).add(plan, plan.steps);
+      const [cell = ''] = cellsOf(plan, plan.steps);
+      expect(new Coverage(file).count(cell)).toBeGreaterThan(0);
+      expect(new Coverage(file).zero('whole').length).toBeLessThan(none);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it('counts nothing on a table that Seam does not read, and chooses the seed that meets most of what is open', () => {
+    expect(cellsOf(plan, [{ operation: 'insert', tables: [] }])).toEqual([]);
+    const coverage = new Coverage();
+    coverage.add(plan, plan.steps);
+    expect(coverage.seedOf([3, 4], 'whole')).toBe(4);
   });
 });
 
 describe('what Seam says', () => {
   const [table] = generate(1).tables as [RoundPlan['tables'][number]];
+  const system = NAMES[table.kind];
+  const place = `${table.kind === 'postgres' ? 'app' : 'm1'}.${table.name}`;
+  const said = (object: object, severity = 'halt', id = 'ANY') =>
+    conditionsIn({ out: JSON.stringify({ conditions: [{ id, severity, object, text: 'wrong' }] }) });
+  const hears = (...given: Parameters<typeof said>) => saidOf([table], NAMES, said(...given)).length === 1;
 
-  it('belongs to the table that it names, and to all tables of a source that it names', () => {
-    const blocks = blocksOf(
-      'connectors status',
-      'seam-p1: RUNNING, tasks: RUNNING\n  read by nobody: app.t1\nother app.t11 hint: nothing\n',
-    );
-    expect(saidOf(table, NAMES, blocks.slice(1))).toEqual([]);
-    const about = blocksOf(
-      'status',
-      `${table.kind === 'postgres' ? 'app' : 'm1'}.${table.name}: halted\n  hint: run: seam connectors restart p1\n`,
-    );
-    expect(saidOf(table, NAMES, about)).toHaveLength(1);
-    expect(commandsIn(about)).toEqual([['connectors', 'restart', 'p1']]);
+  it('belongs to the table that it names, and to no other', () => {
+    expect(hears({ kind: 'table', system, table: place })).toBe(true);
+    expect(hears({ kind: 'table', system, table: `${place}1` })).toBe(false);
+    expect(hears({ kind: 'topic', stage: 'canonicalize', topic: `raw.${system}.${place}` }, 'warning')).toBe(true);
+    expect(hears({ kind: 'topic', stage: 'canonicalize', topic: 'raw.p1.app.other' })).toBe(false);
   });
-});
 
-describe('a refusal', () => {
-  it('names what stands in its error, not what stands in the plan before it', () => {
-    const out =
-      'seam-p1: create\n  + table.include.list = app.t1,app.t2\napp.t2 has no key [TABLE_KEYLESS]\n  hint:  give it one\n';
-    expect(namesTable(complaintOf(out), 'app.t2')).toBe(true);
-    expect(namesTable(complaintOf(out), 'app.t1')).toBe(false);
-    expect(complaintOf('all connectors run\n')).toBe('');
+  it('belongs to all tables of a source, target or worker only where it stops them', () => {
+    const sink = { kind: 'worker', worker: `sink-${NAMES[table.target.kind]}` };
+    for (const object of [{ kind: 'source', system }, { kind: 'target', system: NAMES[table.target.kind] }, sink]) {
+      expect(hears(object)).toBe(true);
+      expect(hears(object, 'warning')).toBe(false);
+    }
+    expect(hears({ kind: 'worker', worker: `sink-${system}` })).toBe(false);
+    expect(hears({ kind: 'source', system: 'p2' })).toBe(false);
+  });
+
+  it('is not about a loss, where it is a warning that stood while all was equal', () => {
+    const warning = said({ kind: 'table', system, table: place }, 'warning', 'MAY_HAPPEN');
+    expect(saidOf([table], NAMES, warning)).toHaveLength(1);
+    expect(saidOf([table], NAMES, warning, knownWarnings(warning))).toEqual([]);
+    const halt = said({ kind: 'table', system, table: place });
+    expect(saidOf([table], NAMES, halt, knownWarnings(halt))).toHaveLength(1);
+  });
+
+  it('explains by dead letters only as many rows as they can have changed', () => {
+    const cause = {
+      entity: `${table.entity}-p1`,
+      code: 'TIME_RANGE',
+      reason: 'r',
+      hint: null,
+      ids: [],
+      deadLetters: 2,
+    };
+    const letters = lettersIn({ out: JSON.stringify({ causes: [cause] }) });
+    expect(saidOf([table], NAMES, letters, new Set(), 4)).toHaveLength(1);
+    expect(saidOf([table], NAMES, letters, new Set(), 5)).toEqual([]);
+  });
+
+  it('tells people what to do: commands of Seam, and statements of an owner', () => {
+    const text = `a [CODE]\n  next:  as the table's owner: ALTER TABLE app.t3 REPLICA IDENTITY DEFAULT; then: seam resnapshot --system p1 --table app.t3 --yes`;
+    expect(commandsIn([{ text }])).toEqual([['resnapshot', '--system', 'p1', '--table', 'app.t3', '--yes']]);
+    expect(ownersStatementsIn([{ text }])).toEqual(['ALTER TABLE app.t3 REPLICA IDENTITY DEFAULT']);
+  });
+
+  it('names a table only by its whole name', () => {
+    expect(namesTable('app.t2 has no key [TABLE_KEYLESS]', 'app.t2')).toBe(true);
+    expect(namesTable('app.t2 has no key [TABLE_KEYLESS]', 'app.t')).toBe(false);
   });
 });
 

@@ -1,6 +1,6 @@
 /** What a round found. */
 import type { Compared } from './checker.ts';
-import type { Step } from './plan.ts';
+import type { Met } from './coverage.ts';
 
 export type FindingKind =
   | 'silent' // not equal, and nobody says so
@@ -20,8 +20,9 @@ export type Finding = {
 
 export type Outcome = {
   readonly findings: readonly Finding[];
-  /** Steps that were carried out: for the coverage. */
-  readonly done: readonly Step[];
+  /** What was carried out, on tables that Seam reads. */
+  readonly met: readonly Met[];
+  readonly stepsDone: ReadonlySet<string>;
   readonly log: readonly string[];
 };
 

@@ -6,26 +6,28 @@ import type { TableModel } from './model.ts';
 import { FIRST_ROWS, type Kind, type RoundPlan, type Step } from './plan.ts';
 import { pickShapes, type Shape } from './shapes.ts';
 
-const TABLES_MIN = 8;
-const TABLES_MORE = 5;
-const STEPS_MIN = 28;
-const STEPS_MORE = 14;
+/** How much one round tries: `small` is done within a few minutes also on a slow machine. */
+const SIZES = {
+  whole: { tablesMin: 8, tablesMore: 5, stepsMin: 28, stepsMore: 14 },
+  small: { tablesMin: 4, tablesMore: 2, stepsMin: 8, stepsMore: 4 },
+} as const;
+export type Size = keyof typeof SIZES;
 const FIRST_ROWS_MIN = 5;
 
-export function generate(seed: number): RoundPlan {
+export function generate(seed: number, size: Size = 'whole'): RoundPlan {
   const random = new Random(seed);
-  const models = makeModels(random);
+  const { tablesMin, tablesMore, stepsMin, stepsMore } = SIZES[size];
+  const models = makeModels(random, tablesMin + random.below(tablesMore));
   const steps: Step[] = [
     ...models.map((model) => firstRows(random, model)),
-    ...pickSteps(random, models, STEPS_MIN + random.below(STEPS_MORE)),
+    ...pickSteps(random, models, stepsMin + random.below(stepsMore)),
   ];
   return { seed, tables: models.map(({ table }) => table), steps };
 }
 
-function makeModels(random: Random): TableModel[] {
+function makeModels(random: Random, count: number): TableModel[] {
   const models: TableModel[] = [];
   const used: Record<Kind, Set<Shape>> = { postgres: new Set(), mariadb: new Set() };
-  const count = TABLES_MIN + random.below(TABLES_MORE);
   for (let index = 1; index <= count; index += 1) {
     const kind: Kind = index % 2 === 0 ? 'mariadb' : 'postgres';
     const shapes = new Set(pickShapes(random, kind, used[kind]));

@@ -1,10 +1,11 @@
-/** The commands that Seam's own texts name, and how a person runs them. */
-import type { Block } from './said.ts';
+/** What Seam's own texts tell people to do: commands of Seam, and statements of an owner. Both are done word for word. */
+
+type Text = { readonly text: string };
 
 /** Commands of Seam in what was said, as they stand there. */
-export function commandsIn(blocks: readonly Block[]): string[][] {
+export function commandsIn(texts: readonly Text[]): string[][] {
   const found = new Map<string, string[]>();
-  for (const { text } of blocks) {
+  for (const { text } of texts) {
     for (const [, command = ''] of text.matchAll(
       /\bseam ((?:[a-z-]+)(?: (?:--?[\w-]+|'[^']*'|"[^"]*"|[^\s,;"'`)\\]+))*)/g,
     )) {
@@ -26,4 +27,17 @@ export function agreed(args: readonly string[]): string[] {
   const withYes = changes && !args.includes('--yes') ? ['--yes'] : [];
   const withReason = noun === 'discard' && !args.includes('--reason') ? ['--reason', 'stranger'] : [];
   return [...args, ...withReason, ...withYes];
+}
+
+/** `as the table's owner: ALTER …; then: seam …`: the statements. */
+export function ownersStatementsIn(texts: readonly Text[]): string[] {
+  const found = texts.flatMap(({ text }) =>
+    [...text.matchAll(/\bas the \w+'s owner: (.*)/g)].flatMap(([, told = '']) =>
+      told
+        .split(/;|, then | \((?:PostgreSQL|MariaDB)/)
+        .map((statement) => statement.trim())
+        .filter((statement) => /^(?:ALTER|GRANT|SET|CREATE) /.test(statement)),
+    ),
+  );
+  return [...new Set(found)];
 }

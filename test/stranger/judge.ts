@@ -2,16 +2,16 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Compared } from './checker.ts';
 import { describe } from './finding.ts';
-import { agreed, commandsIn } from './hints.ts';
+import { agreed, commandsIn, ownersStatementsIn } from './hints.ts';
 import { dotted, named, type TablePlan } from './plan.ts';
 import type { RunningRound } from './running-round.ts';
-import { complaintOf, listen, namesTable, saidOf } from './said.ts';
+import { namesTable, type Said } from './said.ts';
 import { opinionOf, type Verified } from './verified.ts';
 
 const SETTLE_MS_MAX = 60_000;
 const VERIFY_PATIENCE_S = '4';
 const TURNS_MAX = 3;
-const COMMANDS_MAX = 8;
+const COMMANDS_MAX = 16;
 
 export async function judge(round: RunningRound, heals: boolean): Promise<void> {
   round.known = new Set();
@@ -33,8 +33,8 @@ export async function judge(round: RunningRound, heals: boolean): Promise<void> 
 /** Those that Seam speaks of; a slow machine is given a second chance. */
 async function heard(round: RunningRound, unequal: readonly TablePlan[]): Promise<TablePlan[]> {
   for (let turn = 0; ; turn += 1) {
-    const blocks = await listen(round.seam, round.knowsStatus);
-    const loud = unequal.filter((table) => saidOf(table, round.names, blocks).length > 0);
+    const [said, compared] = [await round.listen(), await round.compareAll()];
+    const loud = unequal.filter((table) => round.about(table, said, rowsUnequal(compared, table)).length > 0);
     if (loud.length === unequal.length || turn === 1) return loud;
     await pause((SETTLE_MS_MAX / 4) * round.world.slowness);
   }
@@ -44,6 +44,9 @@ async function heard(round: RunningRound, unequal: readonly TablePlan[]): Promis
 function isUnseen(round: RunningRound, table: TablePlan): boolean {
   return round.done.some((step) => step.unseen && step.tables.includes(table.id));
 }
+
+const rowsUnequal = (compared: ReadonlyMap<string, Compared>, { entity }: TablePlan) =>
+  compared.get(entity)?.differences.length ?? 0;
 
 function unequalIn(round: RunningRound, compared: ReadonlyMap<string, Compared>): TablePlan[] {
   const isUnequal = (entity: string) => {
@@ -56,49 +59,63 @@ function unequalIn(round: RunningRound, compared: ReadonlyMap<string, Compared>)
 /** The owner mends what he did, then the hints are followed word for word, and again as long as they say something new. */
 async function heal(round: RunningRound, loud: readonly TablePlan[]): Promise<void> {
   const ids = new Set(loud.map(({ id }) => id));
-  const said = new Map<string, string>();
-  for (const step of round.done)
-    if (step.repair.length > 0 && step.tables.some((id) => ids.has(id)))
-      for (const action of step.repair) await round.act(action);
+  const heard = new Map<string, string>();
+  for (const { repair } of round.done) for (const action of repair) await round.act(action);
   let left: TablePlan[] = [...loud];
   const tried = new Set<string>();
-  for (let turn = 0; turn < TURNS_MAX && left.length > 0; turn += 1) {
-    const blocks = await listen(round.seam, round.knowsStatus);
+  const hasTime = () => Date.now() < round.limits.healUntilMs;
+  for (let turn = 0; turn < TURNS_MAX && left.length > 0 && hasTime(); turn += 1) {
+    const said = await round.listen();
     const relevant = left.flatMap((table) => {
-      const own = saidOf(table, round.names, blocks);
-      said.set(
-        table.id,
-        own
-          .map(({ where, text }) => `${where}: ${text}`)
-          .join('\n')
-          .slice(0, 1_200),
-      );
+      const own = round.about(table, said, 0);
+      if (own.length > 0) heard.set(table.id, textOf(own));
       return own;
     });
-    for (const args of commandsIn(relevant)) {
-      if (tried.has(args.join(' ')) || tried.size >= COMMANDS_MAX) continue;
-      tried.add(args.join(' '));
-      await round.command(agreed(args));
-    }
+    await follow(round, relevant, tried);
     round.known = new Set();
     left = unequalIn(round, await round.rest(SETTLE_MS_MAX, SETTLE_MS_MAX / 4)).filter(({ id }) => ids.has(id));
   }
+  if (left.length > 0 && !hasTime()) return round.note(`no time to heal: ${left.map(({ id }) => id).join(', ')}`);
   const compared = await round.compareAll();
   for (const table of left)
     round.find(
       'not healed',
       [table.id],
-      `${describe(compared.get(table.entity))}\nsaid: ${said.get(table.id) ?? ''}\ntried: ${[...tried].join('; ')}`,
+      `${describe(compared.get(table.entity))}\nsaid: ${heard.get(table.id) ?? ''}\ntried: ${[...tried].join('; ')}`,
     );
 }
 
+/** What a command answers when it refuses is followed too. */
+async function follow(round: RunningRound, texts: readonly { text: string }[], tried: Set<string>): Promise<void> {
+  const statements = ownersStatementsIn(texts).filter((statement) => !tried.has(statement));
+  for (const statement of statements) tried.add(statement);
+  await round.act({ do: 'sql', on: 'postgres', sql: statements });
+  const open = commandsIn(texts);
+  for (let args = open.shift(); args !== undefined; args = open.shift()) {
+    const isEnough = tried.size >= COMMANDS_MAX || Date.now() > round.limits.healUntilMs;
+    if (tried.has(args.join(' ')) || isEnough) continue;
+    tried.add(args.join(' '));
+    // a worker that is to be started is started with the others
+    if (args[0] === 'run') await round.act({ do: 'restart', what: 'workers' });
+    const { complaint } = args[0] === 'run' ? { complaint: '' } : await round.command(agreed(args));
+    open.push(...commandsIn([{ text: complaint }]));
+  }
+}
+
+const textOf = (said: readonly Said[]) =>
+  said
+    .map(({ where, text }) => `${where}: ${text}`)
+    .join('\n')
+    .slice(0, 1_200);
+
 async function verify(round: RunningRound, compared: ReadonlyMap<string, Compared>): Promise<void> {
-  const { out } = await round.seam.run(['verify', '--json', '--patience', VERIFY_PATIENCE_S]);
+  const { out, complaint } = await round.seam.run(['verify', '--json', '--patience', VERIFY_PATIENCE_S]);
   const json = out.split('\n').find((line) => line.startsWith('{'));
   if (json === undefined) {
     // an error that names a table is an answer about it
-    const said = complaintOf(out);
-    const isNamed = round.mapped().some(({ kind, name }) => namesTable(said, named(dotted(kind, name), round.names)));
+    const isNamed = round
+      .mapped()
+      .some(({ kind, name }) => namesTable(complaint, named(dotted(kind, name), round.names)));
     const ids = round.mapped().map(({ id }) => id);
     if (!isNamed) round.find('verify', ids, `verify gives no result: ${out.slice(-600)}`);
     return;

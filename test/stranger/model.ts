@@ -92,6 +92,19 @@ export class TableModel {
     return `DELETE FROM ${this.at} WHERE ${this.where(row as Row)}`;
   }
 
+  /** A row that is not there in the end. */
+  passing(random: Random): string {
+    const sql = this.insert(random);
+    this.rows.pop();
+    return sql;
+  }
+
+  /** What takes the rows back to how they are now. */
+  mark(): () => void {
+    const then = this.rows.map(({ n, values }) => ({ n, values: new Map(values) }));
+    return () => void this.rows.splice(0, this.rows.length, ...then);
+  }
+
   changeKey(random: Random): string {
     const index = random.below(this.rows.length);
     const row = this.rows[index] as Row;

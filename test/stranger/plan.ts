@@ -62,6 +62,8 @@ export type Action =
   | { readonly do: 'sql'; readonly on: Kind; readonly sql: readonly string[]; readonly mayFail?: boolean }
   /** `mustEnd`: nothing stands in its way by now, so it has to end well. */
   | { readonly do: 'seam'; readonly args: readonly string[]; readonly mustEnd?: boolean }
+  /** A copy of a whole PostgreSQL database, and its return: its slots are lost, and every table in it goes back. */
+  | { readonly do: 'backup' | 'restore' }
   | { readonly do: 'restart'; readonly what: 'connect' | 'kafka' | 'postgres' | 'mariadb' | 'workers' | 'connectors' }
   /** The project's files say something new of a table; the workers are restarted as a person would. */
   | { readonly do: 'map'; readonly table: string }

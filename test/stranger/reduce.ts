@@ -2,6 +2,7 @@
  * Makes a failing round smaller while it fails in the same way: first only the tables of the finding, then fewer and fewer steps.
  * Each trial is a whole round on the servers, so their number is limited.
  */
+import type { Size } from './generate.ts';
 import { closure, FIRST_ROWS, type RoundPlan, restricted } from './plan.ts';
 
 export type Reduced = { readonly plan: RoundPlan; readonly trials: number };
@@ -54,8 +55,9 @@ export function stepsOf({ steps }: RoundPlan): string[] {
 }
 
 /** The command that runs exactly this plan again. */
-export function commandOf(plan: RoundPlan, whole: RoundPlan, code: string | undefined): string {
+export function commandOf(plan: RoundPlan, whole: RoundPlan, code?: string, size: Size = 'whole'): string {
   const parts = [`npm run stranger -- --seed ${plan.seed}`];
+  if (size === 'small') parts.push('--small');
   if (code !== undefined) parts.push(`--code ${code}`);
   if (plan.tables.length < whole.tables.length) parts.push(`--tables ${plan.tables.map(({ id }) => id).join(',')}`);
   const steps = stepsOf(plan);

@@ -2,7 +2,7 @@
 import type { Outcome } from './finding.ts';
 import { judge } from './judge.ts';
 import type { RoundPlan } from './plan.ts';
-import { RunningRound } from './running-round.ts';
+import { type Limits, RunningRound } from './running-round.ts';
 import type { World } from './world.ts';
 
 export async function runRound(
@@ -10,8 +10,9 @@ export async function runRound(
   plan: RoundPlan,
   say: (line: string) => void,
   heals: boolean,
+  limits?: Limits,
 ): Promise<Outcome> {
-  const round = new RunningRound(world, plan, say);
+  const round = new RunningRound(world, plan, say, limits);
   try {
     await round.begin();
     await round.trade();

@@ -10,24 +10,34 @@ import {
   type Kind,
   type Names,
   named,
+  placed,
   type RoundPlan,
   type Step,
   type TablePlan,
 } from './plan.ts';
 import { type Project, type TableState, writeProject } from './project.ts';
-import { complaintOf, namesTable } from './said.ts';
+import { knownWarnings, listen, namesTable, saidOf, type Said } from './said.ts';
+import { ownersStatementsIn } from './hints.ts';
+import type { Met } from './coverage.ts';
 import type { Finding, FindingKind, Outcome } from './finding.ts';
 import { KeptRows } from './kept-rows.ts';
-import { type Answer, Seam } from './seam.ts';
+import { type Answer, COMMAND_MS_MAX, Seam } from './seam.ts';
 import type { World } from './world.ts';
 
 const SETTLE_MS_MAX = 60_000;
 const REST_MS_MAX = 12_000;
+/** Also where the time is over: what was begun is not always cut off. */
+const COMMAND_MS_MIN = 60_000;
 /** An entity that moves no more while others do is looked at in the end. */
 const STILL_MS = 8_000;
 const LOOK_EVERY_MS = 700;
 
+/** When a round that may not take long begins no further step, and when it gives no further command that might heal. */
+export type Limits = { readonly stepsUntilMs: number; readonly healUntilMs: number };
+const NO_LIMITS: Limits = { stepsUntilMs: Infinity, healUntilMs: Infinity };
+
 export class RunningRound {
+  readonly limits: Limits;
   readonly world: World;
   readonly #plan: RoundPlan;
   readonly #say: (line: string) => void;
@@ -35,6 +45,7 @@ export class RunningRound {
   readonly #states = new Map<string, TableState>();
   readonly #findings: Finding[] = [];
   readonly done: Step[] = [];
+  readonly #met: Met[] = [];
   readonly #log: string[] = [];
   readonly #startedMs = Date.now();
   readonly #kept = new KeptRows();
@@ -42,10 +53,14 @@ export class RunningRound {
   #project!: Project;
   #sessions: Record<Kind, Session> | undefined;
   knowsStatus = false;
+  readonly #obeyed = new Set<string>();
+  /** Warnings that stand while all is equal. */
+  #known: ReadonlySet<string> = new Set();
   /** Entities that were unequal after the last wait: no reason to wait for them once more. */
   known: ReadonlySet<string> = new Set();
 
-  constructor(world: World, plan: RoundPlan, say: (line: string) => void) {
+  constructor(world: World, plan: RoundPlan, say: (line: string) => void, limits = NO_LIMITS) {
+    this.limits = limits;
     this.world = world;
     this.#plan = plan;
     this.#say = say;
@@ -61,7 +76,12 @@ export class RunningRound {
   }
 
   outcome(): Outcome {
-    return { findings: this.#findings, done: this.done, log: this.#log };
+    return {
+      findings: this.#findings,
+      met: this.#met,
+      stepsDone: new Set(this.done.map(({ id }) => id)),
+      log: this.#log,
+    };
   }
 
   // ---- start and end ---------------------------------------------------------------------------------------------------
@@ -86,14 +106,15 @@ export class RunningRound {
     await this.seam.startWorkers();
     this.note('workers started');
     await this.rest(SETTLE_MS_MAX, STILL_MS);
+    if (this.known.size === 0) this.#known = knownWarnings(await listen(this.seam, this.knowsStatus));
   }
 
-  /** What Seam refuses by name is left out, as a person would who has to go on. */
+  /** An owner does what the refusal asks for; what is refused by name after that is left out, as by a person who has to go on. */
   async #startConnectors(): Promise<void> {
-    for (let turn = 0; turn < 4; turn += 1) {
-      const { code, out } = await this.command(['connectors', 'apply', '--yes']);
+    for (let turn = 0; turn < 6; turn += 1) {
+      const { code, complaint: said } = await this.command(['connectors', 'apply', '--yes']);
       if (code === 0) return;
-      const said = complaintOf(out);
+      if (await this.#obeyAsOwner(said)) continue;
       const refused = this.mapped().filter(({ kind, name }) => namesTable(said, named(dotted(kind, name), this.names)));
       // a refusal without a name is a finding; what looks unusual is left out then, so that the others are tried
       const left = refused.length > 0 ? refused : this.mapped().filter(({ features }) => features.some(isUnusual));
@@ -112,10 +133,18 @@ export class RunningRound {
     }
   }
 
+  /** Statements that a text asks an owner for; were there any that it did not ask for before? */
+  async #obeyAsOwner(text: string): Promise<boolean> {
+    const statements = ownersStatementsIn([{ text }]).filter((statement) => !this.#obeyed.has(statement));
+    for (const statement of statements) this.#obeyed.add(statement);
+    await this.#sql('postgres', statements);
+    return statements.length > 0;
+  }
+
   async end(): Promise<void> {
     await this.seam?.stopWorkers();
     await this.seam?.forgetWords();
-    for (const session of Object.values(this.#sessions ?? {})) await session.close().catch(() => {});
+    await this.#closeSessions();
     const { postgres, mariadb } = this.world.code.templates.teardown;
     const ours = (text: string) =>
       text
@@ -130,6 +159,7 @@ export class RunningRound {
   async trade(): Promise<void> {
     let since = 0;
     for (const step of this.#plan.steps.filter(({ early }) => !early)) {
+      if (Date.now() > this.limits.stepsUntilMs) return this.note(`no time for ${step.id} and what comes after it`);
       await this.#carryOut(step);
       since += 1;
       const isTrade = step.actions.every((action) => action.do === 'sql');
@@ -140,14 +170,17 @@ export class RunningRound {
   async #carryOut(step: Step): Promise<void> {
     if (step.operation !== FIRST_ROWS) this.note(`${step.id} ${step.operation} on ${step.tables.join(', ')}`);
     for (const table of this.#plan.tables.filter(({ id }) => step.tables.includes(id)))
-      if (step.actions.some((action) => action.do === 'sql' && action.on === table.target.kind))
-        this.#kept.forget(table.entity);
+      if (step.actions.some((action) => isOnTarget(action, table))) this.#kept.forget(table.entity);
     this.done.push(step);
     for (const action of step.actions) {
       const answer = await this.act(action);
       if (answer !== undefined && answer.code !== 0 && action.do === 'seam' && action.mustEnd === true)
         this.find('command', step.tables, `seam ${action.args.join(' ')}: ${answer.out.trim().slice(-700)}`);
     }
+    this.#met.push({
+      operation: step.operation,
+      tables: step.tables.filter((id) => this.#states.get(id) === 'mapped'),
+    });
   }
 
   async act(action: Action): Promise<Answer | undefined> {
@@ -163,6 +196,11 @@ export class RunningRound {
       case 'map':
         this.#states.set(action.table, 'mapped');
         await writeProject(this.#project);
+        return undefined;
+      case 'backup':
+      case 'restore':
+        await this.#closeSessions();
+        await this.world[action.do](this.names);
         return undefined;
       case 'restart':
         if (action.what === 'workers') await this.#restartWorkers();
@@ -186,9 +224,13 @@ export class RunningRound {
   }
 
   async #restartServer(what: 'kafka' | 'connect' | 'postgres' | 'mariadb'): Promise<void> {
+    await this.#closeSessions();
+    await this.world.restart(what);
+  }
+
+  async #closeSessions(): Promise<void> {
     for (const session of Object.values(this.#sessions ?? {})) await session.close().catch(() => {});
     this.#sessions = undefined;
-    await this.world.restart(what);
   }
 
   async #sql(kind: Kind, sql: readonly string[]): Promise<void> {
@@ -197,8 +239,14 @@ export class RunningRound {
       this.note(`refused by ${kind}: ${refused}`);
   }
 
+  #commandMsMax(): number {
+    const leftMs = Math.max(COMMAND_MS_MIN, this.limits.healUntilMs - Date.now());
+    return Math.min(COMMAND_MS_MAX * this.world.slowness, leftMs);
+  }
+
   async command(args: readonly string[]) {
-    const answer = await this.seam.run(args.map((part) => named(part, this.names)));
+    const own = args.map((part) => named(part, this.names));
+    const answer = await this.seam.run(own, this.#commandMsMax());
     const tail =
       answer.code === 0
         ? ''
@@ -216,6 +264,16 @@ export class RunningRound {
 
   isTwin(table: TablePlan): boolean {
     return this.#plan.tables.find(({ entity }) => entity === table.entity) !== table;
+  }
+
+  listen(): Promise<Said[]> {
+    return listen(this.seam, this.knowsStatus);
+  }
+
+  /** Of what was said what is about this table, or another of its entity; not, where more rows differ than it explains. */
+  about(table: TablePlan, said: readonly Said[], unequal: number): Said[] {
+    const same = this.mapped().filter(({ entity }) => entity === table.entity);
+    return saidOf(same, this.names, said, this.#known, unequal);
   }
 
   mapped(): TablePlan[] {
@@ -286,6 +344,13 @@ export class RunningRound {
     this.#findings.push(finding);
     this.note(`FINDING ${kind}: ${ids.join(', ')}: ${text}`);
   }
+}
+
+/** Somebody other than Seam writes into the table's target. */
+function isOnTarget(action: Action, { target }: TablePlan): boolean {
+  if (action.do === 'restore') return target.kind === 'postgres';
+  const at = placed(target.kind, target.name);
+  return action.do === 'sql' && action.on === target.kind && action.sql.some((sql) => sql.includes(at));
 }
 
 const isUnusual = (feature: string) => /shape:(?:odd|unique-long|versioned|no-grant|added|generated)/.test(feature);

@@ -7,12 +7,17 @@ import { currentStackSettings } from '../../stack/settings.ts';
 export type Answer = {
   readonly args: readonly string[];
   readonly code: number | null;
+  /** All that it printed. */
   readonly out: string;
+  /** What of it went to standard error: a failed command's complaint, without the plan that it printed before. */
+  readonly complaint: string;
   readonly seconds: number;
 };
 
-const COMMAND_MS_MAX = 150_000;
-const START_MS_MAX = 60_000;
+/** On a machine that is not slow. */
+export const COMMAND_MS_MAX = 150_000;
+/** Workers that something stands in the way of keep trying. */
+const START_MS_MAX = 25_000;
 
 export class Seam {
   readonly #node: string;
@@ -35,7 +40,11 @@ export class Seam {
     const child = this.#spawn(args);
     let out = '';
     child.stdout?.on('data', (chunk: Buffer) => (out += chunk));
-    child.stderr?.on('data', (chunk: Buffer) => (out += chunk));
+    let complaint = '';
+    child.stderr?.on('data', (chunk: Buffer) => {
+      out += chunk;
+      complaint += chunk;
+    });
     const timer = setTimeout(() => {
       out += `\n(still at work after ${limitMs / 1000} s: ended)`;
       child.kill('SIGINT');
@@ -43,7 +52,7 @@ export class Seam {
     }, limitMs);
     const code = await new Promise<number | null>((done) => child.once('close', done));
     clearTimeout(timer);
-    return { args, code, out, seconds: (Date.now() - startedMs) / 1000 };
+    return { args, code, out, complaint: code === 0 ? '' : complaint, seconds: (Date.now() - startedMs) / 1000 };
   }
 
   /** Workers that can't start keep trying; what they say is in their logs. */

@@ -3,14 +3,18 @@ import { dotted, type Kind, type Names, named, type TablePlan } from './plan.ts'
 import { entityOf } from './project.ts';
 
 export type Verified = {
-  readonly tables: readonly { entity: string; differences: { kind: string; key: string; columns: string[] }[] }[];
+  readonly tables: readonly {
+    readonly entity: string;
+    readonly notCompared?: string;
+    readonly differences: readonly { kind: string; key: string; columns: readonly string[] }[];
+  }[];
   readonly refused: Readonly<Record<string, number>>;
 };
 
-/** Differences, or rows that it did not compare. Empty: nothing. undefined: it does not speak of the table. */
+/** Differences, or rows that it did not compare. Empty: nothing. undefined: it does not speak of the table, or says that it can't. */
 export function opinionOf(table: TablePlan, names: Names, { tables, refused }: Verified): string | undefined {
   const found = tables.find(({ entity }) => entity === entityOf(table, names));
-  if (found === undefined) return undefined;
+  if (found === undefined || found.notCompared !== undefined) return undefined;
   const place = (kind: Kind, name: string) => `${names[kind]} ${named(dotted(kind, name), names)} `;
   const places = [place(table.kind, table.name), place(table.target.kind, table.target.name)];
   const differences = found.differences

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Code, copyCode } from './code.ts';
-import { openSession, type Servers } from './databases.ts';
+import { openSession, type Servers, type Session } from './databases.ts';
 import type { Kind, Names } from './plan.ts';
 
 type StackModule = typeof import('../../stack/stack.ts');
@@ -71,7 +71,43 @@ export class World {
       databases: [...SERVERS],
       ownerPid: process.pid,
     });
-    return new World(folder, code, stack, described);
+    const world = new World(folder, code, stack, described);
+    await world.#allowTwoPhases();
+    return world;
+  }
+
+  /** As application servers with distributed transactions ask for it. */
+  async #allowTwoPhases(): Promise<void> {
+    const admin = await openSession('postgres', this.servers.postgres, 'postgres');
+    await admin.run(`ALTER SYSTEM SET max_prepared_transactions = 20`).finally(() => admin.close());
+    await this.restart('postgres');
+  }
+
+  /** Nobody may be connected while a database is copied: a short maintenance window. */
+  async backup({ postgres }: Names): Promise<void> {
+    await this.#withoutSessions(postgres, (admin) =>
+      admin.run(`CREATE DATABASE ${postgres}_copy TEMPLATE ${postgres}`),
+    );
+  }
+
+  async restore({ postgres }: Names): Promise<void> {
+    await this.#withoutSessions(postgres, async (admin) => {
+      await dropSlots(admin, postgres);
+      await admin.run(`DROP DATABASE ${postgres} WITH (FORCE)`);
+      await admin.run(`ALTER DATABASE ${postgres}_copy RENAME TO ${postgres}`);
+    });
+  }
+
+  async #withoutSessions(database: string, work: (admin: Session) => Promise<void>): Promise<void> {
+    const admin = await openSession('postgres', this.servers.postgres, 'postgres');
+    try {
+      await admin.run(`ALTER DATABASE ${database} ALLOW_CONNECTIONS false`);
+      await endSessions(admin, database);
+      await work(admin);
+    } finally {
+      await admin.run(`ALTER DATABASE ${database} ALLOW_CONNECTIONS true`).catch(() => {});
+      await admin.close();
+    }
   }
 
   /** Kafka Connect never forgets a connector's name, so each run of a plan has names of its own. */
@@ -125,7 +161,10 @@ export class World {
     const postgres = await openSession('postgres', this.servers.postgres, 'postgres');
     try {
       await dropSlots(postgres, names.postgres);
+      await postgres.run(`DROP DATABASE IF EXISTS ${names.postgres}_copy WITH (FORCE)`);
       const inside = await openSession('postgres', this.servers.postgres, names.postgres);
+      for (const [gid] of await inside.rows(`SELECT gid FROM pg_prepared_xacts WHERE database = current_database()`))
+        await inside.run(`ROLLBACK PREPARED '${gid}'`);
       await inside
         .run(teardown.postgres.replaceAll(/^--.*$/gm, ''))
         .catch(() => {})
@@ -137,6 +176,7 @@ export class World {
     const mariadb = await openSession('mariadb', this.servers.mariadb, 'mysql');
     try {
       const statements = teardown.mariadb.replaceAll(/^-- .*$/gm, '').split('--;;');
+      for (const id of await openTwoPhases(mariadb)) await mariadb.run(`XA ROLLBACK ${id}`).catch(() => {});
       for (const sql of [...statements, `DROP DATABASE IF EXISTS \`${names.mariadb}\``])
         await mariadb.run(sql).catch(() => {});
       for (const pin of ['time_zone = DEFAULT', `binlog_format = 'ROW'`, `binlog_row_image = 'FULL'`])
@@ -149,6 +189,22 @@ export class World {
   async stop(): Promise<void> {
     await this.#stack.stopStack({ stateDirectory: path.join(this.folder, 'stack'), removeData: true });
     await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Formats that the server prints for `XA ROLLBACK`. */
+async function openTwoPhases(session: Session): Promise<string[]> {
+  const rows = await session.rows(`XA RECOVER FORMAT = 'SQL'`);
+  return rows.flatMap((row) => row.at(-1) ?? []);
+}
+
+/** Those that come back at once are ended too. */
+async function endSessions(admin: Session, database: string): Promise<void> {
+  const others = `FROM pg_stat_activity WHERE datname = '${database}'`;
+  const deadlineMs = Date.now() + 10_000;
+  while (Date.now() < deadlineMs && (await admin.rows(`SELECT 1 ${others}`)).length > 0) {
+    await admin.rows(`SELECT pg_terminate_backend(pid) ${others}`);
+    await pause(200);
   }
 }
 

@@ -5,11 +5,16 @@ import type { Step } from '../plan.ts';
 import { weighted } from '../shapes.ts';
 import { administration } from './administration.ts';
 import { type Operation, stepOf } from './operation.ts';
+import { online } from './online.ts';
 import { operator } from './operator.ts';
+import { restores } from './restores.ts';
 import { structure } from './structure.ts';
 import { trade } from './trade.ts';
+import { transactions } from './transactions.ts';
 
-export const OPERATIONS: readonly Operation[] = [...trade, ...structure, ...administration, ...operator];
+/** What people do, by who does it. The coverage asks of every kind of table that it meets each of these. */
+export const GROUPS = { trade, transactions, structure, online, restores, administration, operator } as const;
+export const OPERATIONS: readonly Operation[] = Object.values(GROUPS).flat();
 const WIDE_MAX = 4;
 
 type Drawn = { readonly model: TableModel; readonly operation: Operation };

@@ -77,6 +77,7 @@ export const structure: readonly Operation[] = [
   },
   {
     id: 'rename mapped column',
+    late: true,
     weight: 2,
     fits: (model) => some(model) && model.written.length > 1,
     make: (random, model) => {
