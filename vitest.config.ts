@@ -4,28 +4,35 @@ import { defineConfig } from 'vitest/config';
  * Layers, cheapest first; `npm test` runs all but `long`, `npm run check` the first and the third. `long` is what takes more time than every
  * change can be made to wait for: `npm run test:long`.
  */
-const layer = (name: string, testTimeout: number, parallel: boolean) => ({
+type Layer = { readonly name: string; readonly testTimeout: number; readonly files: number; readonly order: number };
+
+/** `files`: how many run at the same time, on 2 cores. Layers come one after the other. */
+const layer = ({ name, testTimeout, files, order }: Layer) => ({
   test: {
     name,
     include: [`test/${name}/**/*.test.ts`],
     testTimeout,
     hookTimeout: Math.max(testTimeout, 30_000),
-    fileParallelism: parallel,
+    fileParallelism: files > 1,
+    maxWorkers: files,
+    sequence: { groupOrder: order },
     pool: 'forks' as const,
   },
 });
 
 export default defineConfig({
   test: {
-    // 2 cores and real servers: one file at a time keeps timings honest
-    maxWorkers: 1,
     reporters: ['default', './test/support/summary-reporter.ts'],
     projects: [
-      layer('property', 60_000, true),
-      layer('simulation', 900_000, false),
-      layer('contract', 240_000, false),
-      layer('scenario', 900_000, false),
-      ...(process.env.npm_lifecycle_event === 'test:long' ? [layer('long', 900_000, false)] : []),
+      layer({ name: 'property', testTimeout: 60_000, files: 2, order: 0 }),
+      // much of it waits for servers to start
+      layer({ name: 'contract', testTimeout: 240_000, files: 2, order: 1 }),
+      layer({ name: 'simulation', testTimeout: 900_000, files: 2, order: 2 }),
+      // whole chains of servers: one at a time keeps timings honest
+      layer({ name: 'scenario', testTimeout: 900_000, files: 1, order: 3 }),
+      ...(process.env.npm_lifecycle_event === 'test:long'
+        ? [layer({ name: 'long', testTimeout: 900_000, files: 1, order: 4 })]
+        : []),
     ],
   },
 });
