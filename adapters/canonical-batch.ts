@@ -43,7 +43,7 @@ export function createBatchDecoder(
   };
   return async (batch) => {
     const entity = ENTITY_OF_TOPIC.get(batch.topic) as EntityName;
-    // a record of the log makes its parts anew each time it is asked
+    // a record of the log makes its parts again each time it is asked
     const values = batch.records.map(({ value }) => value);
     await registry.load(schemaIds(values));
     const codec = codecs.get(entity) ?? createCanonicalCodec(entity, registry.lookup);

@@ -31,18 +31,18 @@ export type EventContext = {
   readonly system: string;
   /** `<schema or database>.<table>`. */
   readonly table: string;
-  /** Raised by an operator when the source's log starts anew: core/position.ts. */
+  /** Raised by an operator when the source's log starts again: core/position.ts. */
   readonly epoch: number;
 };
 
 /**
- * Kafka header of every raw record since a system's log started anew: it belongs to the record, so it holds for a record
+ * Kafka header of every raw record since a system's log started again: it belongs to the record, so it holds for a record
  * whenever that is read, also when it is set aside and comes back (names with `seam.` are the lane's). Connect adds it, as
  * the connector's settings say: ops/operations/connectors.ts.
  */
 export const EPOCH_HEADER = 'seam-epoch';
 
-/** Of a raw record; 0 where its connector never had to start anew. */
+/** Of a raw record; 0 where its connector never had to start again. */
 export function epochOf(headers: Readonly<Record<string, Uint8Array>>): number {
   const header = headers[EPOCH_HEADER];
   if (header === undefined) return 0;

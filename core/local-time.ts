@@ -128,7 +128,7 @@ function microseconds(milliseconds: number): bigint {
 
 const SECOND_US = 1_000_000;
 
-/** `textOf`, made anew only for another time than the last of its second: what belongs together, as a sale's lines, has one time. */
+/** `textOf`, made again only for another time than the last of its second: what belongs together, as a sale's lines, has one time. */
 export function rememberingTimes(textOf: (timeUs: bigint) => string): (timeUs: bigint) => string {
   const texts = new RecentTexts((timeUs) => textOf(BigInt(timeUs)));
   return (timeUs) => {

@@ -5,7 +5,7 @@
  *
  *     epoch u16 | phase u8 | major u64 | minor u64 | rank u8
  *
- * - epoch: raised by `seam connectors recover` when the source's log starts anew (restore, fail-over, slot or log lost).
+ * - epoch: raised by `seam connectors recover` when the source's log starts again (restore, fail-over, slot or log lost).
  * - phase: 0 snapshot row, 1 streamed row. A row of the initial snapshot is older than anything streamed after it,
  *   even when its log address is higher: a transaction open during the snapshot commits later with earlier addresses.
  *   A row of an incremental snapshot is a streamed one: docs/decisions/0008-rows-read-again.md.

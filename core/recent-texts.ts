@@ -1,7 +1,7 @@
 const SLOTS = 256;
 
 /**
- * Texts of numbers that come again and again (prices, days, the time of a sale): made anew only where the number that last had
+ * Texts of numbers that come again and again (prices, days, the time of a sale): made again only where the number that last had
  * the same slot is another one. `textOf` answers the same for the same number.
  */
 export class RecentTexts {

@@ -113,7 +113,7 @@ class SliceWork {
     const read: Read[] = [];
     let areLoaded = false;
     for (let index = 0; index < records.length && this.#stop === undefined; index += 1) {
-      // a record of the log makes its parts anew each time it is asked
+      // a record of the log makes its parts again each time it is asked
       const record = records[index] as LogRecord;
       const { key, value } = record;
       if (value === null) {

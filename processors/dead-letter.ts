@@ -74,7 +74,7 @@ export function placeText({ topic, partition, offset }: Place): string {
   return `${topic}/${partition}/${offset}`;
 }
 
-/** Without the schema's number in front: the same key stays one key when its schema is registered anew. */
+/** Without the schema's number in front: the same key stays one key when its schema is registered again. */
 export function keyIdOf(key: Uint8Array | null): string | undefined {
   if (key === null) return undefined;
   const bytes = asBuffer(key);

@@ -13,7 +13,7 @@
  * we once wrote has changed it, and nobody else will say so.
  *
  * Hops count from what was applied last. That is the change's cause or newer, so a circle of triggers makes ever more hops once
- * no edit comes between; an edit starts anew, so what its triggers make travels, whatever the key went through before.
+ * no edit comes between; an edit starts again, so what its triggers make travels, whatever the key went through before.
  *
  * Known limit: a trigger that, inside our own transaction, turns the row into contents which we wrote for this key at some
  * earlier time looks like the echo of that time. Hashes are kept for a limited time for this reason too.

@@ -2,7 +2,7 @@
  * One topic of one task: what was fetched and is not committed yet.
  *
  *   ready --TransientError--> waiting --its time has come--> ready
- *   ready, waiting --ContractError, or too many attempts--> stopped        until the partition is assigned anew,
+ *   ready, waiting --ContractError, or too many attempts--> stopped        until the partition is assigned again,
  *   stopped --goOn()--> ready                                              or there is room again for what is set aside
  *   stopped --its time has come--> ready                                   where another record of the log may mend it
  *

@@ -6,7 +6,7 @@ import type { CompiledTable } from './compile-mapping.ts';
 
 const WIRE_MAGIC = 0;
 
-/** Told from two bytes for nearly all records: a stub is no Avro. undefined: this is none. */
+/** Two bytes decide for nearly all records, since a stub is not Avro. undefined: the record is not a stub. */
 export function oversizeOf({ system, table }: CompiledTable, record: LogRecord): RecordError | undefined {
   const { key, value } = record;
   if (value?.[0] === WIRE_MAGIC && (key === null || key[0] === WIRE_MAGIC)) return undefined;

@@ -58,7 +58,7 @@ export const ProcessorSettings = z.strictObject({
     .meta({ description: 'How often Seam may cause a change itself before the change is set aside.' }),
   acceptMissingHistory: z.boolean().default(false).meta({
     description:
-      'Start although records of an input topic are gone unread, or a topic was made anew: reads on at its beginning. For one start, after the sources were read again.',
+      'Start although records of an input topic are gone unread, or a topic was made again: reads on at its beginning. For one start, after the sources were read again.',
   }),
   positionEpochs: z.record(z.string(), z.int().min(0).max(65_535)).default({}).meta({
     description:

@@ -186,7 +186,7 @@ function typeOf(column: RawColumn | undefined): string {
 function foreignSchema({ system, table }: CompiledTable, topic: string, id: number, owner: string): ContractError {
   return new ContractError({
     code: 'SCHEMA_ID_MOVED',
-    message: `schema ${id} in the registry belongs to ${owner}: its ids were given out anew`,
+    message: `schema ${id} in the registry belongs to ${owner}: its ids were given out again`,
     where: `${system} ${table}, topic ${topic}`,
     hint: 'bring back the registry, or its storage, that was there when these records were written; then start the processors again: nothing was read wrong',
   });

@@ -5,7 +5,7 @@
  *   running --fenced, or a fault of ours--> lost: drops everything and tells the runtime, which leaves the group
  *
  * What arrives while a transaction is under way is merged into the next one: short transactions while little happens, large
- * ones while much does. After a commit whose outcome is unknown the id is opened anew, which settles it, and the group's
+ * ones while much does. After a commit whose outcome is unknown the id is opened again, which settles it, and the group's
  * offsets say how it went: they are in the same transaction as the records.
  */
 import { ContractError, InvariantError, RecordError, type SeamError, TransientError } from '../core/errors.ts';
@@ -248,7 +248,7 @@ export class Task {
   }
 
   /**
-   * Was the transaction, whose commit got no answer, carried out? Opening the id anew ends it either way first. It also takes the
+   * Was the transaction, whose commit got no answer, carried out? Opening the id again ends it either way first. It also takes the
    * id back from a worker that took over meanwhile, so all topics of the task must stand where this one left them.
    */
   async #settle({ groupId, offsets }: Transaction): Promise<boolean> {

@@ -68,7 +68,7 @@ export function textAt(bytes: Buffer, start: number, length: number): string {
   return short ?? bytes.toString('utf8', start, start + length);
 }
 
-/** For a place where nearly all texts are one and the same: it isn't made anew. */
+/** For a place where nearly all texts are one and the same: it isn't made again. */
 export class LastText {
   /** ASCII. */
   #last = '';

@@ -9,7 +9,7 @@ const asItIs = (text: string): unknown => text;
 
 /**
  * Avro's string, one for each place in a schema: much of what is read there (a table's name, a store, a code) is what was read
- * before, and is found to be without making it anew. `convert` answers the same for the same text, or it would be remembered
+ * before, and is found to be without making it again. `convert` answers the same for the same text, or it would be remembered
  * wrongly. See `npm run bench -- --only translate`.
  */
 export function rememberingString(convert: (text: string) => unknown = asItIs): Type {

@@ -72,7 +72,7 @@ export function forgetCoordinators(): void {
 /**
  * kafkajs looks a transaction's coordinators up before every step: four of nine round trips. A transactional producer keeps
  * them here until a step fails, when it is thrown away with its cluster (writer.ts). Consumers name no type and are left
- * alone: they ask when they join, to be told anew.
+ * alone: they ask when they join, to be told again.
  */
 function rememberCoordinators(): void {
   const cluster = load('kafkajs/src/cluster/index.js') as Class<Cluster>;

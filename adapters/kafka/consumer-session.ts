@@ -318,7 +318,7 @@ export class ConsumerSession {
         code: 'CONSUMER_STALLED',
         message: 'the kafka client has stopped fetching without an error',
         where: `group ${groupId}`,
-        hint: 'the worker starts the consumer anew by itself',
+        hint: 'the worker starts the consumer again by itself',
       }),
     );
   }
@@ -342,7 +342,7 @@ function setBack(byMs: number, groupId: string): TransientError {
     code: 'CLOCK_SET_BACK',
     message: `the clock of this machine was set back by ${Math.round(byMs / 1_000)} s, and the kafka client keeps time by it`,
     where: `group ${groupId}`,
-    hint: 'the worker starts the consumer anew by itself; a time service that slews the clock spares it that',
+    hint: 'the worker starts the consumer again by itself; a time service that slews the clock spares it that',
   });
 }
 

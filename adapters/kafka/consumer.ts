@@ -148,7 +148,7 @@ export class KafkaLogConsumer implements LogConsumer {
       maxBytes: FETCH_BYTES_MAX,
       maxBytesPerPartition: PARTITION_BYTES_MAX,
       maxWaitTimeInMs: MAX_WAIT_MS,
-      // kafkajs starting itself anew would hide the outage; sessions are started here
+      // kafkajs starting itself again would hide the outage; sessions are started here
       retry: { retries: 5, initialRetryTime: 100, maxRetryTime: 2_000, restartOnFailure: async () => false },
     });
   }

@@ -13,7 +13,7 @@ export const KafkaSettings = z.strictObject({
     .int()
     .min(5_000)
     .default(60_000)
-    .meta({ description: 'After this long without any fetch the consumer is started anew.' }),
+    .meta({ description: 'After this long without any fetch the consumer is started again.' }),
   retryDelayMsMax: z.int().min(100).default(5_000).meta({ description: 'Longest pause between two attempts.' }),
   transactionTimeoutMs: z
     .int()

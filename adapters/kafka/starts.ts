@@ -53,7 +53,7 @@ function truncated({ topic, partition }: TopicPartition, start: bigint, earliest
 function shortened({ topic, partition }: TopicPartition, start: bigint, latest: bigint): ContractError {
   return new ContractError({
     code: 'LOG_SHORTENED',
-    message: 'the log ends before what was read already: it was deleted and made anew, or brokers lost records',
+    message: 'the log ends before what was read already: it was deleted and made again, or brokers lost records',
     where: `${topic} partition ${partition}, next offset ${start}, end of the log ${latest}`,
     hint: 'find out what became of the topic; after a fresh snapshot of the source move the group to the beginning',
   });

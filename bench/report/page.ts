@@ -3,7 +3,7 @@ import type { CaseResult, ComparisonResult, ContestantResult } from '../support/
 import { number, summaryOf, summaryText, verdictOf } from './figures.ts';
 
 const NOTICE =
-  '<!-- Generated from the JSON beside it: never edited. Stale? npm run generate. Measured anew: npm run bench -->\n\n';
+  '<!-- Generated from the JSON beside it: never edited. Stale? npm run generate. To measure again: npm run bench -->\n\n';
 
 export function benchmarksPage(results: readonly ComparisonResult[]): string {
   const intro =

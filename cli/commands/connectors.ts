@@ -51,7 +51,7 @@ export function register(program: Command): void {
     });
   withDeployment(connectors.command('recover'))
     .description(
-      'start a source anew whose log was lost, reset or replaced: reads all of it again, and sweeps what is gone',
+      'start a source again whose log was lost, reset or replaced: reads all of it again, and sweeps what is gone',
     )
     .argument('<system>', 'source')
     .option('--delete <keys>', DELETE_OPTION)
@@ -127,7 +127,7 @@ function recoveryText({ system, reasons, identity, epoch, tables, connector }: R
   const lines = [
     ...known.map((reason) => `${system}: ${reason}`),
     `  stop ${connector.name}, and forget how far it has read`,
-    `  start it anew on ${identity}, with positions of epoch ${epoch}`,
+    `  start it again on ${identity}, with positions of epoch ${epoch}`,
     `  it reads again, before it streams: ${tables.join(', ')}`,
     '  then: keys that the source no longer has are deleted in every target: up to 100 and up to 1 % of them, more with --delete',
     '  asked of the database: one snapshot without locks that keep writers out; a replication slot of the same name, where it has slots',

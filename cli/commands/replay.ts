@@ -79,8 +79,8 @@ function registerPlan(replay: Command): void {
     .option('--offsets <range>', 'partition:first-end of one topic, in place of times (may be repeated)', list, [])
     .option('--key <key>', 'records of this key only (may be repeated)', list, [])
     .option('--system <system>', 'records that this system made first')
-    .option('--raw <topic>', 'raw topic, to be translated anew by a corrected mapping; or name --system and --table')
-    .option('--table <table>', 'table of --system, to be translated anew')
+    .option('--raw <topic>', 'raw topic, to be translated again by a corrected mapping; or name --system and --table')
+    .option('--table <table>', 'table of --system, to be translated again')
     .option('--position-from <position>', "place in that system's log: mysql-bin.000412:1234, 0/16B3748")
     .option('--position-to <position>', 'first place that is left out')
     .requiredOption('--reason <text>', 'why; every target keeps it')
@@ -158,7 +158,7 @@ function askedOf(options: PlanOptions): Asked {
 async function apply(file: string, options: Common & { yes?: boolean }): Promise<void> {
   const made = await readPlan(file);
   if (!options.json) process.stdout.write(planText(made));
-  const question = made.kind === 'raw' ? 'translate this anew?' : `write this to ${targetsOf(made)}?`;
+  const question = made.kind === 'raw' ? 'translate this again?' : `write this to ${targetsOf(made)}?`;
   if (!(await agreed(options, question))) return;
   const isDone = await (made.kind === 'raw' ? applyTable(made, options) : applyTargets(made, options));
   if (isDone) return;
@@ -201,7 +201,7 @@ async function applyTable(made: RawPlan, options: Common): Promise<boolean> {
     process.stdout.write(
       options.json
         ? `${JSON.stringify({ id: made.id, ...applied })}\n`
-        : `replay ${made.id}: ${applied.state}, ${applied.sent} records translated anew in ${applied.rounds} rounds\n`,
+        : `replay ${made.id}: ${applied.state}, ${applied.sent} records translated again in ${applied.rounds} rounds\n`,
     );
     return applied.state === 'done';
   } finally {

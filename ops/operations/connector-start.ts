@@ -2,7 +2,7 @@
  * Starts connectors so that a first snapshot is whole or goes on. Nothing is changed under a snapshot that runs: the connector is
  * stopped first, and what its offset says then decides.
  *
- *   no offset, or one in the middle of a snapshot   the snapshot begins anew with the new settings, and covers every table that they name
+ *   no offset, or one in the middle of a snapshot   the snapshot begins again with the new settings, and covers every table that they name
  *   an empty offset                                 no row was read, and the connector would take it for finished: forgotten
  *   an offset behind the snapshot                   the connector goes on there; tables that are new are not read by it
  *   no offset, but a snapshot that was whole before refused: its rows would count as older than what was streamed since

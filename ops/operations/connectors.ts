@@ -47,11 +47,11 @@ const EPOCH_TRANSFORM = 'seamEpoch';
 const COLUMNS_LEFT_OUT = 'column.exclude.list';
 const HISTORY_TOPIC = 'schema.history.internal.kafka.topic';
 
-/** `anew`: for a connector that starts anew; otherwise what runs is kept. */
+/** `restart`: for a connector that reads everything again; otherwise what runs is kept. */
 export async function planConnectors(
   deployment: Deployment,
   files: readonly ConnectorFile[],
-  anew?: Origin,
+  restart?: Origin,
 ): Promise<readonly ConnectorPlan[]> {
   const client = new ConnectClient(deployment.connect.url);
   const plans: ConnectorPlan[] = [];
@@ -65,7 +65,7 @@ export async function planConnectors(
     };
     const mapping = systemNamed(system)?.source?.mapping;
     const named = withDerived(await leavingGenerated(deployment, system, read.config, present), mapping, present);
-    const wanted = { ...read, config: withOrigin(system, named, anew ?? kept) };
+    const wanted = { ...read, config: withOrigin(system, named, restart ?? kept) };
     const changes = difference(present ?? {}, wanted.config);
     const isStopped =
       present !== null && (await whenAvailable(() => client.status(read.name)))?.connector.state === 'STOPPED';

@@ -1,5 +1,5 @@
 /**
- * A source whose log was lost, reset or replaced: its connector starts anew, at a new epoch of positions. Its first snapshot
+ * A source whose log was lost, reset or replaced: its connector starts again, at a new epoch of positions. Its first snapshot
  * reads every table; what the source no longer has is swept. May be run again at any time: the outcome is the same.
  */
 import { userInfo } from 'node:os';

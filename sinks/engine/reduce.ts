@@ -7,7 +7,7 @@
  *
  * Dead letters don't decide until an operator asks for them. Until then, with `laterRecords: wait`, whatever is newer is set
  * aside behind the oldest of them; it decides when none is left, or when it is asked for together with them. A record that
- * comes at the very position of a dead letter is that change, translated anew: it takes the dead letter's place.
+ * comes at the very position of a dead letter is that change, translated again: it takes the dead letter's place.
  *
  * With `laterRecords: heal` a newer record that carries the whole row takes the place of all dead letters before it, since nothing of
  * them would be left anyway: the row was corrected at its source. One that lacks fields waits, as above, unless a whole one
@@ -156,8 +156,8 @@ function holdBack(request: KeyRequest, { own, stale, fresh }: Sifted): HeldBack 
       passed: unreadable,
     };
   }
-  const anew = fresh.filter(({ parked }) => parked === undefined);
-  const replaced = letters.filter((letter) => anew.some((one) => isSameChange(letter, one)));
+  const arrived = fresh.filter(({ parked }) => parked === undefined);
+  const replaced = letters.filter((letter) => arrived.some((one) => isSameChange(letter, one)));
   const barrier = letters.find((letter) => !replaced.includes(letter))?.record.meta.position;
   const waits = (one: Candidate) =>
     !isDeadLetter(one) &&

@@ -2,7 +2,7 @@
  * Writes work into the target, each in one transaction, and again after a failure that passes.
  *
  * ```
- *        RecordError: again, split        TransientError: again after a pause, leases checked anew
+ *        RecordError: again, split        TransientError: again after a pause, leases checked again
  *            ┌───────┐                           ┌────────────┐
  *            v       │                           v            │
  *   begin ─> lock leases ─> read ─> plan ─> execute ─> offsets ─> commit ─> done

@@ -163,7 +163,7 @@ function isGivenUpOrReplaced(shop: Shop): void {
     expect(Math.abs((kept?.atMs ?? 0) - Date.now())).toBeLessThan(600_000);
   });
 
-  it('translated anew at its own position takes its place', async () => {
+  it('translated again at its own position takes its place', async () => {
     const bench = await suite.start([order], WAIT);
     await suite.write(bench, bad(2));
     await suite.write(bench, good(2, '7.000'));

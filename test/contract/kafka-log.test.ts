@@ -171,7 +171,7 @@ describe('a consumer', () => {
     // two transactions, up to the marker of the second
     expect(reader.batches[0]).toMatchObject({ count: 3_000, nextOffset: 3_001n });
 
-    // who joins makes the group deal its partition anew, and nothing was committed
+    // who joins makes the group deal its partition again, and nothing was committed
     const other = new Reader();
     const joining = log.consumer({ groupId, topics: [topic], assignment: 'spread' });
     const runningToo = joining.run(other);
@@ -185,7 +185,7 @@ describe('a consumer', () => {
     expect(again.flatMap(({ records }) => records.map(textOf)).slice(0, 6_000)).toEqual(numbers(6_000));
   });
 
-  it('starts its client anew when the clock of the machine is set back, and neither loses nor repeats a record', async () => {
+  it('starts its client again when the clock of the machine is set back, and neither loses nor repeats a record', async () => {
     const topic = await makeTopic();
     const groupId = uniqueName('group');
     let wrongByMs = 0;

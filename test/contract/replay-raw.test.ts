@@ -1,4 +1,4 @@
-/** Raw records translated anew after a mapping was corrected, on a real Kafka and a real registry. */
+/** Raw records translated again after a mapping was corrected, on a real Kafka and a real registry. */
 import avro from 'avsc';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createCanonicalCodec } from '../../adapters/avro/canonical-codec.ts';

@@ -115,7 +115,7 @@ describe('fetching', () => {
     expect(ranges).toEqual(['bytes=250000-']);
   });
 
-  it('starts anew where the repository knows no ranges', async () => {
+  it('starts again where the repository knows no ranges', async () => {
     supportsRanges = false;
     const file = path.join(folder, 'thing.jar');
     await writeFile(`${file}.part`, Buffer.alloc(1_000, 'x'));

@@ -244,7 +244,7 @@ describe('single events', () => {
     expect((await others.run('s.prod', [{ op: 'c', after: product }])).stop).toBeUndefined();
   });
 
-  it('whose schema id names another topic’s schema stop theirs: the registry gave its ids out anew', async () => {
+  it('whose schema id names another topic’s schema stop theirs: the registry gave its ids out again', async () => {
     const stopOf = async (schemaTopic: string) => {
       const bench = new CanonicalizeBench(wide, { schemaTopic });
       return (await bench.run('s.prod', [{ op: 'c', after: product }])).stop;

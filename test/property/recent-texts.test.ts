@@ -1,4 +1,4 @@
-/** What is remembered is what would be made anew. */
+/** What is remembered is what would be made again. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { RecentTexts } from '../../core/recent-texts.ts';
@@ -18,7 +18,7 @@ it('the text of a number is its own, whatever had its slot before', () => {
   );
 });
 
-it('is not made anew', () => {
+it('is not made again', () => {
   let made = 0;
   const texts = new RecentTexts((number) => `${number} made ${++made} times`);
   expect([texts.of(7), texts.of(8), texts.of(7)]).toEqual(['7 made 1 times', '8 made 2 times', '7 made 1 times']);

@@ -1,5 +1,5 @@
 /**
- * Why: a log that was lost, a source that went back in time or a topic that was made anew must never look like "nothing
+ * Why: a log that was lost, a source that went back in time or a topic that was made again must never look like "nothing
  * happened". Each case here breaks something real, must be said with what to run, and is healed by running just that.
  */
 import { setTimeout as pause } from 'node:timers/promises';
@@ -262,7 +262,7 @@ describe('a log that was lost stops its system, says so, and is recovered by the
     await isEqual();
   });
 
-  it('a log that began anew: nothing of it is taken until it is accepted, and then it is newer than all before', async () => {
+  it('a log that began again: nothing of it is taken until it is accepted, and then it is newer than all before', async () => {
     await whileConnectIsDown(async () => {
       await pos('UPDATE tlog_hdr SET tot_amt = 502 WHERE bskt_no = 2');
       await pos('RESET MASTER');

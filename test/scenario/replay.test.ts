@@ -154,7 +154,7 @@ describe('a replay of every topic into every target while the shops trade', () =
 });
 
 describe('a mapping that was wrong for a while', () => {
-  it('is corrected, and what it had made is translated anew, into every target', async () => {
+  it('is corrected, and what it had made is translated again, into every target', async () => {
     const { erp, pos } = chain.chain.sessions;
     await chain.stopProcessors();
     await chain.startProcessors(shouting());

@@ -119,7 +119,7 @@ export class SimConsumer implements LogConsumer {
     return this.#finished;
   }
 
-  /** The group deals anew; the member hears of it with its next heartbeat. */
+  /** The group deals again; the member hears of it with its next heartbeat. */
   rebalance(): void {
     const interruption = this.#interruption;
     void this.#log.scheduler.gate(this.process, 'hears of a rebalance').then(() => interruption.resolve(undefined));

@@ -241,7 +241,7 @@ export class SimLog {
   }
 }
 
-/** As adapters/kafka/writer.ts: after any failure it has to be opened anew. */
+/** As adapters/kafka/writer.ts: after any failure it has to be opened again. */
 class SimWriter implements TransactionalWriter {
   readonly #log: SimLog;
   readonly #process: SimProcess;

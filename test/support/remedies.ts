@@ -23,7 +23,7 @@ export const healed: Readonly<Record<string, HealingTest>> = {
   RESNAPSHOT_UNDER_WAY: readings('a reading that cannot succeed is refused with its reason, and nothing waits for it'),
   SNAPSHOT_UNFINISHED: readings('flows with a warning; apply compares keys'),
   SOURCE_LOG_LOST: lostLog('a replication slot that was dropped while Connect was down'),
-  SOURCE_WENT_BACK: lostLog('a log that began anew'),
+  SOURCE_WENT_BACK: lostLog('a log that began again'),
   TABLE_NOT_READ: readings('a reading that cannot succeed is refused with its reason, and nothing waits for it'),
 };
 

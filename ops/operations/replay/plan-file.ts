@@ -79,7 +79,7 @@ export type ReplayPlan = z.infer<typeof ReplayPlan>;
 
 const Count = z.int().min(0);
 
-/** Raw records → canonical ones, translated anew; targets follow by themselves. */
+/** Raw records → canonical ones, translated again; targets follow by themselves. */
 export const RawPlan = z.strictObject({
   ...common,
   kind: z.literal('raw'),

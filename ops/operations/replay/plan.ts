@@ -131,7 +131,7 @@ async function tryScope(
 
 type Mark = { offset: string; timestampMs: number };
 
-/** First and last record of each range: by them a topic that was made anew is known. */
+/** First and last record of each range: by them a topic that was made again is known. */
 class Marks {
   readonly #seen = new Map<string, { first: Mark; last: Mark }>();
 

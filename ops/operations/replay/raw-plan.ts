@@ -1,4 +1,4 @@
-/** `seam replay plan --raw`: raw records translated anew by a corrected mapping. A trial says what comes of them. Changes nothing. */
+/** `seam replay plan --raw`: raw records translated again by a corrected mapping. A trial says what comes of them. Changes nothing. */
 import { randomBytes } from 'node:crypto';
 import { ContractError } from '../../../core/errors.ts';
 import type { LogAdmin } from '../../../core/ports.ts';

@@ -1,5 +1,5 @@
 /**
- * Which raw records are translated anew. A range picks keys: those with a record in it. Of each the newest record is sent, up to
+ * Which raw records are translated again. A range picks keys: those with a record in it. Of each the newest record is sent, up to
  * where the processors have come by then, wherever it lies: an older one, sent alone, would be the last of its key in the
  * canonical topic, which keeps the last. Keys that are deleted are left out: a deletion has no contents to correct.
  */
@@ -135,7 +135,7 @@ export function rawSelectionOf(asked: Asked, named: { raw?: string; table?: stri
     asked: `${selection.inWords
       .split(', ')
       .filter((part) => !part.startsWith('into '))
-      .join(', ')}, translated anew`,
+      .join(', ')}, translated again`,
   };
 }
 

@@ -120,7 +120,7 @@ function refuseForeignLog(place: string, { earliest, latest }: Bound, nextOffset
     code: 'LEASE_OUTSIDE_LOG',
     message: `the target has read up to offset ${nextOffset}, and the log holds ${earliest} to ${latest}`,
     where: place,
-    hint: 'the topic was made anew, or the sink is far behind: mend that first',
+    hint: 'the topic was made again, or the sink is far behind: mend that first',
   });
 }
 

@@ -99,7 +99,7 @@ export class MariadbClient {
     try {
       return await Promise.race([query, silence.promise]);
     } catch (error) {
-      // Prepared anew by the next session.
+      // Prepared again by the next session.
       if ((error as { errno?: number }).errno === STATEMENT_OUTDATED) this.#isLost = true;
       throw errorOf(error, shape);
     } finally {

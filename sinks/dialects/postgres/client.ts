@@ -87,7 +87,7 @@ export class PostgresClient {
     return (last as pg.QueryResult).command;
   }
 
-  /** Planned anew each time: a plan kept from when a table was empty would scan it for as long as the session lives. */
+  /** Planned again each time: a plan kept from when a table was empty would scan it for as long as the session lives. */
   async query(
     text: string,
     values: readonly SqlValue[] | readonly unknown[],

@@ -137,7 +137,7 @@ const diskFull: Row = {
 
 const SPACE_LOOKED_FOR_MS = 75_000;
 
-/** MariaDB looks for space once a minute, and was seen to wait on after it was there: then whoever runs it starts it anew. */
+/** MariaDB looks for space once a minute, and was seen to wait on after it was there: then whoever runs it starts it again. */
 async function goesOn({ chain, prove }: FaultContext, system: 'pos' | 'logistics'): Promise<void> {
   const sql = `SELECT COUNT(*) AS n FROM information_schema.processlist WHERE state LIKE 'Waiting for someone to free space%'`;
   try {
@@ -148,7 +148,7 @@ async function goesOn({ chain, prove }: FaultContext, system: 'pos' | 'logistics
   } catch {
     const pid = await chain.stopServer(`mariadb-${system}`, 'SIGKILL');
     await chain.startServer(`mariadb-${system}`);
-    prove(`mariadb-${system} (process ${pid}) still waited for space that was there, and was started anew`);
+    prove(`mariadb-${system} (process ${pid}) still waited for space that was there, and was started again`);
   }
 }
 

@@ -62,7 +62,7 @@ const logLost: Row = {
 const failedOver: Row = {
   id: 'F10',
   title: 'source failed over to a server that knows nothing of Seam',
-  does: 'The PostgreSQL source dies; a copy of it without any slot answers at its address. The MariaDB source answers with another server id, its log begun anew.',
+  does: 'The PostgreSQL source dies; a copy of it without any slot answers at its address. The MariaDB source answers with another server id, its log begun again.',
   proof: 'the new server has no slot; the other one names another id',
   recoversWithinMs: 60_000,
   feedsOldVersions: true,
@@ -84,7 +84,7 @@ const failedOver: Row = {
     await chain.sessions.logistics.query(logisticsGap.write);
     await chain.sessions.logistics.query('RESET MASTER');
     await chain.startServer('connect');
-    context.prove('logistics has another server id, and its log begins anew');
+    context.prove('logistics has another server id, and its log begins again');
     for (const gap of [financeGap, logisticsGap]) await haltsAndRecovers(context, gap);
   },
 };

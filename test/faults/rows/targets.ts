@@ -131,7 +131,7 @@ const large: Row = {
     context.prove(`${LARGE_ROWS} rows of one transaction arrived in ${seconds} s; peak memory: ${inWords(peaks)}`);
     const tooLarge = peaks.filter(({ mb }) => mb > RSS_MAX_MB);
     context.require('C6', `more than ${RSS_MAX_MB} MB were needed: ${inWords(tooLarge)}`, tooLarge.length === 0);
-    context.require('C6', `${restarts} workers were started anew`, restarts === 0);
+    context.require('C6', `${restarts} workers were started again`, restarts === 0);
     await snapshotAgain(context);
   },
 };

@@ -208,7 +208,7 @@ const clockSkew: Row = {
       const pid = chain.workers.kill(`sink-${worker}`);
       await context.flows();
       context.prove(
-        `clocks ${offsetMs / 60_000} min off: ${await logTimeShift(chain, `sink-${worker}`, offsetMs)} (process ${pid} started anew in it)`,
+        `clocks ${offsetMs / 60_000} min off: ${await logTimeShift(chain, `sink-${worker}`, offsetMs)} (process ${pid} started again in it)`,
       );
       await context.progress(200);
     }

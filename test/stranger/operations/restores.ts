@@ -1,4 +1,4 @@
-/** Sources that go back in time: one table from a copy, a whole database, a server whose log begins anew. */
+/** Sources that go back in time: one table from a copy, a whole database, a server whose log begins again. */
 import type { Random } from '../../../demo/random.ts';
 import type { TableModel } from '../model.ts';
 import { placed } from '../plan.ts';

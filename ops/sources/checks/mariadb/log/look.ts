@@ -45,7 +45,7 @@ async function look(source: CheckedSource): Promise<readonly Loss[]> {
   return state.losses;
 }
 
-/** A connector that started anew read everything; its log may be another one. */
+/** A connector that started again read everything; its log may be another one. */
 async function startOf(source: CheckedSource, end: LogAddress, known: LogState | undefined): Promise<LogState> {
   const epoch = epochOf(source.config);
   const isAnew = known !== undefined && epoch > (known.epoch ?? 0);
@@ -103,7 +103,7 @@ function nextFile(state: LogState, files: readonly string[]): LogState {
   return file === undefined ? state : { ...state, at: { file, position: FIRST_POSITION } };
 }
 
-/** For a connector that starts anew: its first snapshot reads everything. */
+/** For a connector that starts again: its first snapshot reads everything. */
 export async function forgetLosses(session: SourceSession, epoch = 0): Promise<void> {
   const end = session.kind === 'mariadb' ? await endOfLog(session) : undefined;
   if (end !== undefined) await replaceState(session, { at: end, losses: [], prepared: {}, epoch });
