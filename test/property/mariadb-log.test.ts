@@ -63,6 +63,7 @@ describe('events', () => {
     ['Query', `XA ROLLBACK X'61',X'',1`],
   ].map(([type = '', info = ''], index) => event(type, info, index));
   const parents = new Map([['pos.head', { byDeletion: ['pos.tlog_ln'], byKey: [] }]]);
+  const ASKED = { captured: CAPTURED, parents, notesStatements: true };
   const start: LogState = { at: { file: 'binlog.000001', position: 0 }, losses: [], prepared: {} };
 
   it('that lose more tables than there is room for concern the whole source', () => {
@@ -79,16 +80,35 @@ describe('events', () => {
     expect(withLoss(state, 'replaced', 'pos.t5', at).losses).toHaveLength(2);
   });
 
+  it('of a statement that nobody noted may have changed a key, where the server notes statements', () => {
+    const byKey = [{ columns: ['id'], tables: ['pos.tlog_ln'] }];
+    const moving = { ...ASKED, parents: new Map([['pos.head', { byDeletion: [], byKey }]]) };
+    const rows = (first: number): LogEvent[] => [
+      event('Table_map', 'table_id: 9 (pos.head)', first),
+      event('Update_rows_v1', 'table_id: 9', first + 1),
+      event('Update_rows_v1', 'table_id: 9 flags: STMT_END_F', first + 2),
+    ];
+    const noted = [
+      event('Gtid', 'BEGIN GTID 0-1-1', 0),
+      event('Annotate_rows', 'UPDATE pos.head SET n = 1', 1),
+      ...rows(2),
+    ];
+    expect(follow(start, noted, moving).losses).toEqual([]);
+    const after = follow(start, [...noted, ...rows(5)], moving).losses;
+    expect(after).toMatchObject([{ kind: 'cascade', table: 'pos.tlog_ln', first: { position: 6 } }]);
+    expect(follow(start, rows(0), { ...moving, notesStatements: false }).losses).toEqual([]);
+  });
+
   it('give the same, wherever they are cut and stored between', () => {
-    const whole = follow(start, LOG, { captured: CAPTURED, parents });
+    const whole = follow(start, LOG, ASKED);
     expect(whole.losses.map(({ kind, table }) => [kind, table])).toEqual([
       ['cascade', 'pos.tlog_ln'],
       ['two-phase', 'pos.cust'],
     ]);
     for (let cut = 0; cut <= LOG.length; cut += 1) {
-      const first = follow(start, LOG.slice(0, cut), { captured: CAPTURED, parents });
+      const first = follow(start, LOG.slice(0, cut), ASKED);
       const stored = JSON.parse(JSON.stringify(first)) as LogState;
-      expect(follow(stored, LOG.slice(cut), { captured: CAPTURED, parents })).toEqual(whole);
+      expect(follow(stored, LOG.slice(cut), ASKED)).toEqual(whole);
     }
   });
 });

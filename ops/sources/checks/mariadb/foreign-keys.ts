@@ -41,6 +41,12 @@ export async function changingKeys(session: SourceSession, table: string): Promi
     .filter(({ onDelete, onUpdate }) => onDelete !== '' || onUpdate !== '');
 }
 
+/** Whether the log has the text of each statement in front of its rows: that alone tells of a parent's new key. */
+export async function notesStatements(session: SourceSession): Promise<boolean> {
+  const [row] = await session.query<{ notes: number }>('SELECT @@GLOBAL.binlog_annotate_row_events AS notes');
+  return Number(row?.notes) === 1;
+}
+
 function ruleOf(rules: string, event: 'DELETE' | 'UPDATE'): string {
   return new RegExp(`ON ${event} (${CHANGES})`).exec(rules)?.[1] ?? '';
 }

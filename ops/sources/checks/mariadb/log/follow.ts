@@ -37,6 +37,8 @@ export type Asked = {
   /** `<database>.<table>`. */
   readonly captured: readonly string[];
   readonly parents: Parents;
+  /** The server notes statements in front of their rows, unless a session turned that off. */
+  readonly notesStatements: boolean;
 };
 
 /** Of a transaction that is prepared. `isCrossed`: a table was read again while it was open. */
@@ -51,7 +53,7 @@ export type LogState = {
   readonly open?: { readonly id: string; readonly tables: readonly string[] };
   /** Tables of this transaction that matter beyond the captured ones, by the number of their map. */
   readonly maps?: Readonly<Record<string, string>>;
-  /** Parents, of which the last statement that the log noted leaves this key as it is: `<table> <columns>`. */
+  /** Parents, of which the statement that the next rows are of leaves this key as it is: `<table> <columns>`. undefined: it was not noted. */
   readonly keeps?: readonly string[];
   /** The connector's now. */
   readonly epoch?: number;
@@ -85,14 +87,24 @@ function take(state: LogState, event: LogEvent, at: LogAddress, asked: Asked): L
   const { type, info } = event;
   if (type === 'Gtid') return begin(state, info);
   if (type === 'Table_map') return map(state, info, asked);
-  if (type.startsWith('Write_rows')) return written(state, info);
-  if (type.startsWith('Delete_rows')) return deleted(state, info, at, asked);
-  if (type.startsWith('Update_rows')) return updated(state, info, at, asked);
+  if (/^(?:Write|Delete|Update)_rows/.test(type)) return afterRows(rows(state, event, at, asked), info);
   if (type === 'Annotate_rows') return noted(state, info, asked);
   if (type === 'XA_prepare') return prepare(state);
   if (type === 'Incident') return withLoss(state, 'incident', undefined, at);
   if (/^(?:Query|Execute_load_query)/.test(type)) return statement(state, info, at, asked.captured);
   return state;
+}
+
+function rows(state: LogState, { type, info }: LogEvent, at: LogAddress, asked: Asked): LogState {
+  if (type.startsWith('Write')) return written(state, info);
+  return type.startsWith('Delete') ? deleted(state, info, at, asked) : updated(state, info, at, asked);
+}
+
+/** What was noted is of one statement. */
+function afterRows(state: LogState, info: string): LogState {
+  if (!info.includes('STMT_END_F')) return state;
+  const { keeps: _keeps, ...rest } = state;
+  return rest;
 }
 
 function begin(state: LogState, info: string): LogState {
@@ -127,10 +139,10 @@ function deleted(state: LogState, info: string, at: LogAddress, { parents }: Ask
   return changed.reduce((next, table) => withLoss(next, 'cascade', table, at), state);
 }
 
-/** Whether a row event changes a key, only the statement before it tells; where the server notes none, nothing does. */
-function updated(state: LogState, info: string, at: LogAddress, { parents }: Asked): LogState {
-  const { keeps } = state;
-  if (keeps === undefined) return state;
+/** Whether a row event changes a key, only the statement before it tells. A session that turned the note off may have changed any. */
+function updated(state: LogState, info: string, at: LogAddress, { parents, notesStatements }: Asked): LogState {
+  if (state.keeps === undefined && !notesStatements) return state;
+  const keeps = state.keeps ?? [];
   const table = tableOf(state, info)?.toLowerCase() ?? '';
   const changed = (parents.get(table)?.byKey ?? []).filter(({ columns }) => !keeps.includes(keyOf(table, columns)));
   return changed.flatMap(({ tables }) => tables).reduce((next, one) => withLoss(next, 'cascade', one, at), state);

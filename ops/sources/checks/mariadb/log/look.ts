@@ -8,6 +8,7 @@ import type { CheckedSource } from '../../check.ts';
 import { addressText, compareAddresses, type LogAddress } from './address.ts';
 import { endOfLog, eventsAtOnce, eventsFrom, FIRST_POSITION, logFiles, preparedNow } from './events.ts';
 import { type Asked, follow, type LogEvent, type Loss, type LogState, unhealed, withLoss } from './follow.ts';
+import { notesStatements } from '../foreign-keys.ts';
 import { parentsOf } from './parents.ts';
 import { loadState, readingsOf, replaceState, type Stored, storeState } from './state.ts';
 
@@ -37,7 +38,7 @@ async function look(source: CheckedSource): Promise<readonly Loss[]> {
   const known = ahead.get(system);
   const isKnown = known !== undefined && known.text === stored?.text;
   const from = await startOf(source, end, isKnown ? known.state : stored?.state);
-  const asked = { captured: tables, parents: await parentsOf(source) };
+  const asked = { captured: tables, parents: await parentsOf(source), notesStatements: await notesStatements(session) };
   const read = await readTo(session, from, end, asked);
   const state = unhealed(read, await readingsOf(session), tables);
   await remember(session, system, state, stored, isKnown ? known.storedAtMs : 0);
@@ -48,8 +49,8 @@ async function look(source: CheckedSource): Promise<readonly Loss[]> {
 /** A connector that started again read everything; its log may be another one. */
 async function startOf(source: CheckedSource, end: LogAddress, known: LogState | undefined): Promise<LogState> {
   const epoch = epochOf(source.config);
-  const isAnew = known !== undefined && epoch > (known.epoch ?? 0);
-  return known === undefined || isAnew ? { ...(await firstState(source, end)), epoch } : known;
+  const isRestarted = known !== undefined && epoch > (known.epoch ?? 0);
+  return known === undefined || isRestarted ? { ...(await firstState(source, end)), epoch } : known;
 }
 
 async function remember(
