@@ -1,13 +1,13 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * Layers, cheapest first; `npm test` runs all but `long`, `npm run check` the first and the third. `long` is what takes more time than every
- * change can be made to wait for: `npm run test:long`.
+ * Layers, cheapest first; `npm test` runs all, `npm run check` the first two. What takes more time than every change can be made to wait for is
+ * test/long: `npm run test:long`.
  */
 type Layer = { readonly name: string; readonly testTimeout: number; readonly files: number; readonly order: number };
 
 /** `files`: how many run at the same time, on 2 cores. Layers come one after the other. */
-const layer = ({ name, testTimeout, files, order }: Layer) => ({
+export const layer = ({ name, testTimeout, files, order }: Layer) => ({
   test: {
     name,
     include: [`test/${name}/**/*.test.ts`],
@@ -30,9 +30,6 @@ export default defineConfig({
       layer({ name: 'simulation', testTimeout: 900_000, files: 2, order: 2 }),
       // whole chains of servers: one at a time keeps timings honest
       layer({ name: 'scenario', testTimeout: 900_000, files: 1, order: 3 }),
-      ...(process.env.npm_lifecycle_event === 'test:long'
-        ? [layer({ name: 'long', testTimeout: 900_000, files: 1, order: 4 })]
-        : []),
     ],
   },
 });

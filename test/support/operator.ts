@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { currentStackSettings } from '../../stack/settings.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -27,7 +28,12 @@ export function typed(desk: Desk, command: string, limitMs = 240_000): Promise<P
         cwd: folder,
         timeout: limitMs,
         maxBuffer: 64 * 1024 * 1024,
-        env: { ...process.env, SEAM_STATE: desk.stateDirectory, SEAM_DEPLOYMENT: desk.deploymentFile, NO_COLOR: '1' },
+        env: {
+          ...currentStackSettings().baseEnvironment,
+          SEAM_STATE: desk.stateDirectory,
+          SEAM_DEPLOYMENT: desk.deploymentFile,
+          NO_COLOR: '1',
+        },
       },
       (error, stdout, stderr) => {
         const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 1;
