@@ -309,6 +309,22 @@ describe('topics, tables and records', () => {
       expect(applied.exitCode, applied.text).toBe(0);
     });
   });
+
+  it('GENERATED_NOT_READ: the whole source is read again', async () => {
+    await crm('ALTER PUBLICATION seam_crm SET (publish_generated_columns = stored)');
+    await crm('ALTER TABLE crm.mkt_srvy DROP COLUMN srv_dt');
+    await crm(`ALTER TABLE crm.mkt_srvy ADD COLUMN srv_dt date GENERATED ALWAYS AS (DATE '2017-01-01' + wk) STORED`);
+    await crm(`INSERT INTO crm.mkt_srvy (wk, prod, comp, units, avg_prc) VALUES (77, '900', 'generated', 1, 1.5)`);
+    const { text } = await says('GENERATED_NOT_READ', 'seam resnapshot --system crm --table crm.mkt_srvy --yes');
+    await allDone(follow(desk, text, 'GENERATED_NOT_READ'));
+    await arrives(
+      [['2017-03-19']],
+      () =>
+        reported(`SELECT surveyed_on::text FROM reporting.market_survey WHERE week = 77 AND competitor = 'generated'`),
+      ARRIVES_MS,
+    );
+    await flows();
+  });
 });
 
 const viewOf = (worker: string) => chain.workers.views().find(({ name }) => name === worker);
