@@ -178,6 +178,8 @@ export async function startConnector(
     'topic.prefix': `raw.${SYSTEM[dialect]}`,
     'table.include.list': tables,
     'topic.creation.default.partitions': '1',
+    // connectors of one prefix would wait a minute for each other's names
+    'custom.metric.tags': `capture=${suffix === '' ? 'matrix' : suffix}`,
   };
   const name = `seam-${SYSTEM[dialect]}${suffix}`;
   const special =
