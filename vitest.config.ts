@@ -25,10 +25,9 @@ export default defineConfig({
     reporters: ['default', './test/support/summary-reporter.ts'],
     projects: [
       layer({ name: 'property', testTimeout: 60_000, files: 2, order: 0 }),
-      // much of it waits for servers to start
-      layer({ name: 'contract', testTimeout: 240_000, files: 2, order: 1 }),
+      // real servers: one file at a time keeps timings honest
+      layer({ name: 'contract', testTimeout: 240_000, files: 1, order: 1 }),
       layer({ name: 'simulation', testTimeout: 900_000, files: 2, order: 2 }),
-      // whole chains of servers: one at a time keeps timings honest
       layer({ name: 'scenario', testTimeout: 900_000, files: 1, order: 3 }),
     ],
   },
