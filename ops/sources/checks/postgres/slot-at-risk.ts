@@ -1,4 +1,5 @@
 /** A slot that nobody reads keeps the log, until the disk is full or the log that it needs is removed. */
+import { firstSnapshot } from '../../../resnapshot/first-snapshot.ts';
 import type { SourceCheck } from '../check.ts';
 
 const INACTIVE_SECONDS_MAX = 60;
@@ -16,7 +17,8 @@ export const slotAtRisk: SourceCheck = {
   id: 'SLOT_AT_RISK',
   severity: 'warning',
   async find({ system, session, offset, config }) {
-    if (offset === undefined) return [];
+    // the slot is made at the beginning of the first snapshot, and read when that has ended
+    if (firstSnapshot(offset) !== 'finished') return [];
     const slot = config['slot.name'] ?? '';
     const [row] = await session.query<Row>(
       `SELECT wal_status AS status, active AS "isActive", current_setting('max_slot_wal_keep_size') AS "limit",
