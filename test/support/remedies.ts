@@ -16,15 +16,25 @@ const postgresChecks: HealingTest = {
 const readings = (test: string): HealingTest => ({ file: 'test/support/readings-scenario.ts', test });
 const lostLog = (test: string): HealingTest => ({ file: 'test/scenario/never-incomplete.test.ts', test });
 
+/** Typed word for word: `npm run test:long`. */
+const typed = (test: string): HealingTest => ({ file: 'test/long/remedies.test.ts', test });
+
 export const healed: Readonly<Record<string, HealingTest>> = {
+  CONNECTOR_MISSING: typed('CONNECTOR_MISSING: is applied again'),
+  CONNECT_UNREACHABLE: typed('CONNECT_UNREACHABLE: the stack is brought up again'),
+  DATABASE_UNREACHABLE: typed('DATABASE_UNREACHABLE: the stack is brought up again'),
+  DEAD_LETTER_UNKNOWN: typed('DEAD_LETTER_UNKNOWN: lists what there is'),
   FORMATS_DIFFER: postgresChecks,
+  GENERATED_NOT_READ: typed('GENERATED_NOT_READ: the whole source is read again'),
   KEY_CHANGED: readings('a primary key that was changed and changed back'),
+  NO_SUCH_LOG: typed('NO_SUCH_LOG: names the logs there are'),
   PUBLICATION_OPERATIONS: postgresChecks,
   RESNAPSHOT_UNDER_WAY: readings('a reading that cannot succeed is refused with its reason, and nothing waits for it'),
   SNAPSHOT_UNFINISHED: readings('flows with a warning; apply compares keys'),
   SOURCE_LOG_LOST: lostLog('a replication slot that was dropped while Connect was down'),
   SOURCE_WENT_BACK: lostLog('a log that began again'),
   TABLE_NOT_READ: readings('a reading that cannot succeed is refused with its reason, and nothing waits for it'),
+  TARGET_MISMATCH: typed('TARGET_MISMATCH: its rights are given again'),
 };
 
 /** Hints that name a command which no test has run yet. */
@@ -35,7 +45,6 @@ export const open: readonly string[] = [
   'COLUMN_MISSING_IN_SOURCE',
   'CONNECTOR_FORGOT',
   'CONNECTOR_INVALID',
-  'CONNECTOR_MISSING',
   'CONNECTOR_NOT_RUNNING',
   'CONNECTOR_NOT_STOPPED',
   'CONNECTOR_ROW_UNREADABLE',
@@ -44,10 +53,7 @@ export const open: readonly string[] = [
   'CONNECTOR_TABLE_UNKNOWN',
   'CONNECTOR_TASK_FAILED',
   'CONNECT_UNAVAILABLE',
-  'CONNECT_UNREACHABLE',
   'DATABASE_KIND_CHANGED',
-  'DATABASE_UNREACHABLE',
-  'DEAD_LETTER_UNKNOWN',
   'DEMO_NOT_SETTLED',
   'DEPLOYMENT_MISSING',
   'ENVELOPE_REFUSED',
@@ -56,7 +62,6 @@ export const open: readonly string[] = [
   'LANE_NOT_READ',
   'LEDGER_REFUSED',
   'LOG_NOT_BY_ROW',
-  'NO_SUCH_LOG',
   'NULL_HIDDEN',
   'PARKED_FULL',
   'PLAN_STALE',
@@ -77,7 +82,6 @@ export const open: readonly string[] = [
   'TABLE_ADDED',
   'TABLE_NOT_CAPTURED',
   'TABLE_NOT_LISTED',
-  'TARGET_MISMATCH',
   'TOPICS_MISSING',
   'WAL_NOT_LOGICAL',
 ];
