@@ -9,7 +9,6 @@ import { notPinned } from '../../core/databases/postgres.ts';
 import { tablesLeftOutSql } from '../../core/databases/postgres-grants.ts';
 import type { DatabaseAccess, Deployment } from '../../core/deployment.ts';
 import { ConfigError } from '../../core/errors.ts';
-import { NEWEST_SIDE_TABLE } from '../../sinks/dialects/dialect.ts';
 import { dialects } from '../../sinks/dialects/index.ts';
 import { publicationName } from '../sources/checks/postgres/publication.ts';
 import type { System } from '../systems.ts';
@@ -124,17 +123,24 @@ async function script(file: URL): Promise<SqlScript> {
 }
 
 /**
- * Has set-up run to its end, and was its side schema this one? The newest of its tables tells; MariaDB runs set-up statement by
- * statement, so the last one is looked for too.
+ * Has set-up run to its end, and is every table of this side schema there? MariaDB runs set-up statement by statement, so the last one is
+ * looked for too.
  */
 async function isSetUp(admin: AdminConnection): Promise<boolean> {
-  const sql =
+  const text = dialects[admin.kind].sideSchemaSql();
+  const wanted = [...text.matchAll(/CREATE TABLE IF NOT EXISTS (seam\.\w+)/g)].map(([, table = '']) => table);
+  const there = await queryRows<{ name: string }>(
+    admin,
+    `SELECT concat(table_schema, '.', table_name) AS name FROM information_schema.tables WHERE table_schema = 'seam'`,
+  );
+  const names = new Set(there.map(({ name }) => name));
+  if (wanted.some((table) => !names.has(table))) return false;
+  const user =
     admin.kind === 'postgres'
-      ? `SELECT 1 FROM pg_roles WHERE rolname = '${SINK_USER}' AND to_regclass('${NEWEST_SIDE_TABLE}') IS NOT NULL`
+      ? `SELECT 1 FROM pg_roles WHERE rolname = '${SINK_USER}'`
       : `SELECT 1 FROM information_schema.user_privileges
-         JOIN information_schema.tables ON concat(table_schema, '.', table_name) = '${NEWEST_SIDE_TABLE}'
          WHERE privilege_type = 'BINLOG REPLAY' AND grantee LIKE '''${SINK_USER}''@%'`;
-  return (await queryRows(admin, sql)).length > 0;
+  return (await queryRows(admin, user)).length > 0;
 }
 
 /** Set-ups of an earlier version lack these settings, or some of them. */

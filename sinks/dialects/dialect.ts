@@ -122,9 +122,6 @@ export const SIDE_TABLES = {
 /** Replays that were carried out here. No sink needs it: where it is missing, only replays are refused. */
 export const REPLAY_TABLE = 'seam.replay';
 
-/** The last table of each side-schema.sql: where it is, all are. */
-export const NEWEST_SIDE_TABLE = 'seam.row_owner';
-
 export type Advance = {
   readonly key: readonly Values[];
   /** `position`, `hash` and `deleted` are among them. */

@@ -6,7 +6,12 @@ import { currentStackSettings } from '../../stack/settings.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-export type Printed = { readonly command: string; readonly exitCode: number; readonly text: string };
+export type Printed = {
+  readonly command: string;
+  readonly exitCode: number;
+  readonly text: string;
+  readonly standardOutput: string;
+};
 
 export type Desk = {
   readonly stateDirectory: string;
@@ -37,7 +42,7 @@ export function typed(desk: Desk, command: string, limitMs = 240_000): Promise<P
       },
       (error, stdout, stderr) => {
         const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 1;
-        resolve({ command, exitCode: code, text: `${stdout}${stderr}` });
+        resolve({ command, exitCode: code, text: `${stdout}${stderr}`, standardOutput: stdout });
       },
     );
   });

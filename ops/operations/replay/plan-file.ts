@@ -115,7 +115,7 @@ export async function readPlan(file: string): Promise<AnyPlan> {
       code: 'PLAN_UNREADABLE',
       message: `no plan can be read: ${(cause as Error).message}`,
       where: file,
-      hint: "make one, for example: seam replay plan --from 24h --reason 'rows lost'",
+      hint: 'make one; how a range is chosen: seam replay plan --help',
       cause,
     });
   }
