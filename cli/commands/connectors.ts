@@ -6,6 +6,7 @@ import { EXIT_CODES, formatError } from '../../core/errors.ts';
 import { type ConnectorView, connectorViews } from '../../ops/operations/connector-status.ts';
 import { applyConnectors, type ConnectorFile, planConnectors } from '../../ops/operations/connectors.ts';
 import { proveFirstSnapshot } from '../../ops/operations/first-snapshot-proof.ts';
+import { connectorName } from '../../ops/sources/look.ts';
 import { planRecovery, type RecoveryPlan, recover } from '../../ops/operations/recover.ts';
 import { rawTopic } from '../../processors/topics.ts';
 import { reportedConditions } from '../../ops/status/status.ts';
@@ -46,8 +47,7 @@ export function register(program: Command): void {
     .action(async (names: string[], options: Options) => {
       const deployment = await deploymentOf(options);
       const client = new ConnectClient(deployment.connect.url);
-      const plans = await planConnectors(deployment, connectorFiles(names));
-      for (const plan of plans) await client.restartFailed(plan.name);
+      for (const { system } of connectorFiles(names)) await client.restartFailed(connectorName(system));
     });
   withDeployment(connectors.command('recover'))
     .description(

@@ -10,8 +10,8 @@ import { HEALER, planResnapshot, type ResnapshotResult, readAndSweep } from '../
 import { sourceConnection } from '../operations/verify-deployment.ts';
 import { type ReadingLock, tryReadingLock } from '../resnapshot/reading-lock.ts';
 import { openRequest } from '../resnapshot/signals.ts';
-import { openSource } from '../resnapshot/source-session.ts';
 import { lookAt, rememberedOf } from '../sources/look.ts';
+import { withSource } from '../sources/with-source.ts';
 import { mappedTables, sourceSystem } from '../systems.ts';
 import { type Decision, decide, isHealedByReading, lossesByTable } from './decide.ts';
 import { loadHealNotes, storeHealNotes } from './notes.ts';
@@ -133,19 +133,6 @@ function tell(logger: Logger, system: string, { rows, swept }: ResnapshotResult)
     if (withheld === undefined) continue;
     const { code, message, hint } = withheld;
     logger.warn({ system, tables, code, reason: message, next: hint }, 'deletions were withheld');
-  }
-}
-
-async function withSource<T>(
-  deployment: Deployment,
-  system: string,
-  work: (session: Awaited<ReturnType<typeof openSource>>) => Promise<T>,
-): Promise<T> {
-  const session = await openSource(await sourceConnection(deployment, system));
-  try {
-    return await work(session);
-  } finally {
-    await session.close();
   }
 }
 

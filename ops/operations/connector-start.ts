@@ -16,10 +16,10 @@ import { openLog } from '../log.ts';
 import { type FirstSnapshot, firstSnapshot, withoutNotifications } from '../resnapshot/first-snapshot.ts';
 import { rawEnds } from '../resnapshot/raw-ends.ts';
 import { noteFirstSnapshot, type WholeRecord, wholeRecord } from '../resnapshot/read-whole.ts';
-import { openSource, type SourceSession } from '../resnapshot/source-session.ts';
+import type { SourceSession } from '../resnapshot/source-session.ts';
 import { sourceSystem } from '../systems.ts';
 import { type ConnectorPlan, epochOfConfig, whenAvailable } from './connectors.ts';
-import { sourceConnection } from './verify-deployment.ts';
+import { withSource } from '../sources/with-source.ts';
 
 const STOP_MS_MAX = 60_000;
 const POLL_MS = 250;
@@ -68,19 +68,6 @@ export async function storedRecord(deployment: Deployment, system: string): Prom
 
 function coverAllTables(deployment: Deployment, system: string, epoch: number): Promise<void> {
   return withSource(deployment, system, (session) => beginFirstSnapshot(deployment, session, system, epoch));
-}
-
-async function withSource<T>(
-  deployment: Deployment,
-  system: string,
-  work: (session: SourceSession) => Promise<T>,
-): Promise<T> {
-  const session = await openSource(await sourceConnection(deployment, system));
-  try {
-    return await work(session);
-  } finally {
-    await session.close();
-  }
 }
 
 /** The snapshot that begins now reads them all, or is not finished; whether it saw them all is looked at when it is. */

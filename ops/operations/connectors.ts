@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { ConnectClient, type ConnectorConfig, type ConnectorStatus } from '../../adapters/connect-client.ts';
 import { haltOf, placeOf, type Sighting } from '../../core/condition.ts';
 import { EPOCH_HEADER } from '../../core/debezium.ts';
+import type { SourceMapping } from '../../core/mapping.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import { ContractError, SeamError, TransientError } from '../../core/errors.ts';
 import { tellsOfReadings, withNotifications, withoutNotifications } from '../resnapshot/first-snapshot.ts';
@@ -16,7 +17,7 @@ import { lookAt, passedAtApply } from '../sources/look.ts';
 import { notChecked } from '../sources/not-checked.ts';
 import { systemNamed } from '../systems.ts';
 import { collide, withDerived, withUnicodeFields } from './connector-settings.ts';
-import { sourceConnection } from './verify-deployment.ts';
+import { withSource } from '../sources/with-source.ts';
 import { putConnector, storedRecord } from './connector-start.ts';
 
 export const SECRETS_PREFIX = '/run/seam/secrets';
@@ -64,7 +65,9 @@ export async function planConnectors(
       tells: tellsOfReadings(present ?? {}),
     };
     const mapping = systemNamed(system)?.source?.mapping;
-    const named = withDerived(await leavingGenerated(deployment, system, read.config, present), mapping, present);
+    const left =
+      mapping === undefined ? read.config : await leavingGenerated(deployment, mapping, read.config, present);
+    const named = withDerived(left, mapping, present);
     const wanted = { ...read, config: withOrigin(system, named, restart ?? kept) };
     const changes = difference(present ?? {}, wanted.config);
     const isStopped =
@@ -79,13 +82,12 @@ export async function planConnectors(
 /** A source that cannot be asked keeps what runs: a later look says that it does not answer. */
 async function leavingGenerated(
   deployment: Deployment,
-  system: string,
+  mapping: SourceMapping,
   config: ConnectorConfig,
   present: ConnectorConfig | null,
 ): Promise<ConnectorConfig> {
-  const mapping = systemNamed(system)?.source?.mapping;
   try {
-    return await withoutGenerated(await sourceConnection(deployment, system), mapping, config);
+    return await withSource(deployment, mapping.system, (session) => withoutGenerated(session, mapping, config));
   } catch (error) {
     if (!(error instanceof SeamError)) throw error;
     const kept = present?.[COLUMNS_LEFT_OUT];
@@ -135,7 +137,7 @@ export async function applyConnectors(
 
 /** Where two columns of a table would become one field, the connector could not start. */
 async function spelled(deployment: Deployment, { system, config }: ConnectorPlan): Promise<ConnectorConfig> {
-  const columns = await capturedColumns(await sourceConnection(deployment, system), config);
+  const columns = await withSource(deployment, system, (session) => capturedColumns(session, config));
   return [...columns.values()].some(collide) ? withUnicodeFields(config) : config;
 }
 

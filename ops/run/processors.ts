@@ -20,10 +20,9 @@ import { openLog } from '../log.ts';
 import { settleFirstSnapshots } from '../operations/first-snapshot-proof.ts';
 import { raiseRecordLimitsOf } from '../operations/topics.ts';
 import { accessOf, CAPTURE_USER } from '../operations/setup.ts';
-import { sourceConnection } from '../operations/verify-deployment.ts';
-import { type ReadingsAgain, readingsAgain } from '../resnapshot/read-whole.ts';
-import { openSource } from '../resnapshot/source-session.ts';
+import { readingsAgain } from '../resnapshot/read-whole.ts';
 import { type HaltedTable, TableReadings } from '../resnapshot/table-readings.ts';
+import { withSource } from '../sources/with-source.ts';
 import { watchSources } from '../sources/watch.ts';
 import { processorConditions } from '../status/worker-conditions.ts';
 import { systems } from '../systems.ts';
@@ -69,7 +68,7 @@ export async function startProcessors(
   const watch = watchSources(deployment, sources);
   await watch.ready();
   const readings = new TableReadings({
-    read: (system) => readingsOf(deployment, system),
+    read: (system) => withSource(deployment, system, readingsAgain),
     halted: () => haltedTables(running),
     clock: options.clock,
   });
@@ -95,15 +94,6 @@ export async function startProcessors(
     status: () => statusOf(running),
     stop: running.stop,
   };
-}
-
-async function readingsOf(deployment: Deployment, system: string): Promise<ReadingsAgain> {
-  const session = await openSource(await sourceConnection(deployment, system));
-  try {
-    return await readingsAgain(session);
-  } finally {
-    await session.close();
-  }
 }
 
 /** Tables whose raw topic has stopped, for whatever reason. */

@@ -6,10 +6,10 @@
 import type { ConnectorConfig } from '../../adapters/connect-client.ts';
 import type { SourceMapping } from '../../core/mapping.ts';
 
-import { openSource, type SourceSession } from '../resnapshot/source-session.ts';
-import type { ReadConnection } from '../verify/source-rows.ts';
+import type { SourceSession } from '../resnapshot/source-session.ts';
 import { columnsRead, nameIn } from './checks/columns.ts';
 import { isInList } from './checks/lists.ts';
+import { messageKey } from './checks/message-key.ts';
 
 export type GeneratedColumn = { readonly table: string; readonly column: string };
 
@@ -40,28 +40,19 @@ export async function generatedAndMapped(
 
 /** `column.exclude.list` with every generated column of a captured table that the mapping does not read. */
 export async function withoutGenerated(
-  connection: ReadConnection,
-  mapping: SourceMapping | undefined,
+  session: SourceSession,
+  mapping: SourceMapping,
   config: ConnectorConfig,
 ): Promise<ConnectorConfig> {
-  if (connection.kind !== 'postgres' || mapping === undefined) return config;
-  const session = await openSource(connection);
-  try {
-    const isCaptured = isInList(config['table.include.list']);
-    const keys = config['message.key.columns'] ?? '';
-    const left = (await generatedColumns(session)).filter(
-      (one) => isCaptured(one.table) && !isMapped(mapping, one) && !keys.includes(one.column),
-    );
-    if (left.length === 0) return config;
-    const own = config['column.exclude.list'];
-    const added = left.map(({ table, column }) => pattern(`${table}.${column}`));
-    return {
-      ...config,
-      'column.exclude.list': [...(own === undefined || own === '' ? [] : [own]), ...added].join(','),
-    };
-  } finally {
-    await session.close();
-  }
+  const isCaptured = isInList(config['table.include.list']);
+  const isKey = ({ table, column }: GeneratedColumn) => messageKey(config, table)?.includes(column) === true;
+  const left = (await generatedColumns(session)).filter(
+    (one) => isCaptured(one.table) && !isMapped(mapping, one) && !isKey(one),
+  );
+  if (left.length === 0) return config;
+  const own = config['column.exclude.list'];
+  const added = left.map(({ table, column }) => pattern(`${table}.${column}`));
+  return { ...config, 'column.exclude.list': [...(own === undefined || own === '' ? [] : [own]), ...added].join(',') };
 }
 
 function isMapped(mapping: SourceMapping, { table, column }: GeneratedColumn): boolean {

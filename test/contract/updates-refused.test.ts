@@ -6,7 +6,6 @@ import { generatedAndMapped, withoutGenerated } from '../../ops/sources/generate
 import { updatesRefused } from '../../ops/sources/checks/postgres/updates-refused.ts';
 import { text } from '../../core/converters.ts';
 import { from, type SourceMapping } from '../../core/mapping.ts';
-import type { ReadConnection } from '../../ops/verify/source-rows.ts';
 import { startDatabases, type TestDatabase, type TestDatabases } from '../support/databases.ts';
 
 let databases: TestDatabases;
@@ -23,7 +22,7 @@ CREATE TABLE lab.film (id integer PRIMARY KEY, minutes integer,
   unread integer GENERATED ALWAYS AS (minutes * 2) VIRTUAL);
 CREATE PUBLICATION seam_lab FOR TABLE lab.film;
 INSERT INTO lab.film VALUES (1, 120);`);
-  session = await openSource(connection());
+  session = await openSource({ kind: 'postgres', ...postgres.sink });
 }, 240_000);
 
 afterAll(async () => {
@@ -39,7 +38,6 @@ const source = (): CheckedSource => ({
   mapping: { system: 'lab', tables: {} },
   tables: ['lab.film'],
 });
-const connection = (): ReadConnection => ({ kind: 'postgres', ...postgres.sink });
 const texts = (findings: readonly Finding[]) => findings.map(({ text, next }) => `${text} | ${next}`);
 
 describe('a generated column', () => {
@@ -60,12 +58,16 @@ describe('a generated column', () => {
     const film = { key: { id: from('id', text) }, fields: { half: from('half', text) } };
     const mapping = { system: 'lab', tables: { 'lab.film': [film] } } as unknown as SourceMapping;
     const tables = { 'table.include.list': 'lab.film', 'column.exclude.list': 'lab.film.secret' };
-    expect(await withoutGenerated(connection(), mapping, tables)).toEqual({
+    expect(await withoutGenerated(session, mapping, tables)).toEqual({
       ...tables,
       'column.exclude.list': 'lab.film.secret,lab\\.film\\.hours,lab\\.film\\.unread',
     });
+    const keyed = { ...tables, 'message.key.columns': 'lab.film:unread,id' };
+    expect(await withoutGenerated(session, mapping, keyed)).toMatchObject({
+      'column.exclude.list': 'lab.film.secret,lab\\.film\\.hours',
+    });
     const others = { 'table.include.list': 'lab.other' };
-    expect(await withoutGenerated(connection(), mapping, others)).toEqual(others);
+    expect(await withoutGenerated(session, mapping, others)).toEqual(others);
     expect(await generatedAndMapped(session, mapping, ['lab.film'])).toEqual([{ table: 'lab.film', column: 'half' }]);
   });
 });

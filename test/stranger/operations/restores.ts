@@ -22,6 +22,14 @@ const busy = (random: Random, model: TableModel) => [
   model.insert(random),
 ];
 
+/** Work that the restore takes back, so the model does not know of it. */
+function undone(random: Random, model: TableModel): string[] {
+  const goBack = model.mark();
+  const work = busy(random, model);
+  goBack();
+  return work;
+}
+
 export const restores: readonly Operation[] = [
   {
     id: 'table restored from a copy',
@@ -29,9 +37,7 @@ export const restores: readonly Operation[] = [
     fits: isFree,
     make: (random, model, all) => {
       if (all.some(({ parent }) => parent === model)) return { actions: [] };
-      const goBack = model.mark();
-      const work = busy(random, model);
-      goBack();
+      const work = undone(random, model);
       return {
         actions: [
           sqlOn(model, copied(model), ...work),
@@ -70,9 +76,7 @@ export const restores: readonly Operation[] = [
     fits: (model) => isFree(model) && model.table.kind === 'mariadb',
     make: (random, model, all) => {
       if (all.some(({ parent }) => parent === model)) return { actions: [] };
-      const goBack = model.mark();
-      const work = busy(random, model);
-      goBack();
+      const work = undone(random, model);
       return {
         actions: [
           sqlOn(model, copied(model), ...work),

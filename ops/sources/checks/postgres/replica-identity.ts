@@ -2,6 +2,7 @@
  * A deletion tells the columns of the replica identity only. The others come as NULL, or as the default of their type: a deletion of id 7
  * then says that id 0 was deleted. So it must hold the raw key, and all that a canonical key is made of; it can be altered at any time.
  */
+import { messageKey } from '../message-key.ts';
 import { keyColumns, nameIn } from '../columns.ts';
 import type { CheckedSource, Finding, SourceCheck } from '../check.ts';
 import { byOwner, MAPPED_TABLES, readAgain, STORED_TABLES, wanted } from './captured.ts';
@@ -73,20 +74,7 @@ function identityText({ identity, told }: Row): string {
 
 /** An ignored deletion needs nothing, but a changed key is a deletion too. */
 function neededOf(source: CheckedSource, table: string, { columns, primary }: Row): string[] {
-  const raw = messageKey(source, table) ?? primary ?? [];
+  const raw = messageKey(source.config, table) ?? primary ?? [];
   const mapped = keyColumns(source, table).map((column) => nameIn(columns, column) ?? column);
   return [...new Set([...raw, ...mapped])].filter((column) => columns.includes(column));
-}
-
-/** `message.key.columns`: `<regular expression of the table>:<column>,<column>;…` */
-function messageKey({ config }: CheckedSource, table: string): string[] | undefined {
-  for (const entry of (config['message.key.columns'] ?? '').split(';')) {
-    const colon = entry.lastIndexOf(':');
-    if (colon < 0 || !new RegExp(`^(?:${entry.slice(0, colon).trim()})$`, 'i').test(table)) continue;
-    return entry
-      .slice(colon + 1)
-      .split(',')
-      .map((column) => column.trim());
-  }
-  return undefined;
 }
