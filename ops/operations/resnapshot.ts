@@ -176,7 +176,7 @@ export async function resnapshot(
   }
 }
 
-/** Whoever calls it has the source's reading lock. */
+/** The caller holds the source's reading lock. */
 export async function readAndSweep(
   deployment: Deployment,
   planned: ResnapshotPlan,

@@ -1,6 +1,6 @@
 /**
- * At most one reading of a source's tables at a time, whoever asks for it: the workers of any machine, or a person. The lock is one of
- * the source's own database and ends with its session, so it outlives nobody.
+ * One reading of a source's tables runs at a time. The workers of every machine and a person's commands take the same lock, which is in the
+ * source's own database. The lock ends with the session that holds it.
  *
  *   free ──taken──> held ──freed, or its holder died──> free
  *                    └── ended by `connectors recover`, which reads everything itself ──> lost: the reading is broken off
@@ -19,7 +19,7 @@ export type ReadingLock = {
 
 /** An idle session is ended by some servers after a minute, so it is asked more often than that. */
 const ASK_EVERY_MS = 2_000;
-/** After this time whoever lost the lock has broken off. */
+/** A reading that lost its lock has stopped after this time. */
 const LOST_MS_MAX = 5_000;
 const RETRY_MS = 1_000;
 const WAIT_MS_MAX = 3_600_000;
@@ -78,7 +78,7 @@ export async function awaitReadingLock(
   }
 }
 
-/** Whoever reads tables of this source breaks off. */
+/** Takes the lock from the reading that holds it. That reading stops. */
 export async function seizeReadingLock(
   connection: ReadConnection,
   system: string,

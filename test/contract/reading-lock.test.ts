@@ -1,6 +1,6 @@
 /**
  * Why: workers of several machines and a person may all want to read the same table again. On both kinds of database one of them gets the
- * lock, the next one gets it when the first has ended, however it ended, and `connectors recover` takes it from whoever has it.
+ * lock. The next one gets it when the first has ended or died. `connectors recover` takes the lock from its holder.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { awaitReadingLock, seizeReadingLock, tryReadingLock } from '../../ops/resnapshot/reading-lock.ts';

@@ -137,7 +137,7 @@ const diskFull: Row = {
 
 const SPACE_LOOKED_FOR_MS = 75_000;
 
-/** MariaDB looks for space once a minute, and was seen to wait on after it was there: then whoever runs it starts it again. */
+/** MariaDB looks for space once a minute. It was seen to wait although there was space again; the test then restarts the server. */
 async function goesOn({ chain, prove }: FaultContext, system: 'pos' | 'logistics'): Promise<void> {
   const sql = `SELECT COUNT(*) AS n FROM information_schema.processlist WHERE state LIKE 'Waiting for someone to free space%'`;
   try {

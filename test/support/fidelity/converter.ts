@@ -68,7 +68,7 @@ const GENERATED_CAPTURE: Capture = {
   },
 };
 
-/** PostgreSQL's log does not tell them: the rest is read by a first snapshot, the stream, and again beside the stream. */
+/** Reads the other columns three times: by the first snapshot, from the stream, and by an incremental snapshot beside the stream. */
 export async function readBesideGenerated(stack: StackDescription): Promise<Told[]> {
   const admin = adminOf(stack, 'postgres');
   await runAll(admin, [
