@@ -5,7 +5,7 @@
 import type { LogRecord, LogSlice } from '../core/ports.ts';
 import { type Claims, NOTHING_KNOWN, type RecordClaims, takesPlaceOf } from './claims.ts';
 import { keyIdOf } from './dead-letter.ts';
-import type { ParkedKeys } from './parked-keys.ts';
+import type { ParkedView } from './parked-keys.ts';
 import type { Stage, Transformed } from './stage.ts';
 
 export type Healed = {
@@ -18,7 +18,7 @@ export type Healed = {
 const NOTHING: Transformed = { outputs: [], rejected: [], counts: {} };
 
 /** The stage is asked again for as long as it refuses more records: it answers the same for the others. */
-export async function transformHealing(stage: Stage, parked: ParkedKeys, slice: LogSlice): Promise<Healed> {
+export async function transformHealing(stage: Stage, parked: ParkedView, slice: LogSlice): Promise<Healed> {
   const refused = new Set<LogRecord>();
   for (;;) {
     const walk = await walkKeys(stage, parked, slice, refused);
@@ -35,7 +35,7 @@ type Walk = Omit<Healed, 'transformed'>;
 
 async function walkKeys(
   stage: Stage,
-  parked: ParkedKeys,
+  parked: ParkedView,
   slice: LogSlice,
   refused: ReadonlySet<LogRecord>,
 ): Promise<Walk> {

@@ -10,11 +10,13 @@ export type ParkedChange =
   | { readonly kind: 'park'; readonly parked: Parked }
   | { readonly kind: 'release'; readonly place: Place };
 
-/** What is known while a slice is worked on: the committed state and the slice's own changes. */
+/** What is known while a slice is worked on: the committed state, and the changes of the transaction so far. */
 export interface ParkedView {
   at(place: Place): Parked | undefined;
   /** The record that others of this key wait behind. */
   oldest(topic: string, keyId: string | undefined): Parked | undefined;
+  /** Oldest first. */
+  ofKey(topic: string, keyId: string | undefined): readonly Parked[];
   count(topic: string): number;
 }
 
@@ -53,7 +55,6 @@ export class ParkedKeys implements ParkedView {
     return keyId === undefined ? undefined : this.#keys.get(keyName(topic, keyId))?.[0];
   }
 
-  /** Oldest first. */
   ofKey(topic: string, keyId: string | undefined): readonly Parked[] {
     return keyId === undefined ? [] : (this.#keys.get(keyName(topic, keyId)) ?? []);
   }
@@ -94,16 +95,20 @@ export class ParkedKeys implements ParkedView {
   }
 }
 
-/** The changes of one slice over the committed state, which stays as it is until they are committed. */
+/** The changes of one slice over what was known before it, which stays as it is until they are committed. */
 export class ParkedOverlay implements ParkedView {
   readonly changes: ParkedChange[] = [];
-  readonly #base: ParkedKeys;
+  readonly #base: ParkedView;
   readonly #added = new ParkedKeys();
   readonly #released = new Set<string>();
   readonly #growth = new Map<string, number>();
 
-  constructor(base: ParkedKeys) {
+  constructor(base: ParkedView, changes: readonly ParkedChange[] = []) {
     this.#base = base;
+    for (const change of changes) {
+      if (change.kind === 'park') this.park(change.parked);
+      else this.release(change.place);
+    }
   }
 
   park(parked: Parked): void {
@@ -129,7 +134,6 @@ export class ParkedOverlay implements ParkedView {
     return before.place.offset < added.place.offset ? before : added;
   }
 
-  /** Oldest first. */
   ofKey(topic: string, keyId: string | undefined): readonly Parked[] {
     const before = this.#base.ofKey(topic, keyId).filter(({ place }) => !this.#released.has(placeText(place)));
     return [...before, ...this.#added.ofKey(topic, keyId)].sort(byOffset);

@@ -10,7 +10,7 @@ import type { LogRecord, LogSlice, OutputRecord, TopicPartition } from '../core/
 import { NOTHING_KNOWN } from './claims.ts';
 import { deadLetter, KEY_PARKED, keyIdOf, landedLetter, type Parked, waitingLetter } from './dead-letter.ts';
 import { type Healed, transformHealing } from './heal-slice.ts';
-import type { ParkedChange, ParkedKeys } from './parked-keys.ts';
+import type { ParkedChange, ParkedView } from './parked-keys.ts';
 import { ParkedOverlay } from './parked-keys.ts';
 import type { Place } from './redrive.ts';
 import type { ProcessorSettings } from './settings.ts';
@@ -28,7 +28,7 @@ export type SliceDone = {
 
 export type SliceContext = {
   readonly stage: Stage;
-  readonly parked: ParkedKeys;
+  readonly parked: ParkedView;
   readonly settings: SliceSettings;
   readonly nowMs: number;
 };

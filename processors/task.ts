@@ -13,7 +13,7 @@ import type { Clock, Log, LogBatch, LogRecord, OutputRecord, TransactionalWriter
 import type { Counter } from './counter.ts';
 import { InputBuffer, type Slice } from './input-buffer.ts';
 import { workLane } from './lane-slice.ts';
-import { ParkedKeys } from './parked-keys.ts';
+import { ParkedKeys, ParkedOverlay, type ParkedView } from './parked-keys.ts';
 import type { ProcessorSettings } from './settings.ts';
 import { type SliceDone, workSlice } from './slice-work.ts';
 import { type CrashHooks, redriveTopic, type Stage } from './stage.ts';
@@ -139,9 +139,7 @@ export class Task {
   }
 
   async #step(): Promise<void> {
-    const slices = this.#gather();
-    const answers = await Promise.all(slices.map(([buffer, slice]) => this.#transform(buffer, slice)));
-    const done = answers.filter((answer) => answer !== undefined);
+    const done = await this.#work(this.#gather());
     if (done.length === 0 || this.#stopping.signal.aborted) return;
     await this.#commit(this.#transactionOf(done));
     for (const { worked } of done) this.parked.apply(worked.changes);
@@ -152,6 +150,24 @@ export class Task {
     }
     this.#goOnWhereRoom();
     await this.#parts.hooks.at('after-commit');
+  }
+
+  /**
+   * The lane goes first: what it asks for is older than what the topics bring of the same key, and they meet what it leaves set aside.
+   * Topics share no key, so they are worked on together.
+   */
+  async #work(slices: readonly [InputBuffer, Slice][]): Promise<Done[]> {
+    const lane = redriveTopic(this.#parts.stage.name);
+    const [ofLane, ofTopics] = [
+      slices.filter(([{ topic }]) => topic === lane),
+      slices.filter(([{ topic }]) => topic !== lane),
+    ];
+    const [first] = ofLane;
+    const asked = first === undefined ? undefined : await this.#transform(...first, this.parked);
+    const changes = asked?.worked.changes ?? [];
+    const parked = changes.length === 0 ? this.parked : new ParkedOverlay(this.parked, changes);
+    const answers = await Promise.all(ofTopics.map(([buffer, slice]) => this.#transform(buffer, slice, parked)));
+    return [asked, ...answers].filter((answer) => answer !== undefined);
   }
 
   #stopBuffer(buffer: InputBuffer, reason: SeamError): void {
@@ -189,9 +205,9 @@ export class Task {
   }
 
   /** undefined: nothing of this topic can be committed now. */
-  async #transform(buffer: InputBuffer, slice: Slice): Promise<Done | undefined> {
+  async #transform(buffer: InputBuffer, slice: Slice, parked: ParkedView): Promise<Done | undefined> {
     const { stage, clock, settings } = this.#parts;
-    const context = { stage, settings, parked: this.parked, nowMs: clock.nowMs() };
+    const context = { stage, settings, parked, nowMs: clock.nowMs() };
     try {
       const { topic, partition } = buffer;
       const work = topic === redriveTopic(stage.name) ? workLane : workSlice;

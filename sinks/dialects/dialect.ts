@@ -104,6 +104,7 @@ export type StatementName =
   | 'dueParked'
   | 'parkedCounts'
   | 'liveKeys'
+  | 'parkedKeys'
   | 'rowOwners'
   | 'pruneEcho'
   | 'checkConstraints';

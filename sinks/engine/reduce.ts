@@ -172,21 +172,25 @@ function holdBack(request: KeyRequest, { own, stale, fresh }: Sifted): HeldBack 
   };
 }
 
-/**
- * The oldest record that carries the whole row and is newer than everything bad of its key. Of what can't be read only the place is
- * known: that tells the order where one system writes the entity, in one partition.
- */
+/** The oldest record that carries the whole row and is newer than everything bad of its key. */
 function healerOf({ table, unreadable }: KeyRequest, fresh: readonly Candidate[]): Candidate | undefined {
   const lastLetter = fresh.findLastIndex(isDeadLetter);
   const newest = fresh[lastLetter]?.record.meta.position;
-  const isShared = table.entity.owner === 'shared';
   return fresh.find(
     (one, index) =>
       index > lastLetter &&
       one.record.meta.absent.length === 0 &&
       (newest === undefined || comparePositions(one.record.meta.position, newest) > 0) &&
-      unreadable.every(({ place }) => !isShared && isBeforeInPartition(place, one.place)),
+      unreadable.every(({ place }) => isInLogOrder(table, one) && isBeforeInPartition(place, one.place)),
   );
+}
+
+/**
+ * Of a record that can't be read only the place is known. The log's order is the source's order only for rows of one table: another
+ * table's records, another system's and a truncation come by a raw partition of their own, and may be late.
+ */
+function isInLogOrder({ entity }: CompiledTable, { record: { meta } }: Candidate): boolean {
+  return entity.owner !== 'shared' && meta.table === undefined && meta.operation !== 't';
 }
 
 function isBeforeInPartition(left: Place, right: Place): boolean {

@@ -98,8 +98,9 @@ async function truncationsOf(context: TransactionContext, items: readonly Item[]
 }
 
 /**
- * A truncation deletes every key that the ledger knows, that is older and that its table said last. It arrives in every partition, and each time the
- * ledger is gone through again: a key written between two arrivals, by a worker that had not met it yet, goes then.
+ * A truncation deletes every key that the ledger knows, that is older and that its table said last, and what is set aside of keys
+ * without a row. It arrives in every partition, and each time the ledger is gone through again: a key written between two
+ * arrivals, by a worker that had not met it yet, goes then.
  */
 async function writeTruncations(context: TransactionContext, truncations: readonly Candidate[]): Promise<Written> {
   const written: Written[] = [];
@@ -114,8 +115,25 @@ async function writeTruncations(context: TransactionContext, truncations: readon
       written.push(await takeKeys(context, candidate, rows));
       after = last[0] as string;
     }
+    written.push(await passParked(context, candidate));
   }
   return joined(written);
+}
+
+/** Records set aside before the truncation are of a row that is gone: they are stale, like those that arrive late. */
+async function passParked(context: TransactionContext, { record }: Candidate): Promise<Written> {
+  const { entity, key: truncation, meta } = record;
+  const written: Written[] = [];
+  for (let after = ''; ; ) {
+    const keys = (await context.session.run('parkedKeys', [entity, after, context.keysMax])).map(
+      ([key]) => key as string,
+    );
+    const last = keys.at(-1);
+    if (last === undefined) return joined(written);
+    const requests = keys.filter((key) => !isTruncation(key)).map((key) => ({ entity, key, candidates: [] }));
+    written.push(await writeKeys(context, requests, [], { entity, key: truncation, position: meta.position }));
+    after = last;
+  }
 }
 
 /** `rows`: of the ledger, as `liveKeys` answers them. */

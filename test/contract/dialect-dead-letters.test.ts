@@ -230,6 +230,16 @@ function healsByItself(shop: Shop): void {
     expect(await suite.rows('SELECT descr FROM shop.item')).toEqual([{ descr: 'after' }]);
   });
 
+  it('is left alone by the record of another table, which may come late: where it can’t be read its own position is unknown', async () => {
+    const bench = await suite.start([item]);
+    const of = (table: string, description: string, at: number) => product({ description }, { at, table });
+    await suite.write(bench, of('new', 'before', 1));
+    bench.log.appendUnreadable('product', '1');
+    await suite.write(bench, of('old', 'late', 2));
+    expect((await shop.states()).map((state) => state.split(' ')[0])).toEqual(['refused', 'behind']);
+    expect(await suite.rows('SELECT descr FROM shop.item')).toEqual([{ descr: 'before' }]);
+  });
+
   it('is left alone by a newer one that lacks fields', async () => {
     const bench = await suite.start([item]);
     await suite.write(bench, product({ description: 'good', specification: 's1' }, { at: 1 }));

@@ -67,6 +67,15 @@ function liveKeys(ledger: readonly Row[], [entity, position, after, limit]: read
   return rows.slice(0, Number(limit)).map((row) => [row.key ?? null, row.position ?? null, row.source_table ?? null]);
 }
 
+function parkedKeys(parked: readonly Row[], [entity, after, limit]: readonly SqlValue[]): SqlValue[][] {
+  const keys = parked.filter((row) => row.entity === entity).map(({ key }) => key as string);
+  return [...new Set(keys)]
+    .filter((key) => key > String(after))
+    .sort()
+    .slice(0, Number(limit))
+    .map((key) => [key]);
+}
+
 /** `values` of the columns of `match`, in their order. */
 export function isAsAsked({ index, values }: FoundRow, match: readonly Values[]): boolean {
   return match.every((one, place) => one.values[index] === values[place]);
@@ -89,6 +98,8 @@ export function answerOf(
     }
     case 'liveKeys':
       return liveKeys(rowsOf('seam.applied'), parameters);
+    case 'parkedKeys':
+      return parkedKeys(rowsOf('seam.parked'), parameters);
     case 'rowOwners':
       return rowsOf('seam.row_owner').some(({ entity }) => entity === parameters[0]) ? [[1]] : [];
     case 'pruneEcho':

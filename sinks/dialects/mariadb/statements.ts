@@ -32,6 +32,10 @@ SELECT \`key\`, \`position\`, source_table FROM seam.applied
 WHERE entity = ? AND NOT deleted AND \`position\` < ? AND \`key\` > ?
 ORDER BY \`key\` LIMIT ?`,
 
+  // entity, after this key, rows at most → keys of the entity of which something is set aside
+  parkedKeys: `
+SELECT DISTINCT \`key\` FROM seam.parked WHERE entity = ? AND \`key\` > ? ORDER BY \`key\` LIMIT ?`,
+
   // entity → a line if rows of it are owned by keys that they don't name
   rowOwners: `
 SELECT 1 FROM seam.row_owner WHERE entity = ? LIMIT 1`,

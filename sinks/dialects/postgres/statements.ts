@@ -33,6 +33,10 @@ SELECT key, position, source_table FROM seam.applied
 WHERE entity = $1 AND key > $3 AND NOT deleted AND position < $2
 ORDER BY key LIMIT $4`,
 
+  // entity, after this key, rows at most → keys of the entity of which something is set aside
+  parkedKeys: `
+SELECT DISTINCT key FROM seam.parked WHERE entity = $1 AND key > $2 ORDER BY key LIMIT $3`,
+
   // entity → a line if rows of it are owned by keys that they don't name
   rowOwners: `
 SELECT 1 FROM seam.row_owner WHERE entity = $1 LIMIT 1`,
