@@ -144,18 +144,8 @@ function holdBack(request: KeyRequest, { own, stale, fresh }: Sifted): HeldBack 
   if (laterRecords === 'take-over') return { own, stale, fresh, waiting: [], passed: [] };
   const letters = fresh.filter(isDeadLetter);
   if (letters.length === 0 && unreadable.length === 0) return { own, stale, fresh, waiting: [], passed: [] };
-  const healer = laterRecords === 'heal' ? healerOf(request, fresh) : undefined;
-  if (healer !== undefined) {
-    const at = fresh.indexOf(healer);
-    const isBetween = (one: Candidate, index: number) => index < at && isBehindBad(one, letters, unreadable);
-    return {
-      own,
-      stale: [...stale, ...fresh.filter(isBetween)],
-      fresh: fresh.filter((one, index) => !isBetween(one, index)),
-      waiting: [],
-      passed: unreadable,
-    };
-  }
+  const healed = laterRecords === 'heal' ? heal(request, { own, stale, fresh }) : undefined;
+  if (healed !== undefined) return healed;
   const arrived = fresh.filter(({ parked }) => parked === undefined);
   const replaced = letters.filter((letter) => arrived.some((one) => isSameChange(letter, one)));
   const barrier = letters.find((letter) => !replaced.includes(letter))?.record.meta.position;
@@ -172,17 +162,45 @@ function holdBack(request: KeyRequest, { own, stale, fresh }: Sifted): HeldBack 
   };
 }
 
-/** The oldest record that carries the whole row and is newer than everything bad of its key. */
-function healerOf({ table, unreadable }: KeyRequest, fresh: readonly Candidate[]): Candidate | undefined {
+/**
+ * The oldest sound record that carries the whole row and is newer than everything bad of its key takes the place of that, and of what waited
+ * behind it. Where all of them are refused, what waited is still needed: it waits on.
+ */
+function heal(request: KeyRequest, { own, stale, fresh }: Sifted): HeldBack | undefined {
+  const { unreadable } = request;
+  const healers = healersOf(request, fresh);
+  const [first] = healers;
+  if (first === undefined) return undefined;
+  const sound = healers.find((one) => isSound(request, fresh, one));
+  const at = fresh.indexOf(sound ?? first);
+  const letters = fresh.filter(isDeadLetter);
+  const isBetween = (one: Candidate, index: number) => index < at && isBehindBad(one, letters, unreadable);
+  const between = fresh.filter(isBetween);
+  if (sound === undefined && between.length > 0) return undefined;
+  const rest = fresh.filter((one, index) => !isBetween(one, index));
+  return { own, stale: [...stale, ...between], fresh: rest, waiting: [], passed: unreadable };
+}
+
+function healersOf({ table, unreadable }: KeyRequest, fresh: readonly Candidate[]): readonly Candidate[] {
   const lastLetter = fresh.findLastIndex(isDeadLetter);
   const newest = fresh[lastLetter]?.record.meta.position;
-  return fresh.find(
+  return fresh.filter(
     (one, index) =>
       index > lastLetter &&
       one.record.meta.absent.length === 0 &&
       (newest === undefined || comparePositions(one.record.meta.position, newest) > 0) &&
       unreadable.every(({ place }) => isInLogOrder(table, one) && isBeforeInPartition(place, one.place)),
   );
+}
+
+function isSound(request: KeyRequest, fresh: readonly Candidate[], one: Candidate): boolean {
+  try {
+    evaluateCandidate(request, fresh, fresh.indexOf(one));
+    return true;
+  } catch (error) {
+    if (error instanceof Refusal) return false;
+    throw error;
+  }
 }
 
 /**
