@@ -11,8 +11,8 @@ import { type Day, runDay } from '../../demo/day.ts';
 import type { DayReport } from '../../demo/report.ts';
 import { stopStack } from '../../stack/stack.ts';
 
-const TRADE_SECONDS = 45;
-const CALM_MS = 8_000;
+const TRADE_SECONDS = 30;
+const CALM_MS = 6_000;
 
 let stateDirectory: string;
 let report: DayReport;

@@ -174,6 +174,17 @@ export const cases: readonly CheckCase[] = [
     finds: { id: 'REPLICA_IDENTITY_LACKS_KEY', text: 'would not tell code' },
   },
   {
+    it: 'no key, beside a generated column that keeps the whole row from being the identity',
+    table: 'lab.keyless',
+    given: `CREATE TABLE lab.keyless (id int, body text, twice int GENERATED ALWAYS AS (id * 2) VIRTUAL);
+      CREATE UNIQUE INDEX keyless_id ON lab.keyless (id); ALTER TABLE lab.keyless ALTER COLUMN id SET NOT NULL;
+      ALTER TABLE lab.keyless REPLICA IDENTITY USING INDEX keyless_id; ALTER PUBLICATION seam_lab ADD TABLE lab.keyless;`,
+    mapped: { key: ['id'] },
+    when: 'ALTER TABLE lab.keyless REPLICA IDENTITY DEFAULT',
+    finds: { id: 'REPLICA_IDENTITY_LACKS_KEY', text: 'the primary key, and it has none that counts' },
+    heals: 'ALTER TABLE lab.keyless REPLICA IDENTITY USING INDEX keyless_id',
+  },
+  {
     it: 'one partition with another replica identity',
     table: 'lab.leafid',
     given: partitioned('leafid'),

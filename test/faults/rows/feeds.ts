@@ -198,7 +198,6 @@ async function rewind(chain: FaultChain, target: Target, records: number | null)
 
 const outOfOrder: Row = {
   id: 'F20',
-  isShort: true,
   title: 'versions out of order',
   does: "Four versions of one price are fed as 3, 2, 4, 1, with everything else of their partition, and the processors never see them in the source's order.",
   proof: 'the raw records are read back in that order; the final price is version 4',
@@ -284,7 +283,6 @@ function shuffled(records: readonly Placed[]): Placed[] {
 
 const replay: Row = {
   id: 'F21',
-  isShort: true,
   title: 'replay while everybody works',
   does: 'A sink reads everything again from the beginning of the log under writes, and is killed on the way. An operator replays the last minutes of another target by command; the command is killed, and run again.',
   proof:

@@ -68,7 +68,6 @@ const processorKilled: Row = {
 
 const zombieSink: Row = {
   id: 'F6',
-  isShort: true,
   title: 'sink frozen beyond its session, then back',
   does: 'SIGSTOP for longer than the session while another worker takes over, then SIGCONT; then an event loop that stands still before its transaction.',
   proof:

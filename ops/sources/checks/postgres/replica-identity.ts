@@ -16,6 +16,8 @@ type Row = {
   readonly columns: readonly string[];
   readonly told: readonly string[] | null;
   readonly primary: readonly string[] | null;
+  /** A generated column that is not published: with it FULL would stop the owner's own updates (UPDATES_REFUSED). */
+  readonly unpublished: string | null;
 };
 
 const NAMES: Readonly<Record<string, string>> = { d: 'the primary key', i: 'an index', n: 'NOTHING' };
@@ -37,12 +39,18 @@ export const replicaIdentity: SourceCheck = {
               (SELECT json_agg(a.attname) FROM pg_attribute a
                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
               ${columnsOf('c.oid', 'i.indisprimary')} AS "primary",
+              (SELECT min(a.attname) FROM pg_attribute a
+                WHERE a.attrelid = c.oid AND a.attgenerated <> '' AND NOT a.attisdropped
+                  AND current_setting('server_version_num')::int >= 180000
+                  AND NOT EXISTS (SELECT 1 FROM pg_publication_tables p
+                                   WHERE p.pubname = ? AND p.schemaname || '.' || p.tablename = w.name
+                                     AND a.attname = ANY (p.attnames))) AS unpublished,
               CASE stored.relreplident
                 WHEN 'd' THEN ${columnsOf('stored.oid', 'i.indisprimary AND i.indimmediate')}
                 WHEN 'i' THEN ${columnsOf('stored.oid', 'i.indisreplident')} END AS told
          FROM ${MAPPED_TABLES} ${STORED_TABLES}
         WHERE stored.relkind IN ('r', 'p') AND stored.relreplident <> 'f'`,
-      [wanted(source)],
+      [source.config['publication.name'] ?? '', wanted(source)],
     );
     const byTable = Map.groupBy(rows, ({ table }) => table);
     return [...byTable].flatMap(([table, parts]) => findings(source, table, parts));
@@ -58,11 +66,20 @@ function findings(source: CheckedSource, table: string, parts: readonly Row[]): 
   const places = first.place + (short.length > 1 ? ` and ${short.length - 1} more` : '');
   const text = `a deletion in ${table} would not tell ${lacking.join(', ')}: the replica identity of ${places} is ${identityText(first)}`;
   const isPrimaryEnough = needed.every((column) => first.primary?.includes(column)) && first.identity !== 'd';
+  const { unpublished } = first;
+  if (!isPrimaryEnough && unpublished !== null)
+    return [{ table, text, next: byIndex(first.place, needed, unpublished) }];
   const statements = short
     .slice(0, STATEMENTS_MAX)
     .map(({ place }) => `ALTER TABLE ${place} REPLICA IDENTITY ${isPrimaryEnough ? 'DEFAULT' : 'FULL'}`);
   if (short.length > STATEMENTS_MAX) statements.push(`and so on for ${short.length - STATEMENTS_MAX} more partitions`);
   return [{ table, text, next: `${byOwner(...statements)}; then: ${readAgain(source.system, table)}` }];
+}
+
+function byIndex(place: string, needed: readonly string[], unpublished: string): string {
+  const columns = needed.map((column) => `"${column}"`).join(', ');
+  const index = `a unique index of NOT NULL columns over ${columns}, and ALTER TABLE ${place} REPLICA IDENTITY USING INDEX …`;
+  return `the table's owner gives it ${index}; REPLICA IDENTITY FULL would stop updates of it, since the generated column "${unpublished}" is not published`;
 }
 
 function identityText({ identity, told }: Row): string {
