@@ -11,13 +11,12 @@ import type { Log, LogAdmin } from '../../core/ports.ts';
 import { firstSnapshot } from '../resnapshot/first-snapshot.ts';
 import { rawEndsBy } from '../resnapshot/raw-ends.ts';
 import { connectorName, lookAt, rememberedOf } from '../sources/look.ts';
-import { taskFailed, whenAvailable } from './connectors.ts';
+import { whenAvailable } from './connectors.ts';
+import { failedTaskOf } from './failed-task.ts';
 
 const POLL_MS = 500;
 const TELL_EVERY_MS = 10_000;
 const CHECK_EVERY_MS = 10_000;
-/** A task that fails is started again by `seam run connectors`: only one that stays so is the end. */
-const FAILED_MS_MAX = 20_000;
 /** Without a record for so long the connector is asked about, whatever it is doing. */
 const SILENCE_MS_MAX = 120_000;
 
@@ -41,10 +40,11 @@ export class FirstSnapshotWait {
   readonly #parts: FirstSnapshotParts;
   /** Ends of the raw topics before the first record. */
   #before: ReadonlyMap<string, bigint> = new Map();
-  #failedSinceMs: number | undefined;
+  readonly #refuseFailed: () => Promise<void>;
 
   constructor(parts: FirstSnapshotParts) {
     this.#parts = parts;
+    this.#refuseFailed = failedTaskOf(parts.client, parts.system);
   }
 
   /** Before the connector starts. */
@@ -82,19 +82,6 @@ export class FirstSnapshotWait {
     }
     for (const [table, count] of Object.entries(rows)) report({ kind: 'table', table, rows: count });
     return rows;
-  }
-
-  async #refuseFailed(): Promise<void> {
-    const { client, system } = this.#parts;
-    const name = connectorName(system);
-    const status = await whenAvailable(() => client.status(name));
-    const failed = status?.tasks.find(({ state }) => state === 'FAILED');
-    if (failed === undefined) {
-      this.#failedSinceMs = undefined;
-      return;
-    }
-    this.#failedSinceMs ??= Date.now();
-    if (Date.now() - this.#failedSinceMs > FAILED_MS_MAX) throw taskFailed(name, failed.trace);
   }
 
   async #isFinished(): Promise<boolean> {

@@ -26,6 +26,7 @@ import { beginReading } from '../sources/whole-reading.ts';
 import { mappedTables, sourceSystem } from '../systems.ts';
 import { stopConnector } from './connector-start.ts';
 import { waitUntilRunning, whenAvailable } from './connectors.ts';
+import { readingStopped } from './failed-task.ts';
 import { type SweptEntity, sweepTables, tablesSweptWhole } from './sweep-tables.ts';
 import { sourceConnection } from './verify-deployment.ts';
 
@@ -285,7 +286,8 @@ async function noteRead(
 export function watchOf(deployment: Deployment, system: string, signal: AbortSignal): Watch {
   const log = openLog(deployment, 'seam-resnapshot', createLogger('error'));
   const registry = new Registry({ url: deployment.registry.url }, systemClock);
-  return { log, registry, clock: systemClock, system, signal };
+  const refuse = readingStopped(new ConnectClient(deployment.connect.url), system);
+  return { log, registry, clock: systemClock, system, refuse, signal };
 }
 
 // ---- what there is ---------------------------------------------------------------------------------------------------

@@ -18,6 +18,8 @@ export type Watch = {
   readonly registry: Registry;
   readonly clock: Clock;
   readonly system: string;
+  /** Rejects when the connector has stopped, with the reason: asked while nothing comes. */
+  readonly refuse: () => Promise<void>;
   readonly signal: AbortSignal;
 };
 
@@ -32,6 +34,8 @@ export type Mark = Pick<ChangeEvent, 'position' | 'orderTimeUs'>;
 
 const SILENCE_MS_MAX = 120_000;
 const LOOK_EVERY_MS = 500;
+/** While nothing comes, the connector itself is asked after so long, and again each time. */
+const ASK_EVERY_MS = 3_000;
 
 export async function endOf(log: Log, topic: string): Promise<bigint> {
   const admin = await log.admin();
@@ -102,7 +106,7 @@ function notificationReader(registry: Registry): (record: LogRecord) => Notifica
 
 /** Rejects when nothing at all came for two minutes: a connector that runs would have said something. */
 async function follow<T>(
-  { log, registry, clock, system, signal }: Watch,
+  { log, registry, clock, system, refuse, signal }: Watch,
   topic: string,
   from: bigint,
   read: (record: LogRecord) => T | undefined,
@@ -130,9 +134,13 @@ async function follow<T>(
   signal.addEventListener('abort', interrupt, { once: true });
   if (signal.aborted) interrupt();
   const watching = (async () => {
-    while (!over.signal.aborted) {
+    for (let askedMs = lastMs; !over.signal.aborted; ) {
       await clock.pause(LOOK_EVERY_MS, over.signal);
-      if (clock.elapsedMs() - lastMs > SILENCE_MS_MAX) found.reject(silent(system, topic));
+      const nowMs = clock.elapsedMs();
+      if (nowMs - lastMs > SILENCE_MS_MAX) found.reject(silent(system, topic));
+      if (over.signal.aborted || nowMs - Math.max(askedMs, lastMs) < ASK_EVERY_MS) continue;
+      await refuse().catch(found.reject);
+      askedMs = nowMs;
     }
   })();
   try {
