@@ -231,8 +231,11 @@ export async function whenAvailable<T>(call: () => Promise<T>): Promise<T> {
 
 async function readConnector(file: URL, deployment: Deployment): Promise<{ name: string; config: ConnectorConfig }> {
   const text = (await readFile(file, 'utf8'))
-    .replaceAll(`\${dir:${SECRETS_PREFIX}`, `\${dir:${deployment.connect.secretsDirectory}`)
-    .replaceAll(BOOTSTRAP_PLACEHOLDER, deployment.kafka.connectBootstrapServers ?? deployment.kafka.bootstrapServers);
+    .replaceAll(`\${dir:${SECRETS_PREFIX}`, () => `\${dir:${deployment.connect.secretsDirectory}`)
+    .replaceAll(
+      BOOTSTRAP_PLACEHOLDER,
+      () => deployment.kafka.connectBootstrapServers ?? deployment.kafka.bootstrapServers,
+    );
   return JSON.parse(text) as { name: string; config: ConnectorConfig };
 }
 

@@ -58,7 +58,7 @@ export async function readSource(table: TablePlan, names: Names, session: Sessio
   const keys = columns.filter(({ isKey }) => isKey);
   const others = columns.filter(({ isKey }) => !isKey);
   const text = (column: { name: string; type: string }) =>
-    typeNamed(kind, column.type).text.replaceAll('?', quoted(kind, column.name));
+    typeNamed(kind, column.type).text.replaceAll('?', () => quoted(kind, column.name));
   const sql = `SELECT ${[...keys, ...others].map(text).join(', ')} FROM ${named(placed(kind, table.name), names)}`;
   const rows: Rows = new Map();
   const doubles = others.map(({ type }) => typeNamed(kind, type).target === 'double');
@@ -81,7 +81,7 @@ export async function readTarget(table: TablePlan, names: Names, session: Sessio
   const meaning = (type: string, isKey: boolean) =>
     table.tag !== '' && isKey ? 'text' : typeNamed(table.kind, type).target;
   const text = (name: string | undefined, type: string, isKey: boolean) =>
-    TARGETS[target.kind][meaning(type, isKey)].text.replaceAll('?', quoted(target.kind, name ?? ''));
+    TARGETS[target.kind][meaning(type, isKey)].text.replaceAll('?', () => quoted(target.kind, name ?? ''));
   const selected = [
     ...keys.map(({ type }, place) => text(target.keyColumns[place], type, true)),
     ...others.map(({ type }, place) => text(target.columns[place], type, false)),

@@ -71,7 +71,8 @@ async function heal(round: RunningRound, loud: readonly TablePlan[]): Promise<vo
       if (own.length > 0) heard.set(table.id, textOf(own));
       return own;
     });
-    await follow(round, relevant, tried);
+    // a person does again what stands there again: what was in its way may be gone
+    for (const command of await follow(round, relevant)) tried.add(command);
     round.known = new Set();
     left = unequalIn(round, await round.rest(SETTLE_MS_MAX, SETTLE_MS_MAX / 4)).filter(({ id }) => ids.has(id));
   }
@@ -86,9 +87,9 @@ async function heal(round: RunningRound, loud: readonly TablePlan[]): Promise<vo
 }
 
 /** What a command answers when it refuses is followed too. */
-async function follow(round: RunningRound, texts: readonly { text: string }[], tried: Set<string>): Promise<void> {
-  const statements = ownersStatementsIn(texts).filter((statement) => !tried.has(statement));
-  for (const statement of statements) tried.add(statement);
+async function follow(round: RunningRound, texts: readonly { text: string }[]): Promise<ReadonlySet<string>> {
+  const statements = ownersStatementsIn(texts);
+  const tried = new Set(statements);
   await round.act({ do: 'sql', on: 'postgres', sql: statements });
   const open = commandsIn(texts);
   for (let args = open.shift(); args !== undefined; args = open.shift()) {
@@ -100,6 +101,7 @@ async function follow(round: RunningRound, texts: readonly { text: string }[], t
     const { complaint } = args[0] === 'run' ? { complaint: '' } : await round.command(agreed(args));
     open.push(...commandsIn([{ text: complaint }]));
   }
+  return tried;
 }
 
 const textOf = (said: readonly Said[]) =>
