@@ -48,6 +48,8 @@ export type ColumnShape = {
   readonly hasDefault: boolean;
   /** The type as the dialect's own SQL needs it. */
   readonly sqlType: string;
+  /** PostgreSQL has no arrays of arrays: a set of these goes in as texts. */
+  readonly isArray?: boolean;
   /** Text compares by its bytes under this collation; undefined where `=` already does. */
   readonly binaryCollation: string | undefined;
   /** Characters of a text or bytes at most, where the type says so. */

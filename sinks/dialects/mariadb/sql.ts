@@ -160,12 +160,16 @@ function storedText({ name, kind }: ColumnShape): string {
   return kind === 'bytes' ? `CONVERT(LOWER(HEX(${column})) USING utf8mb4)` : `CONVERT(${column} USING utf8mb4)`;
 }
 
+/** Types that MariaDB has as plugins: JSON_TABLE does not parse their names. */
+const PLUGIN_TYPE = /^(uuid|inet4|inet6)$/i;
+
 function askedType({ kind, sqlType }: ColumnShape): string {
-  return kind === 'bytes' ? 'VARCHAR(4000) CHARACTER SET ascii' : sqlType;
+  return kind === 'bytes' || PLUGIN_TYPE.test(sqlType) ? 'VARCHAR(4000) CHARACTER SET ascii' : sqlType;
 }
 
-function askedValue({ kind }: ColumnShape, index: number): string {
-  return kind === 'bytes' ? `UNHEX(u.c${index})` : `u.c${index}`;
+function askedValue({ kind, sqlType }: ColumnShape, index: number): string {
+  if (kind === 'bytes') return `UNHEX(u.c${index})`;
+  return PLUGIN_TYPE.test(sqlType) ? `CAST(u.c${index} AS ${sqlType})` : `u.c${index}`;
 }
 
 /** JSON has no 64-bit integers and no bytes: both travel as text. */

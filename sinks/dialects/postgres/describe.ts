@@ -5,7 +5,7 @@ export const COLUMNS_SQL = `
 SELECT u.row::int4, a.attname::text, quote_ident(tn.nspname) || '.' || quote_ident(ty.typname),
        coalesce(base.typname, ty.typname)::text, CASE WHEN ty.typtype = 'd' THEN ty.typtypmod ELSE a.atttypmod END,
        a.attnotnull, a.atthasdef OR a.attidentity <> '',
-       coalesce(NOT co.collisdeterministic, false)
+       coalesce(NOT co.collisdeterministic, false), ty.typarray = 0
 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS u(schema_name, table_name, row)
 JOIN pg_namespace n ON n.nspname = u.schema_name
 JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = u.table_name AND c.relkind IN ('r', 'p', 'v')
@@ -58,7 +58,7 @@ FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS u(schema_name, table_name
 JOIN pg_namespace n ON n.nspname = u.schema_name
 JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = u.table_name AND c.relkind IN ('r', 'p', 'v')`;
 
-export type ColumnRow = readonly [number, string, string, string, number, boolean, boolean, boolean];
+export type ColumnRow = readonly [number, string, string, string, number, boolean, boolean, boolean, boolean];
 export type TableRow = readonly [number, boolean, boolean, boolean, boolean, string, string, string];
 
 export function tableShape(table: string, row: TableRow, columnRows: readonly ColumnRow[]): TableShape {
@@ -113,7 +113,7 @@ const COMPARED_AS_TEXT = new Set([
 const KEPT_AS_SENT = new Set(['text', 'varchar', 'bytea']);
 
 function columnShape(row: ColumnRow): ColumnShape {
-  const [, name, sqlType, baseType, typeModifier, isNotNull, hasDefault, isNondeterministic] = row;
+  const [, name, sqlType, baseType, typeModifier, isNotNull, hasDefault, isNondeterministic, isArray] = row;
   return {
     name,
     kind: KINDS[baseType] ?? 'other',
@@ -121,6 +121,7 @@ function columnShape(row: ColumnRow): ColumnShape {
     nullable: !isNotNull,
     hasDefault,
     sqlType,
+    isArray,
     binaryCollation: isNondeterministic || COMPARED_AS_TEXT.has(baseType) ? 'C' : undefined,
     lengthMax: LENGTH_TYPES.has(baseType) && typeModifier >= 4 ? typeModifier - 4 : undefined,
     tellsTextsApart: !isNondeterministic && KEPT_AS_SENT.has(baseType),

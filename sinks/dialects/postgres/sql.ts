@@ -17,9 +17,18 @@ export function columnOf(shape: TableShape, column: string): ColumnShape {
  * The row's columns are named c0, c1, …: names of the table would be ambiguous. Each array is wrapped in a SELECT, so that
  * the planner can't count its elements: it then takes the index, where a count of 2,000 makes it scan a table of 100,000.
  */
-function rows(shape: TableShape, values: readonly Values[]): string {
-  const arrays = values.map((one, index) => `(SELECT $${index + 1}::${columnOf(shape, one.column).sqlType}[])`);
-  return `unnest(${arrays.join(', ')})`;
+function rows(shape: TableShape, values: readonly Values[], isNumbered = false): string {
+  const columns = values.map(({ column }) => columnOf(shape, column));
+  const arrays = columns.map(
+    ({ isArray, sqlType }, index) => `(SELECT $${index + 1}::${isArray ? 'text' : sqlType}[])`,
+  );
+  const row = isNumbered ? ', row' : '';
+  const from = `unnest(${arrays.join(', ')})${isNumbered ? ' WITH ORDINALITY' : ''}`;
+  if (!columns.some(({ isArray }) => isArray)) return `${from} AS u(${names(values)}${row})`;
+  const cast = columns.map(({ isArray, sqlType }, index) =>
+    isArray ? `c${index}::${sqlType} AS c${index}` : `c${index}`,
+  );
+  return `(SELECT ${cast.join(', ')}${row} FROM ${from} AS r(${names(values)}${row})) AS u`;
 }
 
 function names(values: readonly Values[], first = 0): string {
@@ -44,7 +53,7 @@ export function lookupSql(
 ): Built {
   const selected = columns.map((column) => `, t.${quoteName(column)}`).join('');
   const text = `SELECT u.row::int4${selected}
-FROM ${rows(shape, match)} WITH ORDINALITY AS u(${names(match)}, row)
+FROM ${rows(shape, match, true)}
 JOIN ${quoteTable(shape.table)} AS t ON ${matches(match)}${lock ? '\nORDER BY u.row FOR UPDATE OF t' : ''}`;
   return { text, shape, values: match };
 }
@@ -58,13 +67,13 @@ export function storedKeysSql(shape: TableShape, match: readonly Values[], onlyR
   const respelled = stored.map((text, index) => `${text} <> u.c${index} COLLATE "C"`).join(' OR ');
   const texts = textShape(shape, match);
   const text = `SELECT u.row::int4, ${stored.join(', ')}
-FROM ${rows(texts, match)} WITH ORDINALITY AS u(${names(match)}, row)
+FROM ${rows(texts, match, true)}
 JOIN ${quoteTable(shape.table)} AS t ON ${equal.join(' AND ')}${onlyRespelled ? `\nWHERE ${respelled}` : ''}`;
   return { text, shape: texts, values: match.map(({ column, values }) => ({ column, values: values.map(sentText) })) };
 }
 
 function textShape(shape: TableShape, columns: readonly Values[]): TableShape {
-  const asText = (column: ColumnShape): ColumnShape => ({ ...column, kind: 'text', sqlType: 'text' });
+  const asText = (column: ColumnShape): ColumnShape => ({ ...column, kind: 'text', sqlType: 'text', isArray: false });
   return { ...shape, columns: new Map(columns.map(({ column }) => [column, asText(columnOf(shape, column))])) };
 }
 
@@ -77,7 +86,7 @@ export function insertSql(shape: TableShape, columns: readonly Values[], clock: 
   const target = columns.map((one) => quoteName(one.column)).join(', ');
   const text = `INSERT INTO ${quoteTable(shape.table)} AS t (${target}${clock === undefined ? '' : `, ${quoteName(clock)}`})
 SELECT ${names(columns)}${clock === undefined ? '' : ', clock_timestamp()'}
-FROM ${rows(shape, columns)} AS u(${names(columns)})`;
+FROM ${rows(shape, columns)}`;
   return { text, shape, values: columns };
 }
 
@@ -125,7 +134,7 @@ export function updateSql(
   if (clock !== undefined) assignments.push(`${quoteName(clock)} = clock_timestamp()`);
   const changed = set.map((one, index) => differs(shape, one.column, value(index))).join(' OR ');
   const text = `UPDATE ${quoteTable(shape.table)} AS t SET ${assignments.join(', ')}
-FROM ${rows(shape, values)} AS u(${names(values)})
+FROM ${rows(shape, values)}
 WHERE ${matches(match)}${onlyIfDifferent ? ` AND (${changed})` : ''}`;
   return { text, shape, values };
 }
@@ -144,14 +153,14 @@ ON CONFLICT (${conflict}) DO UPDATE SET ${total} = coalesce(t.${total}, 0) + exc
     };
   }
   const text = `UPDATE ${quoteTable(shape.table)} AS t SET ${total} = coalesce(t.${total}, 0) + u.c${key.length}
-FROM ${rows(shape, values)} AS u(${names(values)})
+FROM ${rows(shape, values)}
 WHERE ${matches(key)}`;
   return { text, shape, values };
 }
 
 export function removeSql(shape: TableShape, match: readonly Values[]): Built {
   const text = `DELETE FROM ${quoteTable(shape.table)} AS t
-USING ${rows(shape, match)} AS u(${names(match)})
+USING ${rows(shape, match)}
 WHERE ${matches(match)}`;
   return { text, shape, values: match };
 }
