@@ -121,7 +121,7 @@ export function errorOf(error: unknown, shape?: TableShape): SeamError {
     case 'table':
       return table === undefined ? refusedStatement(number, parts) : altered(table, number, parts);
     default:
-      return refusedStatement(number, parts);
+      return table === undefined ? refusedStatement(number, parts) : refusedAtTable(table, number, parts);
   }
 }
 
@@ -133,6 +133,17 @@ function altered(table: string, number: string, parts: Parts): TableError {
     table,
     message: `mariadb can't write this table as it is now: ${number}`,
     hint: 'give the table back its columns and rights: the sink goes on by itself',
+    ...parts,
+  });
+}
+
+/** Whatever it is, the statement was about one table: the others of the target flow. */
+function refusedAtTable(table: string, number: string, parts: Parts): TableError {
+  return new TableError({
+    code: 'TARGET_ERROR',
+    table,
+    message: `mariadb refused a statement about this table with ${number}`,
+    hint: 'compare sinks/targets with the table; the sink tries it again by itself',
     ...parts,
   });
 }

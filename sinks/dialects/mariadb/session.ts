@@ -99,7 +99,7 @@ export class MariadbSession implements Session {
     { match, onlyRespelled }: { match: readonly Values[]; onlyRespelled: boolean },
   ): Promise<readonly StoredKey[]> {
     const text = storedKeysSql(shape, match, { onlyRespelled, index: indexOver(shape, match) });
-    const rows = await this.#client.query(text, [askedJson(match)]);
+    const rows = await this.#client.query(text, [askedJson(match)], shape);
     return rows.map(([number, ...values]) => ({ index: Number(number) - 1, values: values.map(String) }));
   }
 

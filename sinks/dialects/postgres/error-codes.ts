@@ -85,7 +85,7 @@ export function errorOf(error: unknown, shape?: TableShape): SeamError {
     case 'table':
       return table === undefined ? refusedStatement(code, parts) : altered(table, code, parts);
     default:
-      return refusedStatement(code, parts);
+      return table === undefined ? refusedStatement(code, parts) : refusedAtTable(table, code, parts);
   }
 }
 
@@ -103,6 +103,17 @@ function altered(table: string, code: string, parts: Parts): TableError {
     message: `postgres can't write this table as it is now: SQLSTATE ${code}`,
     hint:
       code === RIGHT_MISSING ? RIGHTS_HINT : 'give the table back its columns and rights: the sink goes on by itself',
+    ...parts,
+  });
+}
+
+/** Whatever it is, the statement was about one table: the others of the target flow. */
+function refusedAtTable(table: string, code: string, parts: Parts): TableError {
+  return new TableError({
+    code: 'TARGET_ERROR',
+    table,
+    message: `postgres refused a statement about this table with SQLSTATE ${code}`,
+    hint: 'compare sinks/targets with the table; the sink tries it again by itself',
     ...parts,
   });
 }
