@@ -107,9 +107,15 @@ export function dotted(kind: Kind, table: string): string {
   return `${SCHEMA[kind]}.${table}`;
 }
 
-/** Tables with all that they need. */
+/** Tables with all that they need, and one of each kind: a source without a table would have no rights to be read with. */
 export function closure(plan: RoundPlan, ids: readonly string[]): Set<string> {
   const kept = new Set(ids);
+  for (const kind of ['postgres', 'mariadb'] as const) {
+    const ofKind = plan.tables.filter((table) => table.kind === kind);
+    if (ofKind.some(({ id }) => kept.has(id))) continue;
+    const [least] = ofKind.toSorted((left, right) => left.needs.length - right.needs.length);
+    if (least !== undefined) kept.add(least.id);
+  }
   for (let before = -1; before !== kept.size; ) {
     before = kept.size;
     for (const { id, needs } of plan.tables) if (kept.has(id)) for (const need of needs) kept.add(need);
