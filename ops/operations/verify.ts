@@ -13,6 +13,7 @@ import { openTargetReader, type TargetReader } from '../verify/actual.ts';
 import { type Difference, TableComparison } from '../verify/compare.ts';
 import type { Entities, SourceTable } from '../verify/expected.ts';
 import { entitiesOf, factsOfRow, sourcesOf } from '../verify/expected.ts';
+import { refusalOf } from '../verify/refused.ts';
 import { neededBy, type ReadConnection, sourceRows } from '../verify/source-rows.ts';
 
 export type VerifyInput = {
@@ -119,11 +120,15 @@ async function unlessNotCompared<T>(
   try {
     return await read();
   } catch (error) {
-    if (!(error instanceof ContractError)) throw error;
-    const hint = error.hint === undefined ? '' : `; ${error.hint}`;
-    for (const comparison of comparisons) comparison.refuse(`${error.message}${hint}`);
+    const reason = error instanceof ContractError ? textOf(error) : refusalOf(error);
+    if (reason === undefined) throw error;
+    for (const comparison of comparisons) comparison.refuse(reason);
     return undefined;
   }
+}
+
+function textOf({ message, hint }: ContractError): string {
+  return hint === undefined ? message : `${message}; ${hint}`;
 }
 
 async function expectSource(

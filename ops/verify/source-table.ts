@@ -20,6 +20,13 @@ export function tableName(asked: string, present: readonly string[]): string {
   return meant.length === 1 ? `${asked.slice(0, dot)}.${meant[0]}` : asked;
 }
 
+/** What mappings read of a table. */
+export type NeededColumns = {
+  readonly named: ReadonlySet<string>;
+  /** Those without an alternative. */
+  readonly required: ReadonlySet<string>;
+};
+
 export type RowMaker<Raw> = {
   /** To be selected, in this order. */
   readonly columns: readonly SourceColumn<Raw>[];
@@ -27,19 +34,22 @@ export type RowMaker<Raw> = {
 };
 
 /**
- * Columns without a reader are left out, as the connector leaves out what it doesn't know; one of them that is `needed` refuses the
+ * Columns without a reader are left out, as the connector leaves out what it doesn't know; one of them that is needed refuses the
  * table: a wrong reading would look like a difference, or hide one.
  */
 export function rowMaker<Raw>(
   table: string,
   columns: readonly SourceColumn<Raw>[],
-  needed: ReadonlySet<string>,
+  { named, required }: NeededColumns,
 ): RowMaker<Raw> {
   if (columns.length === 0) throw tableMissing(table);
   const known = columns.filter(({ read }) => read !== undefined);
-  const lacking = columns.filter(({ name, read }) => read === undefined && isNamed(needed, name));
-  if (lacking.length > 0) throw notReadable(table, lacking);
+  const unread = columns.filter(({ name, read }) => read === undefined && isNamed(named, name));
+  if (unread.length > 0) throw notReadable(table, unread);
   const former = formerNames(known.map(({ name }) => name));
+  const aliases = new Set([...known.map(({ name }) => name), ...[...former].map(([alias]) => alias)]);
+  const gone = [...required].filter((name) => !aliases.has(name));
+  if (gone.length > 0) throw columnsGone(table, gone);
   return {
     columns: known,
     row: (values) => {
@@ -60,6 +70,15 @@ function tableMissing(table: string): ContractError {
     message: `table ${table} is not there or not readable`,
     where: `table ${table}`,
     hint: 'compare connectors/<system>/setup.sql with the database',
+  });
+}
+
+function columnsGone(table: string, columns: readonly string[]): ContractError {
+  return new ContractError({
+    code: 'COLUMN_GONE',
+    message: `table ${table} is not compared: it has no column ${columns.join(', ')}, which the mapping reads`,
+    where: `table ${table}`,
+    hint: 'correct the mapping, or give the table its column back',
   });
 }
 

@@ -114,7 +114,7 @@ describe('crash points', () => {
           crash.at(point);
           process.stdout.write(turn + point + '\\n');
         }
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        await new Promise((resolve) => setTimeout(resolve, 200));
       }`;
     const child = spawn(process.execPath, ['--input-type=module', '--eval', program]);
     let text = '';

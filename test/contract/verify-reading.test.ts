@@ -188,6 +188,51 @@ INSERT INTO shop.unread VALUES ('1', 'x')`);
   });
 });
 
+describe('what is not there any more', () => {
+  const tablesOf = (result: VerifyResult) => result.tables.map(({ notCompared }) => notCompared);
+
+  it('is said of its table alone: a column and a table of a target', async () => {
+    await postgres.execute(`CREATE TABLE lab.kept (id int PRIMARY KEY, body text); INSERT INTO lab.kept VALUES (1, 'x');
+      CREATE TABLE shop.away (id text PRIMARY KEY, other text)`);
+    await mariadb.execute(`CREATE TABLE shop.away (id VARCHAR(20) PRIMARY KEY, other TEXT)
+--;;
+INSERT INTO shop.away VALUES ('1', 'x')`);
+    const mapped = mapping(from('body', text));
+    const from_ = (into: TestDatabase, table: string) =>
+      compare(postgres, 'lab.kept', mapped, into, target(table, to('body')));
+    expect(tablesOf(await from_(mariadb, 'shop.away'))).toEqual([
+      'MariaDB refuses to read it with error 1054 ER_BAD_FIELD_ERROR',
+    ]);
+    expect(tablesOf(await from_(postgres, 'shop.away'))).toEqual(['PostgreSQL refuses to read it with SQLSTATE 42703']);
+    expect(tablesOf(await from_(mariadb, 'shop.nowhere'))).toEqual([
+      'MariaDB refuses to read it with error 1146 ER_NO_SUCH_TABLE',
+    ]);
+    expect(tablesOf(await from_(postgres, 'shop.nowhere'))).toEqual([
+      'PostgreSQL refuses to read it with SQLSTATE 42P01',
+    ]);
+  });
+
+  it.each([
+    ['a column, PostgreSQL', 'postgres', 'lab.short'],
+    ['a column, MariaDB', 'mariadb', 'shop.short'],
+    ['a table, PostgreSQL', 'postgres', 'lab.nowhere'],
+    ['a table, MariaDB', 'mariadb', 'shop.nowhere'],
+  ])('is said of its table alone: %s of a source', async (_name, kind, table) => {
+    await postgres.execute(`DROP TABLE IF EXISTS lab.short, shop.full; CREATE TABLE lab.short (id int PRIMARY KEY);
+      INSERT INTO lab.short VALUES (1); CREATE TABLE shop.full (id text PRIMARY KEY, body text); INSERT INTO shop.full VALUES ('1', NULL)`);
+    await mariadb.execute(`DROP TABLE IF EXISTS shop.short
+--;;
+CREATE TABLE shop.short (id INT PRIMARY KEY)
+--;;
+INSERT INTO shop.short VALUES (1)`);
+    const source = kind === 'postgres' ? postgres : mariadb;
+    const mapped = mapping(from('body', optional(text)));
+    const result = await compare(source, table, mapped, postgres, target('shop.full', to('body')));
+    expect(result.equal).toBe(false);
+    expect(result.tables[0]?.notCompared).toMatch(/has no column body|is not there or not readable/);
+  });
+});
+
 describe('records that a target does not accept', () => {
   it('are neither missing nor extra', async () => {
     await postgres.execute(`CREATE TABLE lab.cust (id int PRIMARY KEY, body text);

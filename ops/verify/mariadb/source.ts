@@ -1,14 +1,14 @@
 import type { Row } from '../../../core/change-event.ts';
 import { partsOf, quoteName, quoteTable } from '../../../core/databases/mariadb.ts';
 import type { ReadConnection } from '../connection.ts';
-import { rowMaker, tableName } from '../source-table.ts';
+import { type NeededColumns, rowMaker, tableName } from '../source-table.ts';
 import { columnsOf, openMariadb, rawRows, tablesOf } from './session.ts';
 import { readerOf } from './values.ts';
 
 export async function* mariadbRows(
   connection: ReadConnection,
   asked: string,
-  needed: ReadonlySet<string>,
+  needed: NeededColumns,
 ): AsyncGenerator<Row[]> {
   const client = await openMariadb(connection);
   try {

@@ -1,7 +1,7 @@
 import type { Row } from '../../../core/change-event.ts';
 import { partsOf, quoteName, quoteTable } from '../../../core/databases/postgres.ts';
 import type { ReadConnection } from '../connection.ts';
-import { rowMaker, type SourceColumn, tableName } from '../source-table.ts';
+import { type NeededColumns, rowMaker, type SourceColumn, tableName } from '../source-table.ts';
 import { columnsOf, tablesOf } from './catalogue.ts';
 import { openPostgres, texts } from './session.ts';
 import { readerOf } from './values.ts';
@@ -9,7 +9,7 @@ import { readerOf } from './values.ts';
 export async function* postgresRows(
   connection: ReadConnection,
   asked: string,
-  needed: ReadonlySet<string>,
+  needed: NeededColumns,
 ): AsyncGenerator<Row[]> {
   const client = await openPostgres(connection);
   try {
