@@ -23,7 +23,8 @@ import { FirstSnapshotWait } from './first-snapshot-wait.ts';
 import { beginReading } from '../sources/whole-reading.ts';
 import { mappedTables, sourceSystem } from '../systems.ts';
 import { type ResnapshotEvent, type ResnapshotResult, type SweepChoice, watchOf } from './resnapshot.ts';
-import { isSweptWhole, sweepTables } from './sweep-tables.ts';
+import { noteSwept } from '../resnapshot/unswept.ts';
+import { isSweptWhole, sweepTables, withheldOf } from './sweep-tables.ts';
 import { sourceConnection } from './verify-deployment.ts';
 
 export type RecoveryPlan = {
@@ -122,6 +123,7 @@ async function recoverLocked(
       await finishReading(tables);
       await noteAllReadAgain(session, plan);
     }
+    await noteSwept(session, tables, withheldOf(swept));
     await cleanUp(session);
     return { rows, swept };
   } finally {

@@ -19,6 +19,7 @@ import { goOnReading, type Reading, type ReadingParts, readAgain, tableNotRead }
 import { cleanUp, newRequestId, openRequest, type SnapshotRequest } from '../resnapshot/signals.ts';
 import { type GeneratedColumn, generatedAndMapped } from '../sources/generated-columns.ts';
 import { openSource, type SourceSession } from '../resnapshot/source-session.ts';
+import { noteSwept } from '../resnapshot/unswept.ts';
 import type { Watch } from '../resnapshot/watch.ts';
 import { isInList } from '../sources/checks/lists.ts';
 import { connectorName, lookAt, type Remembered, rememberedOf } from '../sources/look.ts';
@@ -27,7 +28,7 @@ import { mappedTables, sourceSystem } from '../systems.ts';
 import { stopConnector } from './connector-start.ts';
 import { waitUntilRunning, whenAvailable } from './connectors.ts';
 import { readingStopped } from './failed-task.ts';
-import { type SweptEntity, sweepTables, tablesSweptWhole } from './sweep-tables.ts';
+import { type SweptEntity, sweepTables, tablesSweptWhole, withheldOf } from './sweep-tables.ts';
 import { sourceConnection } from './verify-deployment.ts';
 
 export type ResnapshotChoice = {
@@ -211,6 +212,7 @@ export async function readAndSweep(
     const whole = where === undefined && sweep ? tablesSweptWhole(tables, swept) : [];
     if (whole.length > 0) await finishReading(whole);
     await noteRead(session, system, first?.request ?? plan.request, whole);
+    if (where === undefined && sweep) await noteSwept(session, tables, withheldOf(swept));
     await cleanUp(session);
     return { rows, swept };
   } finally {

@@ -159,3 +159,9 @@ export async function identityLookups(
     await reader.close();
   }
 }
+
+/** Of each table: why its deletions were not carried out, by the last sweep that it was in. */
+export function withheldOf(swept: readonly SweptEntity[]): (table: string) => SweptEntity['withheld'] {
+  return (table) =>
+    swept.findLast(({ tables, withheld }) => withheld !== undefined && tables.includes(table))?.withheld;
+}

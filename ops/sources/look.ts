@@ -5,6 +5,7 @@ import type { Sighting } from '../../core/condition.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import { TransientError } from '../../core/errors.ts';
 import { loadHealNotes } from '../heal/notes.ts';
+import { loadUnswept, withUnswept } from '../resnapshot/unswept.ts';
 import { shown } from '../heal/shown.ts';
 import { sourceConnection } from '../operations/verify-deployment.ts';
 import { openRequest } from '../resnapshot/signals.ts';
@@ -74,7 +75,9 @@ async function look(deployment: Deployment, system: string, remembered: Remember
     // a connector that was never applied has no signal table
     const request = await openRequest(session).catch(() => undefined);
     const notes = await loadHealNotes(session).catch(() => ({}));
-    return { identity, ...answer, raw: answer.found, found: shown(answer.found, { system, tables, notes, request }) };
+    const unswept = await loadUnswept(session).catch(() => ({}));
+    const found = withUnswept(shown(answer.found, { system, tables, notes, request }), system, unswept);
+    return { identity, ...answer, raw: answer.found, found };
   } finally {
     await session.close();
   }

@@ -36,6 +36,11 @@ async function isEqual(): Promise<void> {
   expect(result.rowsCompared).toBeGreaterThan(0);
 }
 
+async function unswept(system: string): Promise<unknown[]> {
+  const [view] = await connectorViews(chain.deployment, [systemNamed(system) as never]);
+  return (view?.conditions ?? []).filter(({ id }) => id.startsWith('SWEEP_')).map(({ next }) => next);
+}
+
 async function readAgain(system: string, tables: string[] = [], where?: string, deletionsMax?: number) {
   const choice = { system, tables, where, sweep: true, reason: 'a test', deletionsMax };
   const plan = await planResnapshot(chain.deployment, choice);
@@ -150,7 +155,10 @@ describe('changes that the log never told', () => {
     const hint =
       'where these rows are really gone, run: seam resnapshot --system pos --table pos.tlog_hdr --delete 2 --yes';
     expect(asking.swept).toMatchObject([{ missing: 2, deleted: 0, withheld: { code: 'SWEEP_UNCONFIRMED', hint } }]);
+    // said wherever conditions are shown, until it is done
+    expect(await unswept('pos')).toEqual([hint]);
     const result = await readAgain('pos', ['pos.tlog_hdr'], undefined, 2);
+    expect(await unswept('pos')).toEqual([]);
     expect(await updates.stop()).toBeGreaterThan(10);
 
     expect(result.swept).toMatchObject([{ entity: 'sale', deleted: 2, withheld: undefined }]);
