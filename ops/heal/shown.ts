@@ -1,6 +1,6 @@
 /** What every display shows of a table that lost changes: is it being read again, and what did the last reading end with? Pure. */
 import type { Sighting } from '../../core/condition.ts';
-import type { SnapshotRequest } from '../resnapshot/signals.ts';
+import type { ReadingUnderWay } from '../resnapshot/signals.ts';
 import { isForPerson, isHealedByReading, lossesByTable, lossesKey } from './decide.ts';
 import type { HealNote, HealNotes } from './notes.ts';
 
@@ -9,7 +9,7 @@ export type Shown = {
   readonly tables: readonly string[];
   readonly notes: HealNotes;
   /** A reading that was asked for and has not ended. */
-  readonly request: SnapshotRequest | undefined;
+  readonly request: ReadingUnderWay | undefined;
 };
 
 export function shown(found: readonly Sighting[], { system, tables, notes, request }: Shown): Sighting[] {
@@ -27,7 +27,7 @@ export function shown(found: readonly Sighting[], { system, tables, notes, reque
   });
 }
 
-function isBeingRead(tables: readonly string[], request: SnapshotRequest | undefined): boolean {
+function isBeingRead(tables: readonly string[], request: ReadingUnderWay | undefined): boolean {
   if (request === undefined || request.where !== undefined || !request.sweep) return false;
   return tables.every((table) => request.tables.includes(table));
 }

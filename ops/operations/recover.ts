@@ -12,7 +12,7 @@ import { encodePosition } from '../../core/position.ts';
 import { whyNotReadable } from '../resnapshot/readable.ts';
 import { noteReadingAgain } from '../resnapshot/read-whole.ts';
 import { seizeReadingLock } from '../resnapshot/reading-lock.ts';
-import { cleanUp, newRequestId } from '../resnapshot/signals.ts';
+import { cleanUp, newRequestId, noteRecovery } from '../resnapshot/signals.ts';
 import { openSource, type SourceSession } from '../resnapshot/source-session.ts';
 import { forgetLosses } from '../sources/checks/mariadb/log/look.ts';
 import { connectorName, lookAt, rememberedOf } from '../sources/look.ts';
@@ -104,6 +104,8 @@ async function recoverLocked(
         await dropSlot(session, plan.connector.config['slot.name'] ?? '');
       }
       await cleanUp(session);
+      // what halts a table until it was read again must let the rows of this reading through
+      await noteRecovery(session, tables, Date.now());
       await forgetLosses(session, plan.epoch);
       // before the offsets go: a connector without them that was read to its end counts as one that forgot
       await beginFirstSnapshot(deployment, session, system, plan.epoch);

@@ -19,6 +19,7 @@ export type SnapshotRequest = {
 };
 
 const REQUEST_PREFIX = 'seam-resnapshot-';
+const RECOVERY_TYPE = 'seam-recovery';
 const MARK_TYPE = 'seam-mark';
 const WINDOW_TYPES = ['snapshot-window-open', 'snapshot-window-close'];
 
@@ -51,6 +52,25 @@ export async function openRequest(session: SourceSession): Promise<SnapshotReque
   if (row === undefined) return undefined;
   const { seam } = JSON.parse(row.data) as { seam: Omit<SnapshotRequest, 'id'> };
   return { ...seam, where: seam.where ?? undefined, id: row.id };
+}
+
+/** The first snapshot of a new epoch reads these tables; `cleanUp` takes the note away. */
+export async function noteRecovery(session: SourceSession, tables: readonly string[], nowMs: number): Promise<void> {
+  await insert(session, `${REQUEST_PREFIX}recovery-${nowMs}`, RECOVERY_TYPE, JSON.stringify({ tables }));
+}
+
+export type ReadingUnderWay = Pick<SnapshotRequest, 'tables' | 'where' | 'sweep'>;
+
+/** What is being read again, by a request or by a recovery. */
+export async function readingUnderWay(session: SourceSession): Promise<ReadingUnderWay | undefined> {
+  const request = await openRequest(session);
+  if (request !== undefined) return request;
+  const [row] = await session.query<{ data: string }>(
+    `SELECT data FROM seam.signal WHERE id LIKE '${REQUEST_PREFIX}%' AND type = '${RECOVERY_TYPE}'`,
+  );
+  if (row === undefined) return undefined;
+  const { tables } = JSON.parse(row.data) as { tables: string[] };
+  return { tables, where: undefined, sweep: true };
 }
 
 export async function leaveMark(session: SourceSession, id: string): Promise<void> {

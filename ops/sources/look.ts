@@ -8,7 +8,7 @@ import { loadHealNotes } from '../heal/notes.ts';
 import { loadUnswept, withUnswept } from '../resnapshot/unswept.ts';
 import { shown } from '../heal/shown.ts';
 import { sourceConnection } from '../operations/verify-deployment.ts';
-import { openRequest } from '../resnapshot/signals.ts';
+import { readingUnderWay } from '../resnapshot/signals.ts';
 import { openSource } from '../resnapshot/source-session.ts';
 import { mappedTables, sourceSystem } from '../systems.ts';
 import type { CheckedSource } from './checks/check.ts';
@@ -73,7 +73,7 @@ async function look(deployment: Deployment, system: string, remembered: Remember
     const answer = await runChecks(source, kind.checks);
     await kind.noteLosses?.(source, answer.lossy);
     // a connector that was never applied has no signal table
-    const request = await openRequest(session).catch(() => undefined);
+    const request = await readingUnderWay(session).catch(() => undefined);
     const notes = await loadHealNotes(session).catch(() => ({}));
     const unswept = await loadUnswept(session).catch(() => ({}));
     const found = withUnswept(shown(answer.found, { system, tables, notes, request }), system, unswept);

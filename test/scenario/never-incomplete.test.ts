@@ -227,6 +227,18 @@ describe('a log that was lost stops its system, says so, and is recovered by the
     await isEqual();
   });
 
+  it('a recovery lets a table flow that is halted until it was read again', async () => {
+    await crm('ALTER PUBLICATION seam_crm DROP TABLE crm.mkt_srvy');
+    expect(await conditionsOf('crm')).toEqual(['TABLE_NOT_PUBLISHED crm.mkt_srvy']);
+    await crm('ALTER PUBLICATION seam_crm ADD TABLE crm.mkt_srvy');
+    expect(await conditionsOf('crm')).toEqual(['CHANGES_NOT_TOLD crm.mkt_srvy']);
+    await crm(`INSERT INTO crm.mkt_srvy (wk, prod, comp, units, avg_prc) VALUES (78, '900', 'waits', 1, 1.5)`);
+    const result = await recovered('crm', 'CHANGES_NOT_TOLD');
+    expect(result.swept.filter(({ withheld }) => withheld !== undefined)).toEqual([]);
+    expect(await conditionsOf('crm')).toEqual([]);
+    await isEqual();
+  });
+
   it('a slot that was invalidated, for which the connector only waits', async () => {
     await whileConnectIsDown(async () => {
       await crm(`UPDATE crm.mbr SET nm = 'changed without log' WHERE mbr_id = 24`);
