@@ -7,7 +7,7 @@ import { ContractError, SeamError } from '../../core/errors.ts';
 import { connectorName, lookAt, rememberedOf } from '../sources/look.ts';
 import { notChecked } from '../sources/not-checked.ts';
 import type { System } from '../systems.ts';
-import { taskFailed, whenAvailable } from './connectors.ts';
+import { haltedState, taskFailed, whenAvailable } from './connectors.ts';
 import { accessOf, adminConnection } from './setup.ts';
 
 export type ConnectorView = {
@@ -40,6 +40,8 @@ async function viewOf(deployment: Deployment, client: ConnectClient, system: Sys
   let fault = error ?? (halt === undefined ? undefined : haltOf(halt));
   if (fault === undefined && status === null) fault = missing(system.system, name);
   if (fault === undefined && failed !== undefined) fault = taskFailed(name, failed.trace);
+  const halted = haltedState(status);
+  if (fault === undefined && halted !== undefined) fault = notRunning(system.system, name, halted);
   return {
     system: system.system,
     name,
@@ -86,6 +88,16 @@ async function tablesNotCaptured(deployment: Deployment, { system, source, targe
      WHERE table_type = 'BASE TABLE'`,
   );
   return rows.flatMap(({ name, place }) => (schemas.has(place) && !read.has(name) ? name : [])).sort();
+}
+
+/** What it has not read stays in the source's log, as long as that is kept. */
+function notRunning(system: string, name: string, state: 'STOPPED' | 'PAUSED'): ContractError {
+  return new ContractError({
+    code: 'CONNECTOR_NOT_RUNNING',
+    message: `connector ${name} was ${state.toLowerCase()}, and nothing of ${system} is read`,
+    where: `source ${system}`,
+    hint: `run: seam connectors apply ${system} --yes`,
+  });
 }
 
 function missing(system: string, name: string): ContractError {

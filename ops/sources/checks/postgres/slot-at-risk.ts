@@ -37,7 +37,10 @@ export const slotAtRisk: SourceCheck = {
     return [
       {
         text: `the replication slot "${slot}" keeps ${row.kept} of log, ${limit}: ${reason}`,
-        next: `seam connectors restart ${system}; then: seam connectors status ${system}`,
+        next:
+          row.status === 'unreserved'
+            ? `as the server's administrator: raise max_slot_wal_keep_size until the connector has caught up; does it read: seam connectors status ${system}`
+            : `what keeps its connector from reading: seam connectors status ${system}`,
       },
     ];
   },
