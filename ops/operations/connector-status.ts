@@ -7,7 +7,7 @@ import { ContractError, SeamError } from '../../core/errors.ts';
 import { connectorName, lookAt, rememberedOf } from '../sources/look.ts';
 import { notChecked } from '../sources/not-checked.ts';
 import type { System } from '../systems.ts';
-import { haltedState, taskFailed, whenAvailable } from './connectors.ts';
+import { haltedFault, taskFailed, whenAvailable } from './connectors.ts';
 import { accessOf, adminConnection } from './setup.ts';
 
 export type ConnectorView = {
@@ -39,9 +39,8 @@ async function viewOf(deployment: Deployment, client: ConnectClient, system: Sys
   const halt = conditions.find(({ severity, object }) => severity === 'halt' && object.kind === 'source');
   let fault = error ?? (halt === undefined ? undefined : haltOf(halt));
   if (fault === undefined && status === null) fault = missing(system.system, name);
-  if (fault === undefined && failed !== undefined) fault = taskFailed(name, failed.trace);
-  const halted = haltedState(status);
-  if (fault === undefined && halted !== undefined) fault = notRunning(system.system, name, halted);
+  if (failed !== undefined && (fault === undefined || isOfConnect(fault))) fault = taskFailed(name, failed.trace);
+  fault ??= haltedFault(system.system, status);
   return {
     system: system.system,
     name,
@@ -51,6 +50,11 @@ async function viewOf(deployment: Deployment, client: ConnectClient, system: Sys
     conditions,
     notCaptured: await tablesNotCaptured(deployment, system).catch(() => undefined),
   };
+}
+
+/** While transactions of a failed task are open, Connect tells its state at once, and how far it has read only after a minute. */
+function isOfConnect({ code }: SeamError): boolean {
+  return code === 'CONNECT_UNREACHABLE' || code === 'CONNECT_UNAVAILABLE';
 }
 
 async function lookNow(
@@ -88,16 +92,6 @@ async function tablesNotCaptured(deployment: Deployment, { system, source, targe
      WHERE table_type = 'BASE TABLE'`,
   );
   return rows.flatMap(({ name, place }) => (schemas.has(place) && !read.has(name) ? name : [])).sort();
-}
-
-/** What it has not read stays in the source's log, as long as that is kept. */
-function notRunning(system: string, name: string, state: 'STOPPED' | 'PAUSED'): ContractError {
-  return new ContractError({
-    code: 'CONNECTOR_NOT_RUNNING',
-    message: `connector ${name} was ${state.toLowerCase()}, and nothing of ${system} is read`,
-    where: `source ${system}`,
-    hint: `run: seam connectors apply ${system} --yes`,
-  });
 }
 
 function missing(system: string, name: string): ContractError {

@@ -95,9 +95,21 @@ async function leavingGenerated(
 }
 
 /** Somebody stopped or paused it, and only `resume` starts it again. */
-export function haltedState(status: ConnectorStatus | null): 'STOPPED' | 'PAUSED' | undefined {
+function haltedState(status: ConnectorStatus | null): 'STOPPED' | 'PAUSED' | undefined {
   const state = status?.connector.state;
   return state === 'STOPPED' || state === 'PAUSED' ? state : undefined;
+}
+
+/** What such a connector has not read stays in the source's log, as long as that is kept. */
+export function haltedFault(system: string, status: ConnectorStatus | null): ContractError | undefined {
+  const state = haltedState(status);
+  if (state === undefined) return undefined;
+  return new ContractError({
+    code: 'CONNECTOR_NOT_RUNNING',
+    message: `connector ${status?.name} is ${state.toLowerCase()}, and nothing of ${system} is read`,
+    where: `source ${system}`,
+    hint: `run: seam connectors apply ${system} --yes`,
+  });
 }
 
 /** NaN where somebody has changed the setting by hand. */

@@ -55,6 +55,8 @@ describe('connectors', () => {
   });
 
   it('CONNECTOR_TASK_FAILED: is restarted once its cause is gone', async () => {
+    // no worker of Seam starts it again
+    await on.chain.workers.halt('connectors');
     const putBack = await withoutRoom('raw.crm.crm.mbr');
     await on.crm(
       `INSERT INTO crm.mbr (mbr_id, nm, rmrk) VALUES (900002, 'too large', md5('a') || md5('b') || md5('c'))`,
@@ -62,6 +64,7 @@ describe('connectors', () => {
     const said = await on.says('CONNECTOR_TASK_FAILED', 'seam connectors status crm').finally(putBack);
     await on.does(said, 'CONNECTOR_TASK_FAILED');
     await on.flows();
+    await on.started('connectors');
   });
 
   it('CONNECTOR_FORGOT: everything is read again', async () => {
