@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OnCall } from '../support/on-call.ts';
 import { follow, typed } from '../support/operator.ts';
+import { arrives } from '../support/running-chain.ts';
 
 const READ_MEMBERS = 'seam resnapshot --system crm --table crm.mbr --delete 1 --yes';
 const READ_SURVEY = 'seam resnapshot --system crm --table crm.mkt_srvy --yes';
@@ -28,62 +29,7 @@ const survey = (week: number, day: string) =>
 const surveys = (week: number) => `SELECT count(*)::int FROM reporting.market_survey WHERE week = ${week}`;
 const members = (id: number) => `SELECT count(*)::int FROM reporting.member WHERE member_id = '${id}'`;
 
-describe('the connector', () => {
-  it('SLOT_AT_RISK, CONNECTOR_SILENT and CONNECTOR_NOT_RUNNING: a paused one is applied again', async () => {
-    await on.isWell(READ_SURVEY);
-    await on.pause('seam-crm');
-    const silent = await on.says('CONNECTOR_SILENT', READ_SURVEY);
-    const atRisk = await on.says('SLOT_AT_RISK', 'seam connectors status crm');
-    await follow(on.desk, silent.text, 'CONNECTOR_SILENT');
-    const [status] = await follow(on.desk, atRisk.text, 'SLOT_AT_RISK');
-    if (status === undefined) throw new Error('no command');
-    await on.does(status, 'CONNECTOR_NOT_RUNNING');
-    await on.isWell(READ_SURVEY);
-    await on.isWell('seam connectors status crm');
-    await on.flows();
-  });
-
-  it('FIRST_SNAPSHOT_RUNS: the same command works when it is finished', async () => {
-    const recovering = typed(on.desk, 'seam connectors recover crm --yes');
-    const said = await on.says('FIRST_SNAPSHOT_RUNS', READ_SURVEY);
-    expect((await recovering).exitCode).toBe(0);
-    await on.does(said, 'FIRST_SNAPSHOT_RUNS');
-    await on.isWell(READ_SURVEY);
-    await on.flows();
-  });
-
-  it('ENVELOPE_REFUSED: gets its settings back', async () => {
-    await on.isWell('seam connectors recover crm --yes');
-    const literal = 'transforms.seamEpoch.value.literal';
-    await on.putSettings('seam-crm', (config) => ({ ...config, [literal]: 'first' }));
-    await survey(11, `'2017-01-11'`);
-    const listed = await on.lists('ENVELOPE_REFUSED');
-    const shown = await on.says('ENVELOPE_REFUSED', `seam dead-letter show ${listed}`);
-    await on.does({ ...shown, text: shown.text.replace(', ', '] [') }, 'ENVELOPE_REFUSED');
-    await on.isReported(surveys(11), 1);
-    await on.flows();
-  });
-});
-
 describe('rows', () => {
-  it('RECORD_OVERSIZE and SWEEP_UNKNOWN_KEYS: the row is made smaller', async () => {
-    await on.flows();
-    const gone = on.member;
-    const large = 900_001;
-    await on.crm(`INSERT INTO crm.mbr (mbr_id, nm, rmrk) VALUES (${large}, 'large', repeat('x', 38000000))`);
-    const id = await on.lists('RECORD_OVERSIZE');
-    const shown = await typed(on.desk, `seam dead-letter show ${id}`);
-    await unseen(`DELETE FROM crm.mbr WHERE mbr_id = ${gone}`);
-    const said = await on.says('SWEEP_UNKNOWN_KEYS', READ_MEMBERS);
-    await on.crm(`UPDATE crm.mbr SET rmrk = NULL WHERE mbr_id = ${large}`);
-    await on.does({ ...shown, text: shown.text.replace(', ', '] [') }, 'RECORD_OVERSIZE');
-    await on.isReported(members(large), 1);
-    await follow(on.desk, said.text, 'SWEEP_UNKNOWN_KEYS');
-    await on.isWell(READ_MEMBERS);
-    await on.isReported(members(gone), 0);
-    await on.flows();
-  });
-
   it('COLUMN_MANGLED: the column is cured and its table read again', async () => {
     await on.crm('ALTER TABLE crm.mkt_srvy ALTER COLUMN comp TYPE name');
     await survey(12, 'NULL');
@@ -134,11 +80,74 @@ describe('the processors', () => {
   });
 });
 
+describe('the connector', () => {
+  it('CONNECTOR_SILENT and CONNECTOR_NOT_RUNNING: a paused one is applied again', async () => {
+    await on.isWell(READ_SURVEY);
+    await on.pause('seam-crm');
+    const silent = await on.says('CONNECTOR_SILENT', READ_SURVEY);
+    const [status] = await follow(on.desk, silent.text, 'CONNECTOR_SILENT');
+    if (status === undefined) throw new Error('no command');
+    await on.does(status, 'CONNECTOR_NOT_RUNNING');
+    await on.isWell(READ_SURVEY);
+    await on.isWell('seam connectors status crm');
+    await on.flows();
+  });
+
+  it('SLOT_AT_RISK: a stopped one is applied again', async () => {
+    await on.connect.stop('seam-crm');
+    const atRisk = await on.says('SLOT_AT_RISK', 'seam connectors status crm');
+    const [status] = await follow(on.desk, atRisk.text, 'SLOT_AT_RISK');
+    if (status === undefined) throw new Error('no command');
+    await on.does(status, 'CONNECTOR_NOT_RUNNING');
+    await on.isWell('seam connectors status crm');
+    await on.flows();
+  });
+
+  it('FIRST_SNAPSHOT_RUNS: the same command works when it is finished', async () => {
+    const recovering = typed(on.desk, 'seam connectors recover crm --yes');
+    const stateOf = async () => (await on.connect.status('seam-crm'))?.connector.state;
+    await arrives('STOPPED', stateOf, 60_000);
+    // the snapshot cannot end before this does
+    const session = await on.chain.sessions.crm.connect();
+    await session.query('BEGIN');
+    await session.query('LOCK TABLE crm.web_ord IN ACCESS EXCLUSIVE MODE');
+    const said = await on.says('FIRST_SNAPSHOT_RUNS', READ_SURVEY);
+    await session.query('ROLLBACK');
+    session.release();
+    expect((await recovering).exitCode).toBe(0);
+    await on.does(said, 'FIRST_SNAPSHOT_RUNS');
+    await on.isWell(READ_SURVEY);
+    await on.flows();
+  });
+});
+
+it('ENVELOPE_REFUSED: gets its settings back', async () => {
+  await on.isWell('seam connectors recover crm --yes');
+  const literal = 'transforms.seamEpoch.value.literal';
+  await on.putSettings('seam-crm', (config) => ({ ...config, [literal]: 'first' }));
+  await survey(11, `'2017-01-11'`);
+  const listed = await on.lists('ENVELOPE_REFUSED');
+  const shown = await on.says('ENVELOPE_REFUSED', `seam dead-letter show ${listed}`);
+  await on.does(shown, 'ENVELOPE_REFUSED');
+  await on.isReported(surveys(11), 1);
+  await on.flows();
+});
+
 it('DEPLOYMENT_MISSING: bringing the stack up writes it', async () => {
   await rm(on.chain.deploymentFile);
   const said = await on.says('DEPLOYMENT_MISSING', 'seam connectors status crm');
   await on.does(said, 'DEPLOYMENT_MISSING');
   await on.isWell('seam connectors status crm');
+});
+
+it('RECORD_OVERSIZE: the row is made smaller and tried again', async () => {
+  const large = 900_001;
+  await on.crm(`INSERT INTO crm.mbr (mbr_id, nm, rmrk) VALUES (${large}, 'large', repeat('x', 38000000))`);
+  const shown = await typed(on.desk, `seam dead-letter show ${await on.lists('RECORD_OVERSIZE')}`);
+  await on.crm(`UPDATE crm.mbr SET rmrk = NULL WHERE mbr_id = ${large}`);
+  await on.does(shown, 'RECORD_OVERSIZE');
+  await on.isReported(members(large), 1);
+  await on.flows();
 });
 
 /** Of Apicurio alone, as in a Connect worker that was set up without Seam's. */

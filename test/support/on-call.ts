@@ -5,8 +5,9 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { ConnectClient, type ConnectorConfig } from '../../adapters/connect-client.ts';
+import { stopConnector } from '../../ops/operations/connector-start.ts';
 import { workerCommands } from '../../ops/worker-commands.ts';
-import { type Desk, follow, type Printed, typed } from './operator.ts';
+import { type Desk, follow, type Printed, says, typed } from './operator.ts';
 import { arrives, type RunningChain, startChain } from './running-chain.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -79,7 +80,7 @@ export class OnCall {
     let printed: Printed | undefined;
     const isSaid = async () => {
       printed = await typed(this.desk, command);
-      return printed.text.includes(`[${code}]`) ? code : printed.text;
+      return says(printed.text, code) ? code : printed.text;
     };
     await arrives(code, isSaid, SAYS_MS);
     return printed as Printed;
@@ -104,7 +105,10 @@ export class OnCall {
   async putSettings(name: string, change: (config: ConnectorConfig) => ConnectorConfig): Promise<void> {
     const config = await this.connect.config(name);
     if (config === null) throw new Error(`no connector ${name}`);
+    // or the task of before would send some changes more
+    await stopConnector(this.connect, name);
     await this.connect.put(name, change(config));
+    await this.connect.resume(name);
   }
 
   /** By Kafka Connect itself, as somebody may have done who knows nothing of Seam. */

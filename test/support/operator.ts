@@ -68,12 +68,17 @@ async function typedOrRun(desk: Desk, command: string): Promise<Printed> {
   return { command, exitCode: 0, text: '', standardOutput: '' };
 }
 
+/** `[CODE]` of an error or a condition, `[CODE, class]` of a dead letter. */
+export function says(text: string, code: string): boolean {
+  return text.includes(`[${code}]`) || text.includes(`[${code}, `);
+}
+
 /** Commands in the hint or the next step below the line that ends with this code, in their order. */
 export function commandsOf(text: string, code: string): string[] {
   const lines = text.split('\n');
-  const at = lines.findIndex((line) => line.includes(`[${code}]`));
+  const at = lines.findIndex((line) => says(line, code));
   if (at < 0) throw new Error(`${code} was not said in:\n${text}`);
-  const advice = lines.slice(at + 1).find((line) => /^\s*(hint|next): /.test(line)) ?? '';
+  const advice = lines.slice(at + 1).find((line) => /^\s*(hint|next):? /.test(line)) ?? '';
   const found = advice.matchAll(/\bseam( (?:--?[\w-]+|'[^']*'|"[^"]*"|[^\s,;"'`)]+))+/g);
   return [...found].map(([command]) => cut(command.replace(/[.:]$/, '')));
 }

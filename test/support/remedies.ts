@@ -18,6 +18,8 @@ const lostLog = (test: string): HealingTest => ({ file: 'test/scenario/never-inc
 
 /** Typed word for word: `npm run test:long`. */
 const typed = (test: string): HealingTest => ({ file: 'test/long/remedies.test.ts', test });
+const typedPostgres = (test: string): HealingTest => ({ file: 'test/long/remedies-postgres.test.ts', test });
+const typedMariadb = (test: string): HealingTest => ({ file: 'test/long/remedies-mariadb.test.ts', test });
 
 export const healed: Readonly<Record<string, HealingTest>> = {
   ADMIN_MISSING: typed('FORMATS_NOT_PINNED and ADMIN_MISSING: the set-up is applied, or handed to the owner'),
@@ -38,6 +40,7 @@ export const healed: Readonly<Record<string, HealingTest>> = {
   LEDGER_REFUSED: typed('LEDGER_REFUSED: the processors may read again what Seam wrote'),
   LOG_NOT_BY_ROW: typed('LOG_NOT_BY_ROW: goes on once the setting is back'),
   NO_SUCH_LOG: typed('NO_SUCH_LOG: names the logs there are'),
+  PLAN_UNREADABLE: typed('PLAN_UNREADABLE: the plan that its hint makes can be applied'),
   PUBLICATION_OPERATIONS: postgresChecks,
   RESNAPSHOT_UNDER_WAY: readings('a reading that cannot succeed is refused with its reason, and nothing waits for it'),
   SIDE_SCHEMA_OLD: typed('SIDE_SCHEMA_OLD: the side schema is brought up to date'),
@@ -45,6 +48,7 @@ export const healed: Readonly<Record<string, HealingTest>> = {
   SOURCE_LOG_LOST: lostLog('a replication slot that was dropped while Connect was down'),
   SOURCE_NOT_CHECKED: typed('SOURCE_NOT_CHECKED: the next look finds nothing'),
   SOURCE_NOT_WHOLE: typed('SOURCE_NOT_WHOLE: is applied once each reason is gone'),
+  SOURCE_SLOW: typed('SOURCE_SLOW: the next look finds nothing'),
   SOURCE_WENT_BACK: lostLog('a log that began again'),
   TABLE_NOT_CAPTURED: typed(
     'CONNECTOR_INVALID, TABLE_NOT_LISTED and TABLE_NOT_CAPTURED: are applied once the file is right',
@@ -76,7 +80,6 @@ export const open: readonly string[] = [
   'NULL_HIDDEN',
   'PARKED_FULL',
   'PLAN_STALE',
-  'PLAN_UNREADABLE',
   'PROCESSORS_BEHIND',
   'RECORD_OVERSIZE',
   'REDRIVE_REFUSED',
@@ -84,7 +87,6 @@ export const open: readonly string[] = [
   'SERVICE_NOT_STARTED',
   'SLOT_AT_RISK',
   'SOURCE_REPLACED',
-  'SOURCE_SLOW',
   'SWEEP_UNKNOWN_KEYS',
   'SWEEP_WAITS',
   'TABLE_ADDED',
