@@ -18,7 +18,7 @@ export function oversizeOf({ system, table }: CompiledTable, record: LogRecord):
     code: 'RECORD_OVERSIZE',
     message: `${what} has ${found.bytes} bytes, and at most ${found.bytesMax} can be sent`,
     where: `${system} ${table}`,
-    hint: `make the row smaller in the source, or leave its large column out (column.exclude.list in connectors/${system}/connector.json); then run: seam resnapshot --system ${system} --table ${table} --yes; seam dead-letter retry --code RECORD_OVERSIZE --yes`,
+    hint: `make the row smaller in the source, or leave its large column out (column.exclude.list in connectors/${system}/connector.json); its records: seam dead-letter list --code RECORD_OVERSIZE`,
   });
 }
 

@@ -44,7 +44,7 @@ function tooLarge(topic: string, bytes: number): RecordError {
   return new RecordError({
     code: 'RECORD_OVERSIZE',
     message: `a record for ${topic} has ${bytes} bytes, and at most ${CANONICAL_BYTES_MAX} can be sent`,
-    hint: 'make the row smaller in the source, or leave its large column out of the mapping; then run: seam dead-letter retry --code RECORD_OVERSIZE --yes',
+    hint: 'make the row smaller in the source, or leave its large column out of the mapping; its records: seam dead-letter list --code RECORD_OVERSIZE',
   });
 }
 

@@ -128,7 +128,10 @@ it('ENVELOPE_REFUSED: gets its settings back', async () => {
   await survey(11, `'2017-01-11'`);
   const listed = await on.lists('ENVELOPE_REFUSED');
   const shown = await on.says('ENVELOPE_REFUSED', `seam dead-letter show ${listed}`);
-  await on.does(shown, 'ENVELOPE_REFUSED');
+  const [apply] = await follow(on.desk, shown.text, 'ENVELOPE_REFUSED');
+  expect(apply?.exitCode, apply?.text).toBe(0);
+  // the hint cannot name the system: a header is read before anything else of the record
+  await on.isWell(READ_SURVEY);
   await on.isReported(surveys(11), 1);
   await on.flows();
 });
@@ -138,16 +141,6 @@ it('DEPLOYMENT_MISSING: bringing the stack up writes it', async () => {
   const said = await on.says('DEPLOYMENT_MISSING', 'seam connectors status crm');
   await on.does(said, 'DEPLOYMENT_MISSING');
   await on.isWell('seam connectors status crm');
-});
-
-it('RECORD_OVERSIZE: the row is made smaller and tried again', async () => {
-  const large = 900_001;
-  await on.crm(`INSERT INTO crm.mbr (mbr_id, nm, rmrk) VALUES (${large}, 'large', repeat('x', 38000000))`);
-  const shown = await typed(on.desk, `seam dead-letter show ${await on.lists('RECORD_OVERSIZE')}`);
-  await on.crm(`UPDATE crm.mbr SET rmrk = NULL WHERE mbr_id = ${large}`);
-  await on.does(shown, 'RECORD_OVERSIZE');
-  await on.isReported(members(large), 1);
-  await on.flows();
 });
 
 /** Of Apicurio alone, as in a Connect worker that was set up without Seam's. */
