@@ -25,7 +25,7 @@ export default defineConfig({
     reporters: ['default', './test/support/summary-reporter.ts'],
     projects: [
       layer({ name: 'property', testTimeout: 60_000, files: 2, order: 0 }),
-      // real servers: one file at a time keeps timings honest
+      // mostly waits for servers
       layer({ name: 'contract', testTimeout: 240_000, files: 2, order: 1 }),
       layer({ name: 'simulation', testTimeout: 900_000, files: 2, order: 2 }),
       layer({ name: 'scenario', testTimeout: 900_000, files: 1, order: 3 }),

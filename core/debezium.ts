@@ -51,7 +51,7 @@ export function epochOf(headers: Readonly<Record<string, Uint8Array>>): number {
   throw new RecordError({
     code: 'ENVELOPE_REFUSED',
     message: `change event rejected: its header "${EPOCH_HEADER}" is no epoch`,
-    hint: 'give the connector its settings back: seam connectors apply --yes',
+    hint: 'give the connector its settings back: seam connectors apply --yes; then read its tables again, with seam resnapshot',
   });
 }
 

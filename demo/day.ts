@@ -186,7 +186,7 @@ export async function until(
       throw new TransientError({
         code: 'DEMO_NOT_SETTLED',
         message: `not so after ${patienceMs / 1000} s: ${what}`,
-        hint: 'logs of the workers: <state directory>/logs; of the servers: seam stack logs',
+        hint: 'the logs of all workers and servers are in the folder logs of the state directory',
       });
     }
     await pause(250);

@@ -137,7 +137,7 @@ export function refused(reason: string): RecordError {
   return new RecordError({
     code: 'REDRIVE_REFUSED',
     message: `a request on the redrive lane can't be carried out: ${reason}`,
-    hint: 'only seam commands write to this topic: find what else does, then discard the request',
+    hint: 'only Seam itself writes to this topic: find what else does, then run: seam dead-letter discard --code REDRIVE_REFUSED --reason REASON --yes',
   });
 }
 

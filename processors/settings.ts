@@ -67,7 +67,7 @@ export const ProcessorSettings = z.strictObject({
   topicWaitMsMax: z
     .int()
     .min(0)
-    .default(120_000)
+    .default(45_000)
     .meta({ description: 'How long to wait for input topics to be created.' }),
 });
 export type ProcessorSettings = z.infer<typeof ProcessorSettings>;

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { applySetup, planSetup } from '../../ops/operations/setup.ts';
+import { applySetup, hasAdmin, planSetup } from '../../ops/operations/setup.ts';
 import { chosenSystems, confirmed, deploymentOf, withDeployment } from '../deployment-option.ts';
 
 type Options = { deployment: string; legacySchema?: boolean; yes?: boolean };
@@ -16,6 +16,7 @@ export function register(program: Command): void {
       const deployment = await deploymentOf(options);
       for (const system of chosenSystems(names)) {
         const plan = await planSetup(deployment, system, options.legacySchema ?? false);
+        if (!hasAdmin(deployment, plan.system)) process.stdout.write(forOwner(plan.system));
         for (const script of plan.scripts) process.stdout.write(`-- ${plan.system}: ${script.name}\n${script.text}\n`);
         if (plan.done) process.stdout.write(`-- ${plan.system}: nothing to do\n`);
       }
@@ -42,4 +43,11 @@ export function register(program: Command): void {
         }
       }
     });
+}
+
+/** Nothing was compared with the database. */
+function forOwner(system: string): string {
+  return `-- ${system}: all that Seam asks for, to be run by the owner of the database; it can be run again.
+-- ${system}: in place of :'cdc_password' and :'sink_password' stand the passwords of seam_cdc and seam_sink.
+`;
 }

@@ -7,7 +7,7 @@ import { ContractError, SeamError } from '../../core/errors.ts';
 import { connectorName, lookAt, rememberedOf } from '../sources/look.ts';
 import { notChecked } from '../sources/not-checked.ts';
 import type { System } from '../systems.ts';
-import { taskFailed, whenAvailable } from './connectors.ts';
+import { haltedFault, taskFailed, whenAvailable } from './connectors.ts';
 import { accessOf, adminConnection } from './setup.ts';
 
 export type ConnectorView = {
@@ -39,7 +39,8 @@ async function viewOf(deployment: Deployment, client: ConnectClient, system: Sys
   const halt = conditions.find(({ severity, object }) => severity === 'halt' && object.kind === 'source');
   let fault = error ?? (halt === undefined ? undefined : haltOf(halt));
   if (fault === undefined && status === null) fault = missing(system.system, name);
-  if (fault === undefined && failed !== undefined) fault = taskFailed(name, failed.trace);
+  if (failed !== undefined && (fault === undefined || isOfConnect(fault))) fault = taskFailed(name, failed.trace);
+  fault ??= haltedFault(system.system, status);
   return {
     system: system.system,
     name,
@@ -49,6 +50,11 @@ async function viewOf(deployment: Deployment, client: ConnectClient, system: Sys
     conditions,
     notCaptured: await tablesNotCaptured(deployment, system).catch(() => undefined),
   };
+}
+
+/** While transactions of a failed task are open, Connect tells its state at once, and how far it has read only after a minute. */
+function isOfConnect({ code }: SeamError): boolean {
+  return code === 'CONNECT_UNREACHABLE' || code === 'CONNECT_UNAVAILABLE';
 }
 
 async function lookNow(

@@ -60,7 +60,7 @@ export async function planConnectors(
     const read = await readConnector(file, deployment);
     const present = await whenAvailable(() => client.config(read.name));
     const kept = {
-      epoch: present === null ? ((await storedRecord(deployment, system))?.epoch ?? 0) : epochOfConfig(present),
+      epoch: await epochOf(deployment, system, present),
       identity: present?.[IDENTITY_SETTING],
       tells: tellsOfReadings(present ?? {}),
     };
@@ -70,9 +70,8 @@ export async function planConnectors(
     const named = withDerived(left, mapping, present);
     const wanted = { ...read, config: withOrigin(system, named, restart ?? kept) };
     const changes = difference(present ?? {}, wanted.config);
-    const isStopped =
-      present !== null && (await whenAvailable(() => client.status(read.name)))?.connector.state === 'STOPPED';
-    const isAsWanted = changes.length === 0 && !isStopped;
+    const isHalted = present !== null && haltedState(await whenAvailable(() => client.status(read.name))) !== undefined;
+    const isAsWanted = changes.length === 0 && !isHalted;
     const action = present === null ? 'create' : isAsWanted ? 'unchanged' : 'change';
     plans.push({ system, name: wanted.name, action, changes, config: wanted.config });
   }
@@ -95,8 +94,33 @@ async function leavingGenerated(
   }
 }
 
+/** Somebody stopped or paused it, and only `resume` starts it again. */
+function haltedState(status: ConnectorStatus | null): 'STOPPED' | 'PAUSED' | undefined {
+  const state = status?.connector.state;
+  return state === 'STOPPED' || state === 'PAUSED' ? state : undefined;
+}
+
+/** What such a connector has not read stays in the source's log, as long as that is kept. */
+export function haltedFault(system: string, status: ConnectorStatus | null): ContractError | undefined {
+  const state = haltedState(status);
+  if (state === undefined) return undefined;
+  return new ContractError({
+    code: 'CONNECTOR_NOT_RUNNING',
+    message: `connector ${status?.name} is ${state.toLowerCase()}, and nothing of ${system} is read`,
+    where: `source ${system}`,
+    hint: `run: seam connectors apply ${system} --yes`,
+  });
+}
+
+/** NaN where somebody has changed the setting by hand. */
 export function epochOfConfig(config: ConnectorConfig): number {
   return Number(config[`transforms.${EPOCH_TRANSFORM}.value.literal`] ?? 0);
+}
+
+async function epochOf(deployment: Deployment, system: string, present: ConnectorConfig | null): Promise<number> {
+  const running = epochOfConfig(present ?? {});
+  if (present !== null && Number.isInteger(running)) return running;
+  return (await storedRecord(deployment, system))?.epoch ?? 0;
 }
 
 /** From epoch 1 on every record says it in a header; a history of tables before it is none of the new log. */

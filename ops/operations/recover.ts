@@ -46,7 +46,9 @@ export async function planRecovery(deployment: Deployment, name: string): Promis
   const system = sourceSystem(name);
   const remembered = (await whenAvailable(() => rememberedOf(deployment, name))) ?? { config: {}, offset: undefined };
   const { identity, found } = await lookAt(deployment, name, remembered);
-  const epoch = Math.max(epochOfConfig(remembered.config), (await storedRecord(deployment, name))?.epoch ?? 0) + 1;
+  // a setting that was changed by hand is no number
+  const running = epochOfConfig(remembered.config) || 0;
+  const epoch = Math.max(running, (await storedRecord(deployment, name))?.epoch ?? 0) + 1;
   const file = { system: name, file: (system.source as { connectorFile: URL }).connectorFile };
   const [connector] = await planConnectors(deployment, [file], { epoch, identity });
   const tables = mappedTables(system);

@@ -26,9 +26,11 @@ export type SetupFinding = { readonly text: string; readonly next: string };
 
 /**
  * `withLegacySchema`: also make the legacy application's own tables, for the demo and tests, where they are missing. A store of
- * ours is given what it lacks in any case: a new entity's table comes with it.
+ * ours is given what it lacks in any case: a new entity's table comes with it. Where no administrator is named, nothing can be looked at,
+ * and the plan is all that set-up consists of, for the owner of the database.
  */
 export async function planSetup(deployment: Deployment, system: System, withLegacySchema: boolean): Promise<SetupPlan> {
+  if (!hasAdmin(deployment, system.system)) return wholePlan(system, withLegacySchema);
   const admin = await adminConnection(deployment, system.system);
   const isOurs = system.source === null;
   const isIncomplete = isOurs && (await lacksTables(admin, system));
@@ -42,6 +44,18 @@ export async function planSetup(deployment: Deployment, system: System, withLega
   if (!done) scripts.push(sideSchema(system), await script(system.sql.setup), ...captureSettings(system));
   if (log === 'open') scripts.push(...quietLogScript(system));
   return { system: system.system, scripts, done: scripts.length === 0 };
+}
+
+/** Every script may be run again. */
+async function wholePlan(system: System, withLegacySchema: boolean): Promise<SetupPlan> {
+  const isOurs = system.source === null;
+  const tables = isOurs || withLegacySchema ? [await script(system.sql.schema)] : [];
+  const asked = [sideSchema(system), await script(system.sql.setup), ...captureSettings(system)];
+  return { system: system.system, scripts: [...tables, ...asked, ...quietLogScript(system)], done: false };
+}
+
+export function hasAdmin(deployment: Deployment, system: string): boolean {
+  return accessOf(deployment, system).adminUser !== undefined;
 }
 
 export async function applySetup(deployment: Deployment, system: System, plan: SetupPlan): Promise<SetupFinding[]> {
@@ -165,6 +179,8 @@ async function isGranted(admin: AdminConnection, system: System): Promise<boolea
     reader: CAPTURE_USER,
     written: target?.tables.map(({ table }) => table) ?? [],
     writer: SINK_USER,
+    isSource: source !== null,
+    isTarget: target !== null,
   };
   return (await queryRows(admin, tablesLeftOutSql(asked))).length === 0;
 }
@@ -217,7 +233,7 @@ export async function adminConnection(deployment: Deployment, system: string): P
       code: 'ADMIN_MISSING',
       message: `no administrator named for system ${system}`,
       where: `systems.${system}.adminUser of the deployment file`,
-      hint: 'name one, or hand the output of `seam setup plan` to the database owner',
+      hint: `name one, or hand the output of this to the database owner: seam setup plan ${system}`,
     });
   }
   const { kind, host, port, database, adminUser } = access;

@@ -16,6 +16,7 @@ import { SeamError } from '../../core/errors.ts';
 import type { Clock, Logger } from '../../core/ports.ts';
 import { healingOf, keepHealing } from '../heal/healer.ts';
 import { knownFailure } from '../sources/connector-failure.ts';
+import { haltedFault } from '../operations/connectors.ts';
 import { watchSources } from '../sources/watch.ts';
 import { systems } from '../systems.ts';
 import { type Sighting, sightingOf } from '../../core/condition.ts';
@@ -29,6 +30,8 @@ const RESTART_PAUSE_MS_MAX = 60_000;
 const STEADY_MS = 30_000;
 /** So many restarts in a row: a person should look. */
 const RESTARTS_IN_A_ROW_MAX = 6;
+/** Seam itself stops a connector for a moment, where it reads a source again. */
+const HALTED_MS = 30_000;
 
 type Trouble = { restarts: number; nextAtMs: number; failedAtMs: number; cause: string };
 type Client = Pick<ConnectClient, 'status' | 'restartFailed'>;
@@ -73,6 +76,8 @@ export async function startConnectors(deployment: Deployment): Promise<RunningWo
 export class ConnectorKeeper {
   readonly #parts: KeeperParts;
   readonly #troubles = new Map<string, Trouble>();
+  /** Stopped or paused connectors, which nobody restarts. */
+  readonly #halted = new Map<string, { readonly fault: SeamError; readonly sinceMs: number }>();
   #away: string | undefined;
   #awayError: SeamError | undefined;
   #restarts = 0;
@@ -101,6 +106,10 @@ export class ConnectorKeeper {
 
   #sightings(): Sighting[] {
     const failed = [...this.#troubles].map(([name, trouble]) => connectorFailed(name, trouble));
+    for (const [name, { fault, sinceMs }] of this.#halted) {
+      if (this.#parts.clock.elapsedMs() - sinceMs < HALTED_MS) continue;
+      failed.push({ ...sightingOf(fault, { kind: 'source', system: systemOf(name) }), severity: 'warning' });
+    }
     if (this.#awayError === undefined) return failed;
     return [...failed, sightingOf(this.#awayError, { kind: 'worker', worker: 'connectors' })];
   }
@@ -123,6 +132,9 @@ export class ConnectorKeeper {
     const status = await client.status(name);
     const trouble = this.#troubles.get(name);
     const nowMs = clock.elapsedMs();
+    const fault = haltedFault(systemOf(name), status);
+    if (fault === undefined) this.#halted.delete(name);
+    else if (!this.#halted.has(name)) this.#halted.set(name, { fault, sinceMs: nowMs });
     const cause = status === null ? undefined : causeOf(status);
     if (cause === undefined) {
       if (trouble !== undefined && nowMs - trouble.failedAtMs > STEADY_MS) {
@@ -146,9 +158,14 @@ function reasonOf(name: string, { restarts, cause }: Trouble): string {
   return `connector ${name} failed, started again ${restarts} times: ${cause}`;
 }
 
-/** Connectors are named `seam-<system>`. One that comes back at the first restart is no reason to wake anyone. */
+/** Connectors are named `seam-<system>`. */
+function systemOf(name: string): string {
+  return name.replace(/^seam-/, '');
+}
+
+/** One that comes back at the first restart is no reason to wake anyone. */
 function connectorFailed(name: string, trouble: Trouble): Sighting {
-  const system = name.replace(/^seam-/, '');
+  const system = systemOf(name);
   return {
     id: 'CONNECTOR_TASK_FAILED',
     severity: trouble.restarts > RESTARTS_IN_A_ROW_MAX ? 'halt' : 'warning',

@@ -31,7 +31,7 @@ function rowUnreadable({ where, system, table, counts: [known, found] }: Row): C
     code: 'CONNECTOR_ROW_UNREADABLE',
     message: `the log has a row of ${table} with ${found} columns, and the connector knows ${known}: the table was made again or has hidden columns, or binlog_row_image is not FULL`,
     where,
-    hint: `read all of it again: seam connectors recover ${system} --yes; where it comes back, hidden columns or the row image are the cause: seam connectors status ${system}`,
+    hint: `remove the cause, which this names: seam connectors status ${system}; then read all of it again: seam connectors recover ${system} --yes`,
   });
 }
 

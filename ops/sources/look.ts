@@ -58,11 +58,13 @@ export async function lookAt(deployment: Deployment, system: string, remembered:
   const expired = new Promise<never>((_, reject) => {
     over.addEventListener('abort', () => reject(tooSlow(system)), { once: true });
   });
-  return Promise.race([look(deployment, system, remembered), expired]);
+  return Promise.race([look(deployment, system, remembered, over), expired]);
 }
 
-async function look(deployment: Deployment, system: string, remembered: Remembered): Promise<Look> {
+async function look(deployment: Deployment, system: string, remembered: Remembered, over: AbortSignal): Promise<Look> {
   const session = await openSource(await sourceConnection(deployment, system), 'as-set');
+  // or the checks that are left would keep the process for minutes
+  over.addEventListener('abort', () => void session.close().catch(() => {}), { once: true });
   try {
     const declared = sourceSystem(system);
     const kind = sourceKinds[session.kind];

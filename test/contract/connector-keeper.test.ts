@@ -9,7 +9,7 @@ const TRACE =
   'org.apache.kafka.connect.errors.ConnectException: failed\n\tat some.Class\nCaused by: java.io.IOException: gone\n\t... 14 more';
 
 /** Kafka Connect's answers by script, and a clock that a test moves. */
-function scripted(stateOf: (restarts: number) => 'RUNNING' | 'FAILED' | 'AWAY') {
+function scripted(stateOf: (restarts: number) => 'RUNNING' | 'FAILED' | 'PAUSED' | 'AWAY') {
   const world = { nowMs: 0, restarts: [] as number[] };
   const client = {
     async status(name: string): Promise<ConnectorStatus> {
@@ -17,7 +17,7 @@ function scripted(stateOf: (restarts: number) => 'RUNNING' | 'FAILED' | 'AWAY') 
       if (state === 'AWAY') throw new TransientError({ code: 'CONNECT_UNREACHABLE', message: 'does not answer' });
       return {
         name,
-        connector: { state: 'RUNNING' },
+        connector: { state: state === 'PAUSED' ? state : 'RUNNING' },
         tasks: [{ id: 0, state, ...(state === 'FAILED' ? { trace: TRACE } : {}) }],
       };
     },
@@ -64,4 +64,24 @@ test('a Connect that does not answer is waited for', async () => {
   isAway = false;
   await lookFor(1);
   expect(keeper.status().state).toBe('running');
+});
+
+test('a connector that stays paused is shown with the command that starts it, and no longer once it runs', async () => {
+  let state: 'PAUSED' | 'RUNNING' = 'PAUSED';
+  const { world, keeper, lookFor } = scripted(() => state);
+  await lookFor(20);
+  expect(keeper.status().sightings).toEqual([]);
+  await lookFor(20);
+  expect(keeper.status().sightings).toMatchObject([
+    {
+      id: 'CONNECTOR_NOT_RUNNING',
+      object: { kind: 'source', system: 'pos' },
+      text: 'connector seam-pos is paused, and nothing of pos is read',
+      next: 'run: seam connectors apply pos --yes',
+    },
+  ]);
+  expect(world.restarts).toEqual([]);
+  state = 'RUNNING';
+  await lookFor(1);
+  expect(keeper.status().sightings).toEqual([]);
 });

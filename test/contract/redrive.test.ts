@@ -16,7 +16,7 @@ import {
 } from '../../ops/operations/dead-letters-redrive.ts';
 import { appendToLane, readLetters } from '../../ops/redrive.ts';
 import { type Letter, placeText } from '../../processors/dead-letter.ts';
-import { type RedriveAction, redriveRecord } from '../../processors/redrive.ts';
+import { type RedriveAction, redriveRecord, refused } from '../../processors/redrive.ts';
 import { StageRuntime } from '../../processors/runtime.ts';
 import { ProcessorSettings } from '../../processors/settings.ts';
 import { deadLetterTopic, redriveTopic, type Stage } from '../../processors/stage.ts';
@@ -329,6 +329,7 @@ describe('records on the lane', () => {
     await until(() => runtime.status().deadLetters === 2, 'both');
     const letters = await bench.letters();
     expect(letters.map(({ code }) => code)).toEqual(['REDRIVE_REFUSED', 'REDRIVE_REFUSED']);
+    expect(refused('').hint).toContain('run: seam dead-letter discard --code REDRIVE_REFUSED');
     await bench.ask('discard', letters);
     await until(() => runtime.status().deadLetters === 0, 'them to be gone');
     await bench.stop();

@@ -287,7 +287,8 @@ describe('a mapping that was wrong', () => {
     const made = await plan();
     expect(made.refused).toEqual({ CODE_UNKNOWN: 1 });
     await stop();
-    await expect(apply(made, { patienceMs: 500 })).rejects.toMatchObject({ code: 'LANE_NOT_READ' });
+    const hint = expect.stringContaining('start the processors (seam run processors), then apply the plan again');
+    await expect(apply(made, { patienceMs: 500 })).rejects.toMatchObject({ code: 'LANE_NOT_READ', hint });
     await run();
     expect(await apply(made)).toMatchObject({ state: 'done' });
   });

@@ -206,7 +206,9 @@ describeDialects((suite) => {
       await eventually(() => batches === 3, 'the first one is in the middle');
       expect((await bench.apply(plan)).state).toBe('done');
       gate.resolve();
-      await expect(first).rejects.toMatchObject({ code: 'REPLAY_TAKEN_OVER' });
+      const hint = `look at it with: seam replay watch ${plan.id}`;
+      await expect(first).rejects.toMatchObject({ code: 'REPLAY_TAKEN_OVER', hint });
+      // as `seam replay watch` asks
       const after = (await replayProgress(bench.parts(), plan.id, plan)).get('shop');
       expect(after).toMatchObject({ state: 'done', counted: plan.targets[0]?.predicted });
       expect(await suite.rows('SELECT qoh FROM shop.stk')).toEqual([{ qoh: '-32.000' }]);
@@ -294,7 +296,8 @@ describeDialects((suite) => {
       const bench = await lost(log);
       const plan = await bench.plan();
       await suite.execute('UPDATE seam.sink_offset SET next_offset = 0');
-      await expect(bench.apply(plan)).rejects.toMatchObject({ code: 'PLAN_STALE' });
+      const hint = 'make a new one with seam replay plan and the options of the first';
+      await expect(bench.apply(plan)).rejects.toMatchObject({ code: 'PLAN_STALE', hint });
       const other = new TestLog();
       other.append(...Array.from({ length: 100 }, (_, n) => product({ productId: String(n) }, { at: 7_000 })));
       await suite.execute('UPDATE seam.sink_offset SET next_offset = 1000');
@@ -302,6 +305,10 @@ describeDialects((suite) => {
       const ofProducts = { ...plan, targets: plan.targets.map((one) => ({ ...one, topics: one.topics.slice(0, 1) })) };
       await expect(renewed.apply(ofProducts)).rejects.toThrow('another record stands there now');
       expect(await suite.count('shop.item')).toBe(0);
+      await suite.execute('UPDATE seam.sink_offset SET next_offset = 50');
+      const remade = await renewed.plan();
+      expect(await renewed.apply(remade)).toMatchObject({ state: 'done', counted: remade.targets[0]?.predicted });
+      expect(await suite.count('shop.item')).toBe(100);
     });
   });
 

@@ -15,7 +15,7 @@ import type { CheckedSource } from '../../ops/sources/checks/check.ts';
 import { sourceKinds } from '../../ops/sources/checks/index.ts';
 import { runChecks } from '../../ops/sources/checks/run.ts';
 import { dialects } from '../../sinks/dialects/index.ts';
-import { startStack, stopStack } from '../../stack/stack.ts';
+import { restartService, startStack, stopStack } from '../../stack/stack.ts';
 import { cases, type Mapped, partitioned, plain } from '../support/postgres-check-cases.ts';
 
 const kind = sourceKinds.postgres;
@@ -144,6 +144,23 @@ describe('a check of a PostgreSQL source', () => {
     expect(missing).toMatchObject({ id: 'COLUMN_MISSING_IN_SOURCE', text: expect.stringContaining('nobody') });
     const listed = await look('lab.fresh', { config: { 'table.include.list': 'lab.other' } });
     expect(ids(listed)).toContain('TABLE_NOT_LISTED');
+  });
+
+  it('finds a log that does not tell rows, until the server has the level that is named', async () => {
+    const restarted = async (sql: string) => {
+      await run(sql);
+      await restartService(stateDirectory, 'postgres-lab');
+    };
+    await run(plain('level'));
+    expect(await look('lab.level', { isUnread: true })).toEqual([]);
+    await restarted(`ALTER SYSTEM SET wal_level = 'replica'`);
+    const [found] = await look('lab.level');
+    expect(found).toMatchObject({ id: 'WAL_NOT_LOGICAL', severity: 'halt' });
+    const [, sql = ''] =
+      /^as the server's administrator: (ALTER SYSTEM .*), and restart the server; /.exec(found?.next ?? '') ?? [];
+    expect(found?.next).toContain('; then: seam connectors status lab');
+    await restarted(sql);
+    expect(await look('lab.level')).toEqual([]);
   });
 
   it('takes what a driver or a default makes right, and warns where it is not pinned', async () => {

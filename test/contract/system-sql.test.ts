@@ -107,7 +107,11 @@ describe.each(systems)('$system', (system: System) => {
     const taken = [
       `REVOKE SELECT ON ${table} FROM seam_cdc`,
       `ALTER PUBLICATION ${config['publication.name']} DROP TABLE ${table}`,
-      ...(target === undefined ? [] : [`REVOKE ALL ON ${target.table} FROM seam_sink`]),
+      'REVOKE SELECT ON seam.applied FROM seam_cdc',
+      'REVOKE DELETE ON seam.signal FROM seam_cdc',
+      ...(target === undefined
+        ? []
+        : [`REVOKE ALL ON ${target.table} FROM seam_sink`, 'REVOKE INSERT ON seam.parked FROM seam_sink']),
     ];
     for (const sql of taken) {
       expect((await planSetup(deployment, system, false)).done, sql).toBe(true);

@@ -111,6 +111,21 @@ describe('startStack', () => {
     expect(events.filter(({ type }) => type === 'ready')).toMatchObject([{ name: 'postgres-seventh' }]);
   });
 
+  it('refuses a database of another kind until its state is removed', async () => {
+    const erp = (kind: 'postgres' | 'mariadb') => ({
+      stateDirectory,
+      databases: [{ name: 'erp', kind }],
+      only: [`${kind}-erp`],
+    });
+    await startStack(erp('postgres'));
+    await expect(startStack(erp('mariadb'))).rejects.toMatchObject({
+      code: 'DATABASE_KIND_CHANGED',
+      hint: 'use another --state-directory, or remove this one: seam stack down --remove-data --yes',
+    });
+    expect((await seam('down', '--remove-data', '--yes')).exitCode).toBe(0);
+    expect(Object.keys((await startStack(erp('mariadb'))).databases)).toEqual(['erp']);
+  });
+
   it('runs beside another one', async () => {
     const other = await mkdtemp(path.join(tmpdir(), 'seam-lifecycle-'));
     try {

@@ -18,11 +18,15 @@ export type Desk = {
   readonly deploymentFile: string;
   /** A copy of the project whose files were edited; this project when left out. */
   readonly folder?: string;
+  /** `seam run <worker>` in a window of its own: it goes on until ctrl-c. */
+  readonly run?: (worker: string) => Promise<void>;
 };
 
 /** `command`: as it stands in a hint, `seam connectors status crm`. Both streams come back in one text. */
 export function typed(desk: Desk, command: string, limitMs = 240_000): Promise<Printed> {
-  const [program = '', ...args] = wordsOf(command);
+  const [program = '', ...words] = wordsOf(command);
+  // `npm run seam -- stack up`
+  const args = words[0] === '--' ? words.slice(1) : words;
   if (program !== 'seam') throw new Error(`not a command of Seam: ${command}`);
   const folder = desk.folder ?? root;
   return new Promise((resolve) => {
@@ -53,16 +57,28 @@ export async function follow(desk: Desk, text: string, code: string): Promise<Pr
   const commands = commandsOf(text, code);
   if (commands.length === 0) throw new Error(`${code} names no command in:\n${text}`);
   const printed: Printed[] = [];
-  for (const command of commands) printed.push(await typed(desk, command));
+  for (const command of commands) printed.push(await typedOrRun(desk, command));
   return printed;
+}
+
+async function typedOrRun(desk: Desk, command: string): Promise<Printed> {
+  const [, worker] = /^seam run (\S+)$/.exec(command) ?? [];
+  if (worker === undefined || desk.run === undefined) return typed(desk, command);
+  await desk.run(worker);
+  return { command, exitCode: 0, text: '', standardOutput: '' };
+}
+
+/** `[CODE]` of an error or a condition, `[CODE, class]` of a dead letter. */
+export function says(text: string, code: string): boolean {
+  return text.includes(`[${code}]`) || text.includes(`[${code}, `);
 }
 
 /** Commands in the hint or the next step below the line that ends with this code, in their order. */
 export function commandsOf(text: string, code: string): string[] {
   const lines = text.split('\n');
-  const at = lines.findIndex((line) => line.includes(`[${code}]`));
+  const at = lines.findIndex((line) => says(line, code));
   if (at < 0) throw new Error(`${code} was not said in:\n${text}`);
-  const advice = lines.slice(at + 1).find((line) => /^\s*(hint|next): /.test(line)) ?? '';
+  const advice = lines.slice(at + 1).find((line) => /^\s*(hint|next):? /.test(line)) ?? '';
   const found = advice.matchAll(/\bseam( (?:--?[\w-]+|'[^']*'|"[^"]*"|[^\s,;"'`)]+))+/g);
   return [...found].map(([command]) => cut(command.replace(/[.:]$/, '')));
 }

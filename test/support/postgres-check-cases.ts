@@ -53,6 +53,14 @@ export const cases: readonly CheckCase[] = [
     losesNothing: true,
   },
   {
+    it: 'the right to read the log that was revoked',
+    table: 'lab.log_read',
+    given: plain('log_read'),
+    when: 'ALTER ROLE seam_cdc NOREPLICATION',
+    finds: { id: 'REPLICATION_NOT_GRANTED', text: 'seam_cdc may not read the log of lab: it lacks REPLICATION' },
+    losesNothing: true,
+  },
+  {
     it: 'a schema that may not be used',
     table: 'other.shut',
     given: `CREATE SCHEMA other; CREATE TABLE other.shut (id int PRIMARY KEY, body text); ALTER PUBLICATION seam_lab ADD TABLE other.shut;

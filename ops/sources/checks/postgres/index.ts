@@ -9,6 +9,7 @@ import { lostChanges, noteLosses, readingBegun, readingDone } from './lost-chang
 import { publicationFilters } from './publication-filters.ts';
 import { publicationOperations } from './publication-operations.ts';
 import { replicaIdentity } from './replica-identity.ts';
+import { replicationNotGranted } from './replication-not-granted.ts';
 import { rowsHidden } from './rows-hidden.ts';
 import { limitStatements, postgresIdentity, postgresLocks } from './server.ts';
 import { signalNotPublished } from './signal-not-published.ts';
@@ -32,6 +33,7 @@ export const postgresChecks: readonly SourceCheck[] = [
   snapshotUnfinished,
   snapshotNotProven,
   walNotLogical,
+  replicationNotGranted,
   tableNotListed,
   tableMissing,
   columnMissing,

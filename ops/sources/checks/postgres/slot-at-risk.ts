@@ -32,12 +32,19 @@ export const slotAtRisk: SourceCheck = {
     const limit = row.limit === '-1' ? 'without a limit' : `up to ${row.limit}`;
     const isIdle = !row.isActive && (row.inactiveSeconds ?? 0) > INACTIVE_SECONDS_MAX;
     if (row.status !== 'unreserved' && !isIdle) return [];
-    const reason =
-      row.status === 'unreserved' ? 'the next checkpoint may remove log that it needs' : 'no connector reads it';
+    const keeps = `the replication slot "${slot}" keeps ${row.kept} of log, ${limit}`;
+    if (row.status === 'unreserved') {
+      return [
+        {
+          text: `${keeps}: the next checkpoint may remove log that it needs`,
+          next: `as the server's administrator: raise max_slot_wal_keep_size until the connector has caught up; does it read: seam connectors status ${system}`,
+        },
+      ];
+    }
     return [
       {
-        text: `the replication slot "${slot}" keeps ${row.kept} of log, ${limit}: ${reason}`,
-        next: `seam connectors restart ${system}; then: seam connectors status ${system}`,
+        text: `${keeps}: no connector reads it`,
+        next: `what keeps its connector from reading: seam connectors status ${system}`,
       },
     ];
   },
