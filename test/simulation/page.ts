@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { type Bug, BUGS } from './bugs.ts';
 import { runSimulation } from './child.ts';
 
-const SEEDS_MAX = 5_000;
+const SEEDS_MAX = 20_000;
 export const PAGE = new URL('../../docs/simulation.md', import.meta.url);
 const FOUND = /^seed (\d+) failed: invariant (.+?):/;
 

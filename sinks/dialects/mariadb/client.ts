@@ -5,13 +5,16 @@ import type { SqlValue } from '../../../core/target.ts';
 import type { Connection, TableShape } from '../dialect.ts';
 import { bulkRows, driverValue } from './bulk.ts';
 import { repairDriver } from './driver-repairs.ts';
-import { errorOf, STATEMENT_OUTDATED, unreachable } from './error-codes.ts';
+import { errorOf, PACKETS_TOO_LARGE, STATEMENT_OUTDATED, unreachable } from './error-codes.ts';
 import type { Built } from './sql.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 /** The server's own limits come first; past this it is taken for gone. */
 const SILENCE_MARGIN_MS = 5_000;
-const PACKET_BYTES_MAX = 16 * 1024 * 1024;
+/** Where the server has not said yet how much it takes at once. */
+const PACKET_BYTES = 16 * 1024 * 1024;
+/** What it said, by host and port: the driver has to be told before it connects, and cuts batches by it. */
+const packetBytes = new Map<string, number>();
 
 await repairDriver();
 
@@ -30,7 +33,21 @@ export class MariadbClient {
     });
   }
 
+  /** Connects again where the server takes more or less in one packet than was thought. */
   static async connect(connection: Connection, statementTimeoutMs: number): Promise<MariadbClient> {
+    const place = `${connection.host}:${connection.port}`;
+    for (;;) {
+      const asked = packetBytes.get(place) ?? PACKET_BYTES;
+      const client = await MariadbClient.#open(connection, statementTimeoutMs, asked);
+      const [row] = await client.query('SELECT @@max_allowed_packet', []);
+      const said = Number(row?.[0]);
+      packetBytes.set(place, said);
+      if (said === asked) return client;
+      await client.end();
+    }
+  }
+
+  static async #open(connection: Connection, statementTimeoutMs: number, maxAllowedPacket: number) {
     const socket = connectSocket({ host: connection.host, port: connection.port, noDelay: true });
     try {
       const opened = await mariadb.createConnection({
@@ -42,7 +59,7 @@ export class MariadbClient {
         dateStrings: true,
         autoJsonMap: false,
         charset: 'utf8mb4',
-        maxAllowedPacket: PACKET_BYTES_MAX,
+        maxAllowedPacket,
         connectAttributes: { program_name: 'seam sink' },
       });
       return new MariadbClient(opened, socket, statementTimeoutMs);
@@ -99,8 +116,9 @@ export class MariadbClient {
     try {
       return await Promise.race([query, silence.promise]);
     } catch (error) {
-      // Prepared again by the next session.
-      if ((error as { errno?: number }).errno === STATEMENT_OUTDATED) this.#isLost = true;
+      // the next session prepares it again, or asks how large a packet may be
+      const { errno } = error as { errno?: number };
+      if (errno === STATEMENT_OUTDATED || PACKETS_TOO_LARGE.has(errno ?? NaN)) this.#isLost = true;
       throw errorOf(error, shape);
     } finally {
       clearTimeout(timer);

@@ -6,6 +6,8 @@ import { type ErrorNames, haltedTable, placeText } from '../place-of-error.ts';
 type Disposition = 'transient' | 'record' | 'row-missing' | 'value-held' | 'table';
 
 export const STATEMENT_OUTDATED = 0;
+/** By the server, which closes the connection then, and by the driver, which knows the server's limit. */
+export const PACKETS_TOO_LARGE: ReadonlySet<number> = new Set([1153, 45_046]);
 
 /** By error number; what isn't listed stops the target. */
 const DISPOSITIONS: Readonly<Record<number, Disposition>> = {
@@ -105,6 +107,7 @@ export function errorOf(error: unknown, shape?: TableShape): SeamError {
   const parts = { where: placeText(namesOf(error as DriverError, shape), shape, 'mariadb'), cause: error };
   const table = haltedTable(shape);
   const number = `error ${errno} ${code}`;
+  if (PACKETS_TOO_LARGE.has(errno)) return packetTooLarge(table, parts);
   switch (DISPOSITIONS[errno]) {
     case 'transient':
       return new TransientError({
@@ -135,6 +138,17 @@ function altered(table: string, number: string, parts: Parts): TableError {
     hint: 'give the table back its columns and rights: the sink goes on by itself',
     ...parts,
   });
+}
+
+/** Not even a dead letter could hold the record here, so its table stands still. */
+function packetTooLarge(table: string | undefined, parts: Parts): ContractError {
+  const text = {
+    code: 'TARGET_PACKET_TOO_SMALL',
+    message: 'a record is larger than what the server takes at once (max_allowed_packet)',
+    hint: "as the server's administrator: SET GLOBAL max_allowed_packet = 67108864; the sink tries it again by itself",
+    ...parts,
+  };
+  return table === undefined ? new ContractError(text) : new TableError({ ...text, table });
 }
 
 /** Whatever it is, the statement was about one table: the others of the target flow. */

@@ -1,4 +1,4 @@
-/** A connector that runs reads on without it; one that connects again tries for ever, and says so in its log only. */
+/** A connector that runs reads on without the right, and nothing is lost yet. One that connects again tries for ever, and says so in its log only. */
 import { quoteName } from '../../../../core/databases/postgres.ts';
 import type { SourceCheck } from '../check.ts';
 
@@ -7,12 +7,15 @@ type Row = { readonly user: string; readonly may: boolean };
 export const replicationNotGranted: SourceCheck = {
   id: 'REPLICATION_NOT_GRANTED',
   severity: 'halt',
-  async find({ system, session }) {
+  async find({ system, session, config }) {
     // on Amazon RDS no role has the attribute, and a membership stands for it
     const [row] = await session.query<Row>(
       `SELECT rolname AS user, rolreplication OR rolsuper OR EXISTS (
                 SELECT FROM pg_roles g WHERE g.rolname = 'rds_replication' AND pg_has_role(r.oid, g.oid, 'MEMBER')) AS may
-         FROM pg_roles r WHERE rolname = current_user`,
+         FROM pg_roles r
+        WHERE rolname = current_user
+          AND NOT EXISTS (SELECT FROM pg_replication_slots s WHERE s.slot_name = ? AND s.active)`,
+      [config['slot.name'] ?? ''],
     );
     if (row === undefined || row.may) return [];
     return [
