@@ -4,6 +4,7 @@ import { queryRows } from '../../adapters/sql-script.ts';
 import { haltOf, type Sighting } from '../../core/condition.ts';
 import type { Deployment } from '../../core/deployment.ts';
 import { ContractError, SeamError } from '../../core/errors.ts';
+import { sourceKinds } from '../sources/checks/index.ts';
 import { connectorName, lookAt, rememberedOf } from '../sources/look.ts';
 import { notChecked } from '../sources/not-checked.ts';
 import type { System } from '../systems.ts';
@@ -75,7 +76,10 @@ async function lookNow(
 }
 
 /** In the schemas of captured tables; those that Seam itself writes are none of them. */
-async function tablesNotCaptured(deployment: Deployment, { system, source, target }: System): Promise<string[]> {
+async function tablesNotCaptured(
+  deployment: Deployment,
+  { system, database, source, target }: System,
+): Promise<string[]> {
   if (accessOf(deployment, system).adminUser === undefined) throw new Error('only an administrator sees all tables');
   const known = new Set([
     ...Object.keys(source?.mapping.tables ?? {}),
@@ -86,11 +90,8 @@ async function tablesNotCaptured(deployment: Deployment, { system, source, targe
   const inDatabase = (table: string) => (table.includes('.') ? table : `${admin.database}.${table}`);
   const read = new Set([...known].map(inDatabase));
   const schemas = new Set([...read].map((table) => table.split('.')[0]));
-  const rows = await queryRows<{ name: string; place: string }>(
-    admin,
-    `SELECT table_schema AS place, concat(table_schema, '.', table_name) AS name FROM information_schema.tables
-     WHERE table_type = 'BASE TABLE'`,
-  );
+  const { tablesSql } = sourceKinds[database];
+  const rows = await queryRows<{ name: string; place: string }>(admin, tablesSql);
   return rows.flatMap(({ name, place }) => (schemas.has(place) && !read.has(name) ? name : [])).sort();
 }
 

@@ -205,6 +205,15 @@ describe('what the log does not tell of a table', () => {
     expect(await look(table)).toEqual([]);
   });
 
+  it('takes a partition for a part of its table: only the table may be one that nobody reads', async () => {
+    await run(`${partitioned('whole')} CREATE TABLE lab.whole_cn (LIKE lab.whole INCLUDING ALL);`);
+    const session = await openSource({ ...admin, user: admin.user, password: admin.password }, 'as-set');
+    const rows = await session.query<{ place: string; name: string }>(kind.tablesSql, []);
+    await session.close();
+    const named = rows.filter(({ place, name }) => place === 'lab' && name.startsWith('lab.whole'));
+    expect(named.map(({ name }) => name).sort()).toEqual(['lab.whole', 'lab.whole_cn']);
+  });
+
   it('a new partition without rows is taken as it is', async () => {
     await run(`ALTER PUBLICATION seam_lab SET (publish_via_partition_root = true); ${partitioned('pn')}`);
     await look('lab.pn', { isUnread: true });

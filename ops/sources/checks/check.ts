@@ -55,6 +55,8 @@ export type SourceKind = {
   limitStatements(session: SourceSession, limitMs: number): Promise<void>;
   /** A lock of this name that ends with the session, if not before. */
   readonly locks: SourceLocks;
+  /** All tables as `place` (schema or database) and `name` (`<place>.<table>`), for a user who sees them all. */
+  readonly tablesSql: string;
   /** In the order in which they are asked. */
   readonly checks: readonly SourceCheck[];
   /** By table: the check that found that the log does not tell all changes of it. */

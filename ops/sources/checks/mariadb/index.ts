@@ -28,7 +28,12 @@ export const mariadbChecks: readonly SourceCheck[] = [
   snapshotNotProven,
 ];
 
+const TABLES_SQL = `
+SELECT table_schema AS place, CONCAT(table_schema, '.', table_name) AS name FROM information_schema.tables
+ WHERE table_type = 'BASE TABLE'`;
+
 export const mariadbSource: SourceKind = {
+  tablesSql: TABLES_SQL,
   identityOf: mariadbIdentity,
   limitStatements,
   locks: mariadbLocks,

@@ -54,7 +54,14 @@ export const postgresChecks: readonly SourceCheck[] = [
   updatesRefused,
 ];
 
+/** A partition is read with the table that it belongs to. */
+const TABLES_SQL = `
+SELECT n.nspname::text AS place, n.nspname || '.' || c.relname AS name
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition`;
+
 export const postgresSource: SourceKind = {
+  tablesSql: TABLES_SQL,
   identityOf: postgresIdentity,
   limitStatements,
   locks: postgresLocks,
