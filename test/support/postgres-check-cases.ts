@@ -232,6 +232,24 @@ export const cases: readonly CheckCase[] = [
     heals: 'ALTER TABLE lab.away_bak RENAME TO away',
   },
   {
+    it: 'a format of bytes, as case 06',
+    table: 'lab.byt',
+    given: 'CREATE TABLE lab.byt (id int PRIMARY KEY, body bytea); ALTER PUBLICATION seam_lab ADD TABLE lab.byt;',
+    when: `ALTER ROLE seam_cdc IN DATABASE lab SET bytea_output = 'escape'`,
+    finds: { id: 'FORMATS_DIFFER', text: 'print body of lab.byt in another form: bytea_output = escape, not hex' },
+    also: ['FORMATS_NOT_PINNED'],
+    heals: `ALTER ROLE seam_cdc IN DATABASE lab SET bytea_output = 'hex'`,
+  },
+  {
+    it: 'a format of money, as case 06',
+    table: 'lab.mon',
+    given: 'CREATE TABLE lab.mon (id int PRIMARY KEY, body money); ALTER PUBLICATION seam_lab ADD TABLE lab.mon;',
+    when: `ALTER ROLE seam_cdc IN DATABASE lab SET lc_monetary = 'C.UTF-8'`,
+    finds: { id: 'FORMATS_DIFFER', text: 'print body of lab.mon in another form: lc_monetary = C.UTF-8, not C' },
+    also: ['FORMATS_NOT_PINNED'],
+    heals: `ALTER ROLE seam_cdc IN DATABASE lab SET lc_monetary = 'C'`,
+  },
+  {
     it: 'a format of intervals, as case 06',
     table: 'lab.ivl',
     given:
