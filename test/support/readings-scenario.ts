@@ -259,8 +259,12 @@ function describeFirstSnapshots(): void {
 
   describe('a connector that an earlier release started', () => {
     it('flows with a warning; apply compares keys, and a table with a row that nobody read halts until it is read', async () => {
-      await withSource('crm', (session) => session.query(`DELETE FROM seam.signal WHERE id = 'seam-whole'`));
-      expect(await conditionsOf('crm')).toEqual(['warning SNAPSHOT_NOT_PROVEN']);
+      // the workers may still be proving the snapshot of the test before
+      await proveFirstSnapshot(chain.deployment, 'crm', () => {}, new AbortController().signal);
+      await arrives(['warning SNAPSHOT_NOT_PROVEN'], async () => {
+        await withSource('crm', (session) => session.query(`DELETE FROM seam.signal WHERE id = 'seam-whole'`));
+        return conditionsOf('crm');
+      });
       await crm('ALTER PUBLICATION seam_crm DROP TABLE crm.mbr');
       await crm(`INSERT INTO crm.mbr (mbr_id, nm) VALUES (9001, 'never read')`);
       await crm('ALTER PUBLICATION seam_crm ADD TABLE crm.mbr');
