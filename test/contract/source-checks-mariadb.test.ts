@@ -261,9 +261,9 @@ function prepared(statement: string): string[] {
 }
 
 describe('settings and shapes', () => {
-  it('a server whose log is not by row, or is cut down', async () => {
+  it.each(['MINIMAL', 'NOBLOB'])('a server whose log is not by row, or is cut down: %s', async (image) => {
     try {
-      await run(`SET GLOBAL binlog_format = 'MIXED'`, `SET GLOBAL binlog_row_image = 'MINIMAL'`);
+      await run(`SET GLOBAL binlog_format = 'MIXED'`, `SET GLOBAL binlog_row_image = '${image}'`);
       await run('SET GLOBAL binlog_expire_logs_seconds = 600');
       const found = await look();
       expect(found.map(({ id }) => id)).toEqual(['LOG_NOT_BY_ROW', 'LOG_NOT_BY_ROW', 'LOG_KEPT_SHORTLY']);
@@ -313,6 +313,32 @@ describe('settings and shapes', () => {
       'ALTER TABLE chi DROP FOREIGN KEY moves',
       'ALTER TABLE chi ADD CONSTRAINT refuses FOREIGN KEY (par_id) REFERENCES par (id) ON UPDATE RESTRICT',
     );
+    expect(await look()).toEqual([]);
+  });
+});
+
+describe('rules of foreign keys that set NULL', () => {
+  it('when the parent gets another key', async () => {
+    await run(
+      'ALTER TABLE chi ADD COLUMN other INT NULL, ADD CONSTRAINT forgets FOREIGN KEY (other) REFERENCES par (id) ON UPDATE SET NULL',
+      'INSERT INTO chi VALUES (1, 1, 1)',
+    );
+    expect(await look()).toEqual([]);
+    await run('UPDATE par SET id = 3 WHERE id = 1');
+    expect(await look()).toEqual([{ id: 'CASCADE_LOST', table: 'lab.chi' }]);
+    await readAgain('lab.chi');
+    expect(await look()).toEqual([]);
+  });
+
+  it('in the table of the parent itself', async () => {
+    await run(
+      'ALTER TABLE par ADD COLUMN boss INT, ADD CONSTRAINT led FOREIGN KEY (boss) REFERENCES par (id) ON DELETE SET NULL',
+      'INSERT INTO par (id, boss) VALUES (7, NULL), (8, 7)',
+    );
+    expect(await look()).toEqual([]);
+    await run('DELETE FROM par WHERE id = 7');
+    expect(await look()).toEqual([{ id: 'CASCADE_LOST', table: 'lab.par' }]);
+    await readAgain('lab.par');
     expect(await look()).toEqual([]);
   });
 });
