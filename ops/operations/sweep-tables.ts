@@ -10,9 +10,10 @@ import type { Feed } from '../resnapshot/present.ts';
 import { leaveMark, type SnapshotRequest } from '../resnapshot/signals.ts';
 import type { SourceSession } from '../resnapshot/source-session.ts';
 import { carryOut, type Look, look, namesOf } from '../resnapshot/sweep.ts';
-import { deletionsFree, resnapshotCommand, unconfirmed } from '../resnapshot/verdict.ts';
+import { deletionsFree, recoverCommand, resnapshotCommand, unconfirmed } from '../resnapshot/verdict.ts';
 import { awaitMark, endOf, type Mark, markTopic, type Watch } from '../resnapshot/watch.ts';
-import { systemNamed, systems } from '../systems.ts';
+import { generatedAndMapped } from '../sources/generated-columns.ts';
+import { sourceSystem, systemNamed, systems } from '../systems.ts';
 import { openTargetReader } from '../verify/actual.ts';
 import type { ReadConnection } from '../verify/source-rows.ts';
 import { lookupsOf } from './verify.ts';
@@ -50,7 +51,7 @@ export async function sweepTables(
 ): Promise<SweptEntity[]> {
   const looks: Look[] = [];
   for (const entity of sweptEntities(place)) looks.push(await lookAt(place, entity));
-  const refused = unconfirmedOf(place.watch.system, looks, deletionsMax);
+  const refused = await unconfirmedOf(place, looks, deletionsMax);
   const swept: SweptEntity[] = [];
   for (const one of looks) {
     const withheld = one.withheld ?? refused.get(one);
@@ -75,12 +76,19 @@ export function tablesSweptWhole(tables: readonly string[], swept: readonly Swep
 }
 
 /** More than what is free needs the number of all such deletions together. */
-function unconfirmedOf(system: string, looks: readonly Look[], deletionsMax = 0): ReadonlyMap<Look, SeamError> {
+async function unconfirmedOf(
+  { session, watch: { system } }: SweepPlace,
+  looks: readonly Look[],
+  deletionsMax = 0,
+): Promise<ReadonlyMap<Look, SeamError>> {
   const asking = looks.filter((one) => one.withheld === undefined && one.missing.length > deletionsFree(one.held));
   const deletions = asking.reduce((sum, { missing }) => sum + missing.length, 0);
   if (deletions <= deletionsMax) return new Map();
   const tables = [...new Set(asking.flatMap(({ input }) => input.tables))];
-  const command = resnapshotCommand(system, tables, deletions);
+  const generated = await generatedAndMapped(session, sourceSystem(system).source.mapping, tables);
+  // a table with a mapped generated column is read by a first snapshot only
+  const command =
+    generated.length > 0 ? recoverCommand(system, deletions) : resnapshotCommand(system, tables, deletions);
   return new Map(asking.map((one) => [one, unconfirmed(namesOf(one.input), one, command)]));
 }
 

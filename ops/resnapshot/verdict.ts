@@ -123,6 +123,10 @@ function again({ system, tables }: Swept): string {
   return resnapshotCommand(system, tables);
 }
 
+export function recoverCommand(system: string, deletions: number): string {
+  return `seam connectors recover ${system} --delete ${deletions} --yes`;
+}
+
 export function resnapshotCommand(system: string, tables: readonly string[], deletions?: number): string {
   const chosen = tables.map((table) => ` --table ${/^[\w.$-]+$/.test(table) ? table : `'${table}'`}`).join('');
   return `seam resnapshot --system ${system}${chosen}${deletions === undefined ? '' : ` --delete ${deletions}`} --yes`;

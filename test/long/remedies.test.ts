@@ -245,6 +245,14 @@ describe('topics, tables and records', () => {
         ),
       ARRIVES_MS,
     );
+    // a deletion that needs its number is named with the command that can read such a table
+    await on.crm('ALTER PUBLICATION seam_crm DROP TABLE crm.mkt_srvy');
+    await on.crm('DELETE FROM crm.mkt_srvy WHERE wk = 77');
+    await on.crm('ALTER PUBLICATION seam_crm ADD TABLE crm.mkt_srvy');
+    const unconfirmed = await on.says('SWEEP_UNCONFIRMED', 'seam connectors recover crm --yes');
+    expect(unconfirmed.text).toContain('seam connectors recover crm --delete 1 --yes');
+    await on.does(unconfirmed, 'SWEEP_UNCONFIRMED');
+    await on.isReported('SELECT count(*)::int FROM reporting.market_survey WHERE week = 77', 0);
     await on.flows();
   });
 });
