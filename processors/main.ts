@@ -16,6 +16,7 @@ import type { Codecs } from './codecs.ts';
 import { type CompiledTable, compileSource, type Entities } from './compile-mapping.ts';
 import type { EchoLedger, IdentityLookup } from './echo.ts';
 import { checkSteps, FLOW, flowStage } from './flow.ts';
+import { type Present, topicsCome, topicsMissing, withLeftOut, withoutTopics } from './missing-topics.ts';
 import { saidAgainIn } from './said-again.ts';
 import type { ProcessorSettings } from './settings.ts';
 import {
@@ -70,11 +71,17 @@ export type RunningProcessors = {
 };
 
 const TOPIC_PAUSE_MS = 500;
+const OTHERS_WAIT_MS = 5_000;
 
 /** Checks mappings, steps, schemas and topics first: rejects with every fault before anything is read. */
 export async function runProcessors(options: ProcessorOptions): Promise<RunningProcessors> {
-  const { stages } = await createStages(options);
-  return start(stages.map((stage) => new StageSupervisor({ ...options, stage })));
+  const { stages, left } = await createStages(options);
+  const supervisors = stages.map((stage) => new StageSupervisor({ ...options, stage }));
+  const lacking = [...left.raw.values(), ...left.canonical.values()].flat();
+  const stopping = new AbortController();
+  const running = start(supervisors, left, topicsCome(options, [...new Set(lacking)], stopping.signal));
+  running.done.catch(() => {}).finally(() => stopping.abort());
+  return running;
 }
 
 export type Stages = {
@@ -82,14 +89,18 @@ export type Stages = {
   /** By raw topic, of mapped tables. */
   readonly tables: ReadonlyMap<string, CompiledTable>;
   readonly partitionCount: (topic: string) => number;
+  /** What cannot be read, since topics lack. */
+  readonly left: Present['left'];
 };
 
 /** The stages as they run; by themselves they only answer. Rejects with every fault of mappings, steps, schemas and topics. */
 export async function createStages(options: ProcessorOptions): Promise<Stages> {
-  const tables = tablesByTopic(options);
+  const wanted = tablesByTopic(options);
   checkSteps(options.steps, options.entities);
   const codecs = await createCodecs(options.registry, Object.keys(options.entities) as EntityName[]);
-  const partitionCounts = await waitForTopics(options, [...tables.keys()]);
+  const partitionCounts = await waitForTopics(options, [...wanted.keys()]);
+  const missing = new Set(topicsOf(options, [...wanted.keys()]).filter((topic) => !partitionCounts.has(topic)));
+  const { tables, steps, left } = withoutTopics({ ...options, tables: wanted }, missing);
   const partitionCount = (topic: string) => partitionCounts.get(topic) as number;
   const stages = [
     canonicalizeStage({
@@ -107,11 +118,11 @@ export async function createStages(options: ProcessorOptions): Promise<Stages> {
       saidAgain: saidAgainIn(options.log),
       readAgainAt: options.readAgainAt,
     }),
-    ...(options.steps.length === 0
+    ...(steps.length === 0
       ? []
-      : [flowStage({ ...options, groupId: `${options.settings.groupPrefix}-${FLOW}`, codecs, partitionCount })]),
+      : [flowStage({ ...options, steps, groupId: `${options.settings.groupPrefix}-${FLOW}`, codecs, partitionCount })]),
   ];
-  return { stages, tables, partitionCount };
+  return { stages, tables, partitionCount, left };
 }
 
 /** Its committed offsets say how far raw topics, and the lane, have been translated. */
@@ -119,7 +130,7 @@ export function canonicalizeGroup({ groupPrefix }: Pick<ProcessorSettings, 'grou
   return `${groupPrefix}-${CANONICALIZE}`;
 }
 
-function start(supervisors: readonly StageSupervisor[]): RunningProcessors {
+function start(supervisors: readonly StageSupervisor[], left: Present['left'], came: Promise<void>): RunningProcessors {
   const stop = async () => {
     await Promise.all(supervisors.map((supervisor) => supervisor.stop()));
   };
@@ -132,11 +143,17 @@ function start(supervisors: readonly StageSupervisor[]): RunningProcessors {
       throw error;
     }
   });
-  const done = Promise.allSettled(running).then((outcomes) => {
+  const ended = Promise.allSettled(running).then((outcomes) => {
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
   });
+  const done = Promise.race([ended, came.then(() => ended)]);
   done.catch(() => {});
-  return { done, stop, status: () => statusOf(supervisors.map((supervisor) => supervisor.status())) };
+  const stages = () =>
+    supervisors.map((supervisor) => {
+      const status = supervisor.status();
+      return withLeftOut(status, status.stage === CANONICALIZE ? left.raw : left.canonical);
+    });
+  return { done, stop, status: () => statusOf(stages()) };
 }
 
 function statusOf(stages: readonly StageStatus[]): ProcessorStatus {
@@ -182,25 +199,32 @@ async function unmappedTopics({ log, mappings }: ProcessorOptions): Promise<stri
   });
 }
 
-/** Partitions of what is written; rejects with every topic that still lacks when the wait is over. */
+function topicsOf({ entities }: ProcessorOptions, inputs: readonly string[]): string[] {
+  return [...inputs, ...Object.values(entities).map(({ topic }) => topic)];
+}
+
+/** Of the topics that are there when all are, or the wait is over; rejects where a stage cannot work without what lacks. */
 async function waitForTopics(
   options: ProcessorOptions,
   inputs: readonly string[],
 ): Promise<ReadonlyMap<string, number>> {
-  const { log, clock, entities, settings } = options;
+  const { log, clock, settings } = options;
   const beside = [CANONICALIZE, FLOW].flatMap((stage) => [deadLetterTopic(stage), redriveTopic(stage)]);
-  const needed = [...inputs, ...Object.values(entities).map(({ topic }) => topic), ...beside];
-  const endMs = clock.elapsedMs() + settings.topicWaitMsMax;
+  const needed = [...topicsOf(options, inputs), ...beside];
+  const startMs = clock.elapsedMs();
+  // beside topics that are there, those that come later may wait alone
+  const waitMs = (isAny: boolean) => Math.min(settings.topicWaitMsMax, isAny ? OTHERS_WAIT_MS : Infinity);
   const admin = await log.admin();
   try {
     for (;;) {
       const counts = await admin.partitionCounts(needed);
       const missing = needed.filter((topic) => !counts.has(topic));
-      if (missing.length === 0) {
+      const isUsable = !missing.some((topic) => beside.includes(topic)) && inputs.some((topic) => counts.has(topic));
+      if (missing.length === 0 || clock.elapsedMs() - startMs >= waitMs(isUsable)) {
+        if (missing.some((topic) => beside.includes(topic))) throw topicsMissing(missing);
         refuseNarrow(counts, beside);
         return counts;
       }
-      if (clock.elapsedMs() >= endMs) throw topicsMissing(missing);
       await clock.pause(TOPIC_PAUSE_MS);
     }
   } finally {
@@ -251,13 +275,5 @@ function refuseNarrow(counts: ReadonlyMap<string, number>, beside: readonly stri
     code: 'TOPICS_NARROW',
     message: `${narrow.join(', ')} must have as many partitions as the topics that are read: ${widest}`,
     hint: 'add partitions to them, which moves nothing: each task writes to the partition of its number',
-  });
-}
-
-function topicsMissing(topics: readonly string[]): ConfigError {
-  return new ConfigError({
-    code: 'TOPICS_MISSING',
-    message: `${topics.length} topics don't exist: ${topics.join(', ')}`,
-    hint: 'run: seam connectors apply --yes, then start the processors again',
   });
 }

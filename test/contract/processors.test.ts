@@ -110,14 +110,33 @@ async function read(entity: EntityName) {
 }
 
 describe('the processors', () => {
-  it('refuse the start while topics lack, and name them', async () => {
+  it('refuse the start while all topics lack, and name them', async () => {
     const settings = ProcessorSettings.parse({ topicWaitMsMax: 0 });
-    const mappings = [{ ...pos, system: 'pos', tables: { ...pos.tables, 'pos.new': pos.tables['pos.cust'] as never } }];
+    const mappings = [{ ...pos, tables: { 'pos.new': pos.tables['pos.cust'] as never } }];
     await expect(runProcessors(options({ settings, mappings }))).rejects.toMatchObject({
       class: 'config',
       code: 'TOPICS_MISSING',
       message: expect.stringContaining('raw.pos.pos.new'),
     });
+  });
+
+  it('leave out a table whose topic lacks, say so, and start again when it has come', async () => {
+    const topic = `raw.pos.pos.${uniqueName('late').replaceAll('-', '_')}`;
+    const mappings = [
+      { ...pos, tables: { ...pos.tables, [topic.slice('raw.pos.'.length)]: pos.tables['pos.cust'] as never } },
+    ];
+    const late = await runProcessors(options({ mappings }));
+    const stage = () => late.status().stages.find(({ stage: name }) => name === 'canonicalize');
+    expect(stage()?.topics.find((one) => one.topic === topic)).toMatchObject({
+      state: 'failed',
+      reason: { code: 'TOPICS_MISSING', where: topic, hint: expect.stringContaining('seam connectors apply --yes') },
+    });
+    await until(() => stage()?.topics.find((one) => one.topic === LINES)?.state === 'running', 'the others run');
+    const admin = await log.admin();
+    await admin.createTopics([{ topic, partitions: 2 }]);
+    await admin.close();
+    await expect(late.done).rejects.toMatchObject({ class: 'transient', code: 'TOPICS_CAME' });
+    await late.stop();
   });
 
   it('carry a sale from the till to stock and points, and what can’t be read beside it', async () => {
