@@ -33,6 +33,7 @@ export const healed: Readonly<Record<string, HealingTest>> = {
   CONNECTOR_NOT_RUNNING: typedPostgres('CONNECTOR_SILENT and CONNECTOR_NOT_RUNNING: a paused one is applied again'),
   CONNECTOR_SILENT: typedPostgres('CONNECTOR_SILENT and CONNECTOR_NOT_RUNNING: a paused one is applied again'),
   CONNECTOR_STATEMENT_UNREADABLE: typed('CONNECTOR_STATEMENT_UNREADABLE: the source is read again from behind it'),
+  CONNECTOR_TASK_FAILED: typed('CONNECTOR_TASK_FAILED: is restarted once its cause is gone'),
   CONNECT_UNREACHABLE: typed('CONNECT_UNREACHABLE: the stack is brought up again'),
   DATABASE_UNREACHABLE: typed('DATABASE_UNREACHABLE: the stack is brought up again'),
   DEAD_LETTER_UNKNOWN: typed('DEAD_LETTER_UNKNOWN: lists what there is'),
@@ -84,6 +85,7 @@ export const healed: Readonly<Record<string, HealingTest>> = {
   ),
   TABLE_NOT_READ: readings('a reading that cannot succeed is refused with its reason, and nothing waits for it'),
   TARGET_MISMATCH: typed('TARGET_MISMATCH: its rights are given again'),
+  TOPICS_MISSING: typed('TOPICS_MISSING: they are made again'),
   WAL_NOT_LOGICAL: {
     file: 'test/contract/source-checks-postgres.test.ts',
     test: 'finds a log that does not tell rows, until the server has the level that is named',
@@ -96,12 +98,10 @@ export const open: readonly string[] = [
   'CONNECTOR_NOT_STOPPED',
   'CONNECTOR_ROW_UNREADABLE',
   'CONNECTOR_TABLE_UNKNOWN',
-  'CONNECTOR_TASK_FAILED',
   'CONNECT_UNAVAILABLE',
   'DATABASE_KIND_CHANGED',
   'LANE_NOT_READ',
   'RECORD_OVERSIZE',
   'SERVICE_NOT_STARTED',
   'SWEEP_UNKNOWN_KEYS',
-  'TOPICS_MISSING',
 ];
