@@ -8,7 +8,7 @@ import { expect, it } from 'vitest';
 import { healed, open } from '../support/remedies.ts';
 
 /** Codes without a test today. A number may go down, and never up. */
-const OPEN_MAX = 10;
+const OPEN_MAX = 8;
 
 const root = join(import.meta.dirname, '..', '..');
 const COMMAND = /\bseam (?:-- )?(?!as an)[a-z][a-z-]*/;
