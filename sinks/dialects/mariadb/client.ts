@@ -39,8 +39,10 @@ export class MariadbClient {
     for (;;) {
       const asked = packetBytes.get(place) ?? PACKET_BYTES;
       const client = await MariadbClient.#open(connection, statementTimeoutMs, asked);
-      const [row] = await client.query('SELECT @@max_allowed_packet', []);
-      const said = Number(row?.[0]);
+      const said = await client.#packetBytes().catch(async (error: unknown) => {
+        await client.end();
+        throw error;
+      });
       packetBytes.set(place, said);
       if (said === asked) return client;
       await client.end();
@@ -67,6 +69,11 @@ export class MariadbClient {
       socket.destroy();
       throw errorOf(error);
     }
+  }
+
+  async #packetBytes(): Promise<number> {
+    const [row] = await this.query('SELECT @@max_allowed_packet', []);
+    return Number(row?.[0]);
   }
 
   get isOpen(): boolean {
