@@ -158,15 +158,12 @@ export class Task {
    */
   async #work(slices: readonly [InputBuffer, Slice][]): Promise<Done[]> {
     const lane = redriveTopic(this.#parts.stage.name);
-    const [ofLane, ofTopics] = [
-      slices.filter(([{ topic }]) => topic === lane),
-      slices.filter(([{ topic }]) => topic !== lane),
-    ];
-    const [first] = ofLane;
+    const first = slices.find(([{ topic }]) => topic === lane);
     const asked = first === undefined ? undefined : await this.#transform(...first, this.parked);
     const changes = asked?.worked.changes ?? [];
     const parked = changes.length === 0 ? this.parked : new ParkedOverlay(this.parked, changes);
-    const answers = await Promise.all(ofTopics.map(([buffer, slice]) => this.#transform(buffer, slice, parked)));
+    const others = slices.filter((one) => one !== first);
+    const answers = await Promise.all(others.map(([buffer, slice]) => this.#transform(buffer, slice, parked)));
     return [asked, ...answers].filter((answer) => answer !== undefined);
   }
 

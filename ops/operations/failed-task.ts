@@ -1,4 +1,4 @@
-/** Whoever waits for records of a connector ends with the connector's own fault, instead of with silence. */
+/** A command that waits for records of a connector ends with the connector's own fault, and not with a time limit. */
 import type { ConnectClient } from '../../adapters/connect-client.ts';
 import { SeamError, TransientError } from '../../core/errors.ts';
 import { connectorName } from '../sources/look.ts';

@@ -1,4 +1,4 @@
-/** Whoever waits for a mark of the connector learns soon that the connector has stopped, and why. */
+/** A command that waits for a mark of the connector ends soon with the reason when the connector has stopped. */
 import { expect, it } from 'vitest';
 import { ContractError, TransientError } from '../../core/errors.ts';
 import type { Clock, Log } from '../../core/ports.ts';
