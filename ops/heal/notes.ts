@@ -2,6 +2,7 @@
  * What the last reading of each table that Seam began by itself ended with, as one row in Seam's own table in the source: it outlives
  * every worker, and the next one rests as long as this one would have. The connector takes a signal of an unknown type for nothing.
  */
+import { putNote, readNote } from '../resnapshot/signals.ts';
 import type { SourceSession } from '../resnapshot/source-session.ts';
 
 const ID = 'seam-heal';
@@ -32,8 +33,7 @@ export type HealNote = {
 export type HealNotes = Readonly<Record<string, HealNote>>;
 
 export async function loadHealNotes(session: SourceSession): Promise<HealNotes> {
-  const [row] = await session.query<{ data: string }>('SELECT data FROM seam.signal WHERE id = ?', [ID]);
-  return row === undefined ? {} : (JSON.parse(row.data) as HealNotes);
+  return (await readNote<HealNotes>(session, ID)) ?? {};
 }
 
 /** The caller has the source's reading lock, so nobody else writes. */
@@ -41,14 +41,5 @@ export async function storeHealNotes(session: SourceSession, notes: HealNotes, n
   const kept = Object.entries(notes).filter(
     ([, { outcome, endedMs }]) => outcome !== undefined || nowMs - endedMs < KEPT_MS,
   );
-  const data = JSON.stringify(Object.fromEntries(kept));
-  await session.query('START TRANSACTION');
-  try {
-    await session.query('DELETE FROM seam.signal WHERE id = ?', [ID]);
-    await session.query('INSERT INTO seam.signal (id, type, data) VALUES (?, ?, ?)', [ID, ID, data]);
-    await session.query('COMMIT');
-  } catch (error) {
-    await session.query('ROLLBACK').catch(() => {});
-    throw error;
-  }
+  await putNote(session, ID, Object.fromEntries(kept));
 }

@@ -71,8 +71,8 @@ export function isSweptWhole(swept: readonly SweptEntity[]): boolean {
 
 /** Of these tables, those whose deletions were all carried out. */
 export function tablesSweptWhole(tables: readonly string[], swept: readonly SweptEntity[]): string[] {
-  const withheld = new Set(swept.flatMap((one) => (one.withheld === undefined ? [] : one.tables)));
-  return tables.filter((table) => !withheld.has(table));
+  const withheld = withheldOf(swept);
+  return tables.filter((table) => withheld(table) === undefined);
 }
 
 /** More than what is free needs the number of all such deletions together. */

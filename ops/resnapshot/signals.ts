@@ -73,6 +73,25 @@ export async function readingUnderWay(session: SourceSession): Promise<ReadingUn
   return { tables, where: undefined, sweep: true };
 }
 
+/** One row of Seam's own, whose type the connector does not know. undefined: there is none. */
+export async function readNote<T>(session: SourceSession, id: string): Promise<T | undefined> {
+  const [row] = await session.query<{ data: string }>('SELECT data FROM seam.signal WHERE id = ?', [id]);
+  return row === undefined ? undefined : (JSON.parse(row.data) as T);
+}
+
+/** The caller has the source's reading lock, so nobody else writes. `note` undefined: the row goes. */
+export async function putNote(session: SourceSession, id: string, note: object | undefined): Promise<void> {
+  await session.query('START TRANSACTION');
+  try {
+    await session.query('DELETE FROM seam.signal WHERE id = ?', [id]);
+    if (note !== undefined) await insert(session, id, id, JSON.stringify(note));
+    await session.query('COMMIT');
+  } catch (error) {
+    await session.query('ROLLBACK').catch(() => {});
+    throw error;
+  }
+}
+
 export async function leaveMark(session: SourceSession, id: string): Promise<void> {
   await insert(session, id, MARK_TYPE, null);
 }

@@ -3,6 +3,7 @@
  * sweeps the table, every display says so, with the command. The connector takes a signal of an unknown type for nothing.
  */
 import type { Sighting } from '../../core/condition.ts';
+import { putNote, readNote } from './signals.ts';
 import type { SourceSession } from './source-session.ts';
 
 const ID = 'seam-unswept';
@@ -13,8 +14,7 @@ export type Withheld = { readonly code: string; readonly message: string; readon
 export type Unswept = Readonly<Record<string, Withheld>>;
 
 export async function loadUnswept(session: SourceSession): Promise<Unswept> {
-  const [row] = await session.query<{ data: string }>('SELECT data FROM seam.signal WHERE id = ?', [ID]);
-  return row === undefined ? {} : (JSON.parse(row.data) as Unswept);
+  return (await readNote<Unswept>(session, ID)) ?? {};
 }
 
 /** After a sweep of whole tables; the caller has the source's reading lock. `withheldOf` undefined: all was carried out. */
@@ -33,18 +33,7 @@ export async function noteSwept(
   });
   const after = [...others, ...found];
   if (after.length === 0 && Object.keys(before).length === 0) return;
-  await session.query('START TRANSACTION');
-  try {
-    await session.query('DELETE FROM seam.signal WHERE id = ?', [ID]);
-    if (after.length > 0) {
-      const data = JSON.stringify(Object.fromEntries(after));
-      await session.query('INSERT INTO seam.signal (id, type, data) VALUES (?, ?, ?)', [ID, ID, data]);
-    }
-    await session.query('COMMIT');
-  } catch (error) {
-    await session.query('ROLLBACK').catch(() => {});
-    throw error;
-  }
+  await putNote(session, ID, after.length === 0 ? undefined : Object.fromEntries(after));
 }
 
 /** Beside a condition that says the same of the table already there is nothing to add. Pure. */
